@@ -1,0 +1,108 @@
+// Command line arguments: the same flags as the Rust halves have.
+
+import { basename, relative } from 'node:path'
+import { parseArgs } from 'node:util'
+import { setQuiet } from './log.js'
+
+/** What every half has. */
+const EVERYWHERE = {
+  quiet: { help: 'Print only what is needed to use the program' },
+  help: { help: 'Print help' },
+}
+
+/** --every and --count, the same for every client. */
+export const pace = {
+  every: {
+    value: 'MS',
+    default: '3000',
+    help: 'Milliseconds between two messages',
+    parse: text => wholeNumber(text, 1, 86_400_000),
+  },
+  count: {
+    value: 'N',
+    default: undefined,
+    help: 'Stop after this many messages; without it, go on until Ctrl-C',
+    parse: text => text === undefined ? Infinity : wholeNumber(text, 0),
+  },
+}
+
+/**
+ * Reads the command line, and ends the program on --help or a mistake.
+ *
+ * `spec` has an entry per argument: `{ value, default, help, parse }`; one
+ * without `value` is a switch, one with `positional: true` goes without its
+ * name. Answers an object with the parsed values.
+ */
+export function args(about, spec) {
+  const all = { ...spec, ...EVERYWHERE }
+  const names = Object.keys(all)
+  const positional = names.filter(name => all[name].positional)
+  const named = names.filter(name => !all[name].positional)
+  try {
+    const { values, positionals } = parseArgs({
+      allowPositionals: positional.length > 0,
+      options: Object.fromEntries(named.map(name =>
+        [name, { type: all[name].value ? 'string' : 'boolean' }])),
+    })
+    if (values.help) {
+      console.log(help(about, all, positional, named))
+      process.exit()
+    }
+    if (positionals.length > positional.length) {
+      throw Error(`unexpected argument '${positionals[positional.length]}'`)
+    }
+    setQuiet(values.quiet ?? false)
+    return Object.fromEntries(names.map(name => {
+      const { default: otherwise, parse = value => value } = all[name]
+      const at = positional.indexOf(name)
+      const given = at < 0 ? values[name] : positionals[at]
+      try {
+        return [name, parse(given ?? otherwise)]
+      } catch (error) {
+        const shown = at < 0 ? `--${name}` : name.toUpperCase()
+        throw Error(`invalid value '${given}' for ${shown}: ${error.message}`)
+      }
+    }))
+  } catch (error) {
+    console.error(`error: ${error.message}\n\n${usage(positional)}`)
+    process.exit(2)
+  }
+}
+
+/** 'HOST:PORT', as Rust's standard library reads it: '[::1]:8888' too. */
+export function address(text) {
+  const parts = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text)
+  if (!parts || Number(parts[3]) > 65535) {
+    throw Error('expected HOST:PORT, like 127.0.0.1:8888 or [::1]:8888')
+  }
+  return { host: parts[1] ?? parts[2], port: Number(parts[3]) }
+}
+
+function wholeNumber(text, least, most = Number.MAX_SAFE_INTEGER) {
+  const number = Number(text)
+  if (!/^\d+$/.test(text) || number < least || number > most) {
+    throw Error(`expected a whole number from ${least} to ${most}`)
+  }
+  return number
+}
+
+function usage(positional) {
+  const script = relative('', process.argv[1]) || basename(process.argv[1])
+  return ['Usage: node', script, '[OPTIONS]',
+    ...positional.map(name => `[${name.toUpperCase()}]`)].join(' ')
+}
+
+function help(about, all, positional, named) {
+  const row = (name, { help, default: otherwise }) =>
+    `  ${name.padEnd(18)} ${help}` +
+    (otherwise === undefined ? '' : ` [default: ${otherwise}]`)
+  return [about, '', usage(positional), '',
+    ...positional.length ? ['Arguments:'] : [],
+    ...positional.map(name => row(`[${name.toUpperCase()}]`, all[name])),
+    ...positional.length ? [''] : [],
+    'Options:',
+    ...named.map(name => row(
+      `--${name}${all[name].value ? ` <${all[name].value}>` : ''}`,
+      all[name])),
+  ].join('\n')
+}

@@ -1,0 +1,68 @@
+// Log lines: one per event. Rust twin: ../src/log.rs.
+
+import { stopNow } from './shutdown.js'
+
+// How many characters of a text from a peer are shown.
+const SHOWN = 160
+
+let quiet = false
+
+/** `--quiet`: from here on, line() prints nothing. */
+export function setQuiet(value) {
+  quiet = value
+}
+
+/** Prints one line about what happens, unless `--quiet` was given. */
+export function line(text) {
+  if (!quiet) ready(text)
+}
+
+/** Prints the line that others wait for, also when `--quiet` was given. */
+export function ready(text) {
+  console.log(text)
+}
+
+// Nobody reads any more (`server | head -1`): end quietly, as Unix filters
+// do. Without a listener, Node would die of the 'error' event.
+process.stdout.on('error', stopNow)
+
+/** Prints a diagnostic on stderr. */
+export function error(text) {
+  console.error(escaped(String(text)))
+}
+
+/**
+ * Makes text of the pieces that one peer sends, and keeps a character whole
+ * that was cut in two. One for each direction of each connection.
+ */
+export class Decoder {
+  #decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+
+  decode(bytes) {
+    const text = this.#decoder.decode(bytes, { stream: true })
+    return shown(text, bytes.length)
+  }
+}
+
+/** A whole message, ready to be shown: escaped, and cut when it is long. */
+export function shown(text, length) {
+  if (quiet) return ''
+  // A short text cannot have too many characters: the usual case.
+  if (text.length <= SHOWN) return escaped(text)
+  const first = Array.from(text.slice(0, 2 * SHOWN + 1))
+  if (first.length <= SHOWN) return escaped(text)
+  const cut = first.slice(0, SHOWN).join('')
+  return `${escaped(cut)}… (${length ?? Buffer.byteLength(text)} bytes)`
+}
+
+/**
+ * Text that cannot drive the reader's terminal: no control character, no
+ * line break, nothing that turns the direction of writing round.
+ */
+export function escaped(text) {
+  return text.replace(CONTROL, character =>
+    NAMED[character] ?? `\\u{${character.codePointAt(0).toString(16)}}`)
+}
+
+const CONTROL = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu
+const NAMED = { '\t': '\\t', '\n': '\\n', '\r': '\\r' }

@@ -1,0 +1,30 @@
+//! What every half needs and no lesson teaches: log lines, pacing, an orderly
+//! end, the pipe of this system.
+//!
+//! Its Node twin is `common/node/`, with the same names.
+
+pub mod log;
+pub mod pace;
+pub mod pipe;
+pub mod shutdown;
+
+/// What a `main` returns. On failure the program exits with status 1 and
+/// prints one line on stderr.
+pub type Result<T = ()> = std::result::Result<T, Failure>;
+
+/// An error as a user wants to read it: what was attempted and, after a
+/// colon, each cause in turn; on one line, and never a backtrace.
+pub struct Failure(anyhow::Error);
+
+impl<E: Into<anyhow::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+// `fn main() -> Result` prints the Debug form.
+impl std::fmt::Debug for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        log::Escaped(&format!("{:#}", self.0)).fmt(f)
+    }
+}

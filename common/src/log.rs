@@ -1,0 +1,278 @@
+//! Log lines: one per event, whole even when several tasks write.
+//!
+//! They go through std's stdout, which writes at each line's end, and not
+//! through tokio's, which hands every line to another thread.
+
+use std::fmt::{self, Display, Write as _};
+use std::io::Write as _;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::shutdown;
+
+/// How many characters of a text from a peer are shown.
+const SHOWN: usize = 160;
+
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+/// `--quiet`, the same for every half.
+#[derive(clap::Args, Clone, Copy, Debug)]
+pub struct Quiet {
+    /// Print only what is needed to use the program, for measuring
+    #[arg(long)]
+    quiet: bool,
+}
+
+impl Quiet {
+    /// From here on, [`line`] prints nothing.
+    pub fn apply(self) {
+        QUIET.store(self.quiet, Ordering::Relaxed);
+    }
+}
+
+/// Prints one line about what happens, unless `--quiet` was given.
+pub fn line(text: impl Display) {
+    if !QUIET.load(Ordering::Relaxed) {
+        ready(text);
+    }
+}
+
+/// Prints the line that others wait for, like `listening on ...`, also when
+/// `--quiet` was given.
+pub fn ready(text: impl Display) {
+    // `println!` would panic once nobody reads any more (`server | head -1`).
+    // This program ends quietly then, as Unix filters do.
+    if writeln!(std::io::stdout().lock(), "{text}").is_err() {
+        shutdown::request();
+    }
+}
+
+/// Prints a diagnostic on stderr. Never fails: there is nowhere to say so.
+pub fn error(text: impl Display) {
+    let text = text.to_string();
+    let _ = writeln!(std::io::stderr().lock(), "{}", Escaped(&text));
+}
+
+/// Makes text of the pieces that one peer sends, and keeps a character whole
+/// that was cut in two. One for each direction of each connection.
+///
+/// JavaScript's `TextDecoder` with `{ stream: true }` does the same.
+#[derive(Clone, Debug, Default)]
+pub struct Decoder {
+    /// The beginning of a character whose end has not arrived: at most 3
+    /// bytes.
+    pending: Piece,
+}
+
+impl Decoder {
+    /// The text of the next piece. A character whose end is still missing is
+    /// shown with the piece that ends it.
+    pub fn decode<'a>(&mut self, bytes: &'a [u8]) -> Text<'a> {
+        let mut first = std::mem::take(&mut self.pending);
+        let mut rest = bytes;
+        while first.is_incomplete() {
+            let Some((byte, after)) = rest.split_first() else {
+                self.pending = first;
+                return Text {
+                    first: Piece::default(),
+                    rest,
+                    length: bytes.len(),
+                };
+            };
+            let mut longer = first;
+            longer.push(*byte);
+            if longer.is_wrong() {
+                break; // the byte begins something new
+            }
+            first = longer;
+            rest = after;
+        }
+
+        // Only the last three bytes can be a beginning without an end.
+        let start = rest.len().saturating_sub(3);
+        let lead = rest[start..].iter().rposition(|b| b & 0xC0 != 0x80);
+        if let Some(lead) = lead {
+            let (before, last) = rest.split_at(start + lead);
+            let last = Piece::from(last);
+            if last.is_incomplete() {
+                self.pending = last;
+                rest = before;
+            }
+        }
+        Text {
+            first,
+            rest,
+            length: bytes.len(),
+        }
+    }
+}
+
+/// Up to four bytes: one character, or a part of it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Piece {
+    bytes: [u8; 4],
+    length: usize,
+}
+
+impl Piece {
+    fn from(bytes: &[u8]) -> Self {
+        let mut piece = Self::default();
+        bytes.iter().for_each(|byte| piece.push(*byte));
+        piece
+    }
+
+    fn push(&mut self, byte: u8) {
+        self.bytes[self.length] = byte;
+        self.length += 1;
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+
+    /// More bytes could make a character of it.
+    fn is_incomplete(&self) -> bool {
+        std::str::from_utf8(self.as_bytes())
+            .is_err_and(|error| error.error_len().is_none())
+    }
+
+    /// No further byte makes a character of it.
+    fn is_wrong(&self) -> bool {
+        std::str::from_utf8(self.as_bytes())
+            .is_err_and(|error| error.error_len().is_some())
+    }
+}
+
+/// What a peer sent, ready to be shown: U+FFFD for what is not UTF-8, control
+/// characters escaped, and cut after 160 characters, with its length in bytes.
+///
+/// The work is done when it is printed, so it costs nothing under `--quiet`.
+#[derive(Clone, Copy, Debug)]
+pub struct Text<'a> {
+    first: Piece,
+    rest: &'a [u8],
+    length: usize,
+}
+
+/// A whole message, ready to be shown.
+pub fn shown(message: &str) -> Text<'_> {
+    Text {
+        first: Piece::default(),
+        rest: message.as_bytes(),
+        length: message.len(),
+    }
+}
+
+impl Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let chunks = [self.first.as_bytes(), self.rest];
+        let mut left = SHOWN;
+        for chunk in chunks.iter().flat_map(|bytes| bytes.utf8_chunks()) {
+            let wrong = (!chunk.invalid().is_empty()).then_some('\u{FFFD}');
+            for character in chunk.valid().chars().chain(wrong) {
+                if left == 0 {
+                    return write!(f, "… ({} bytes)", self.length);
+                }
+                left -= 1;
+                escape(character, f)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Text with its control characters escaped, in full length.
+#[derive(Clone, Copy, Debug)]
+pub struct Escaped<'a>(pub &'a str);
+
+impl Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0
+            .chars()
+            .try_for_each(|character| escape(character, f))
+    }
+}
+
+/// Writes one character so that it cannot drive the reader's terminal: no
+/// control character, no line break, nothing that turns the direction of
+/// writing round.
+fn escape(character: char, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match character {
+        '\u{061C}'
+        | '\u{200E}'
+        | '\u{200F}'
+        | '\u{2028}'..='\u{202E}'
+        | '\u{2066}'..='\u{2069}' => {
+            write!(f, "{}", character.escape_default())
+        }
+        _ if character.is_control() => {
+            write!(f, "{}", character.escape_default())
+        }
+        _ => f.write_char(character),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(pieces: &[&[u8]]) -> Vec<String> {
+        let mut decoder = Decoder::default();
+        pieces
+            .iter()
+            .map(|piece| decoder.decode(piece).to_string())
+            .collect()
+    }
+
+    #[test]
+    fn a_character_split_at_any_byte_is_shown_whole() {
+        let text = "a中😀é";
+        for at in 0..=text.len() {
+            let (left, right) = text.as_bytes().split_at(at);
+            assert_eq!(shown(&[left, right]).concat(), text, "split at {at}");
+        }
+        let bytes: Vec<&[u8]> = text.as_bytes().chunks(1).collect();
+        assert_eq!(shown(&bytes).concat(), text);
+        assert_eq!(shown(&bytes)[3], "中");
+    }
+
+    /// Whatever the pieces, the text is that of the whole.
+    #[test]
+    fn what_is_not_utf8_becomes_u_fffd_wherever_it_is_split() {
+        for bytes in [
+            b"ok\xFFok\xE4\xB8ok".as_slice(),
+            b"\xF0\x9F\x98\xF0\x9F\x98\x80",
+            b"\xE4\xE4\xB8\xAD\x80\x80\x80\xC0\xAF",
+            b"\xED\xA0\x80!",
+        ] {
+            let whole = String::from_utf8_lossy(bytes);
+            for first in 0..=bytes.len() {
+                for second in first..=bytes.len() {
+                    let pieces = [
+                        &bytes[..first],
+                        &bytes[first..second],
+                        &bytes[second..],
+                    ];
+                    assert_eq!(shown(&pieces).concat(), whole);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_peer_cannot_drive_the_terminal() {
+        assert_eq!(
+            shown(&[b"\x1b[2J\r\n\t\x07\xC2\x9B"]),
+            ["\\u{1b}[2J\\r\\n\\t\\u{7}\\u{9b}"]
+        );
+        assert_eq!(Escaped("a\u{202E}b\nc").to_string(), "a\\u{202e}b\\nc");
+    }
+
+    #[test]
+    fn a_long_text_is_cut_and_its_length_told() {
+        let text = "中".repeat(161);
+        let cut = format!("{}… (483 bytes)", "中".repeat(160));
+        assert_eq!(shown(&[text.as_bytes()]), [cut]);
+        let text = "中".repeat(160);
+        assert_eq!(shown(&[text.as_bytes()]), [text]);
+    }
+}

@@ -1,0 +1,91 @@
+//! One way to stop, for every program.
+
+use std::io;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use tokio::time;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::log;
+
+/// How long [`finish`] waits for answers that are still being written.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// When the program ends whatever it is still at: who types Ctrl-C wants it
+/// to be gone within two seconds.
+const LIMIT: Duration = Duration::from_millis(1500);
+
+/// The program's only token: all calls of [`token`] share it.
+static TOKEN: OnceLock<CancellationToken> = OnceLock::new();
+
+/// A token that is cancelled on Ctrl-C, on SIGTERM, and when nobody reads
+/// stdout any more.
+///
+/// From the first call on, the program decides itself how it ends, and has
+/// one and a half seconds for it. Must be called within a tokio runtime.
+pub fn token() -> CancellationToken {
+    TOKEN
+        .get_or_init(|| {
+            let token = CancellationToken::new();
+            // Taken over here and now, not when the task first runs.
+            match signals() {
+                Ok((mut first, mut second)) => {
+                    let token = token.clone();
+                    tokio::spawn(async move {
+                        tokio::select! {
+                            _ = first.recv() => {}
+                            _ = second.recv() => {}
+                            () = token.cancelled() => {}
+                        }
+                        token.cancel();
+                        time::sleep(LIMIT).await;
+                        std::process::exit(0);
+                    });
+                }
+                Err(error) => {
+                    log::error(format_args!("listen for Ctrl-C: {error}"));
+                }
+            }
+            token
+        })
+        .clone()
+}
+
+/// As if Ctrl-C had been typed.
+pub(crate) fn request() {
+    match TOKEN.get() {
+        Some(token) => token.cancel(),
+        // This program never asked for the token: nothing would end it.
+        None => std::process::exit(0),
+    }
+}
+
+/// Waits until every task has ended: each finishes the answer it is at. Those
+/// that still wait for a peer after a second end with the program.
+pub async fn finish(tasks: TaskTracker) {
+    tasks.close();
+    let _ = time::timeout(PATIENCE, tasks.wait()).await;
+}
+
+#[cfg(unix)]
+use tokio::signal::unix::Signal;
+
+#[cfg(unix)]
+fn signals() -> io::Result<(Signal, Signal)> {
+    use tokio::signal::unix::{SignalKind, signal};
+    Ok((
+        signal(SignalKind::interrupt())?,
+        signal(SignalKind::terminate())?,
+    ))
+}
+
+#[cfg(windows)]
+use tokio::signal::windows::{CtrlBreak, CtrlC};
+
+#[cfg(windows)]
+fn signals() -> io::Result<(CtrlC, CtrlBreak)> {
+    use tokio::signal::windows::{ctrl_break, ctrl_c};
+    Ok((ctrl_c()?, ctrl_break()?))
+}

@@ -1,0 +1,418 @@
+//! One running program: its output line by line, its end, its memory.
+//!
+//! Whatever happens, also when a test panics, the program and all that it
+//! started are gone when its [`Half`] is dropped.
+
+use std::io::{self, BufRead, BufReader, Read};
+use std::process::{ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, bail};
+use shared_child::SharedChild;
+
+/// How long anything may take before it counts as hung. Generous, as both
+/// cores may be busy with other work.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Which of the two outputs a line was printed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// The transcript.
+    Stdout,
+    /// Diagnostics.
+    Stderr,
+}
+
+/// What one can send to a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// As Ctrl-C does.
+    Interrupt,
+    /// As `kill` does.
+    Terminate,
+    /// As `kill -9` does: the program cannot know.
+    Kill,
+}
+
+/// How a program ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// By itself, with this status.
+    Code(i32),
+    /// By this signal, which it did not handle.
+    Signal(i32),
+}
+
+/// A running program.
+pub struct Half {
+    child: Arc<SharedChild>,
+    output: Arc<Output>,
+}
+
+/// What has been printed so far, with a bell that rings at each change.
+#[derive(Default)]
+struct Output {
+    printed: Mutex<Printed>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Printed {
+    stdout: Vec<String>,
+    stderr: Vec<String>,
+    /// How many of the outputs have ended.
+    ended: usize,
+}
+
+impl Half {
+    /// Starts `command`.
+    ///
+    /// # Errors
+    /// With the program's name, when it cannot be started.
+    pub fn start(command: &mut Command) -> Result<Self> {
+        Self::start_with(command, |_, _| {})
+    }
+
+    /// Starts `command` and has `on_line` called for each line at the moment
+    /// it is printed, from threads of its own.
+    ///
+    /// # Errors
+    /// As [`Half::start`].
+    pub fn start_with(
+        command: &mut Command,
+        on_line: impl Fn(Stream, &str) + Clone + Send + 'static,
+    ) -> Result<Self> {
+        let half = Self::spawn(command)?;
+        if let Some(stdout) = half.child.take_stdout() {
+            half.read(Stream::Stdout, stdout, on_line.clone());
+        }
+        if let Some(stderr) = half.child.take_stderr() {
+            half.read(Stream::Stderr, stderr, on_line);
+        }
+        Ok(half)
+    }
+
+    /// Starts `command` and hands out the reading end of its stdout: to read
+    /// it as bytes, or to close it early.
+    ///
+    /// # Errors
+    /// As [`Half::start`].
+    pub fn start_with_stdout(
+        command: &mut Command,
+    ) -> Result<(Self, ChildStdout)> {
+        let half = Self::spawn(command)?;
+        let stdout = half.child.take_stdout().context("no stdout")?;
+        half.output.lock().ended += 1;
+        if let Some(stderr) = half.child.take_stderr() {
+            half.read(Stream::Stderr, stderr, |_, _| {});
+        }
+        Ok((half, stdout))
+    }
+
+    fn spawn(command: &mut Command) -> Result<Self> {
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        #[cfg(unix)]
+        {
+            // A group of its own, so that a parent's children can be ended
+            // together with it.
+            use std::os::unix::process::CommandExt;
+            command.process_group(0);
+        }
+        #[cfg(target_os = "linux")]
+        {
+            use rustix::process::{Signal, set_parent_process_death_signal};
+            use std::os::unix::process::CommandExt;
+            // For when this process is killed and drops nothing.
+            let die =
+                || Ok(set_parent_process_death_signal(Some(Signal::KILL))?);
+            // SAFETY: between fork and exec only async-signal-safe calls are
+            // allowed. This is one system call, without allocation.
+            unsafe { command.pre_exec(die) };
+        }
+        let child = SharedChild::spawn(command).with_context(|| {
+            format!("start {}", command.get_program().display())
+        })?;
+        Ok(Self {
+            child: Arc::new(child),
+            output: Arc::default(),
+        })
+    }
+
+    fn read(
+        &self,
+        stream: Stream,
+        from: impl Read + Send + 'static,
+        on_line: impl Fn(Stream, &str) + Send + 'static,
+    ) {
+        let output = Arc::clone(&self.output);
+        thread::spawn(move || {
+            let mut from = BufReader::new(from);
+            let mut line = Vec::new();
+            while matches!(from.read_until(b'\n', &mut line), Ok(1..)) {
+                let text = String::from_utf8_lossy(&line);
+                let text = text.trim_end_matches(['\r', '\n']);
+                on_line(stream, text);
+                output.lock().of(stream).push(text.to_owned());
+                output.changed.notify_all();
+                line.clear();
+            }
+            output.lock().ended += 1;
+            output.changed.notify_all();
+        });
+    }
+
+    /// The program's process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The writing end of the program's stdin; dropping it closes it.
+    ///
+    /// # Errors
+    /// When it was taken before.
+    pub fn take_stdin(&self) -> Result<ChildStdin> {
+        self.child.take_stdin().context("stdin was taken before")
+    }
+
+    /// Waits for a line on stdout that begins with `start`, also one that was
+    /// printed before, and returns the rest of that line.
+    ///
+    /// # Errors
+    /// When the program ends without it, or after a minute; with all that it
+    /// printed.
+    pub fn wait_for(&self, start: &str) -> Result<String> {
+        self.wait_until(&format!("a line '{start}...'"), |lines| {
+            lines
+                .iter()
+                .find_map(|line| line.strip_prefix(start))
+                .map(str::to_owned)
+        })
+    }
+
+    /// Waits until `count` lines on stdout begin with `start`.
+    ///
+    /// # Errors
+    /// As [`Half::wait_for`].
+    pub fn wait_for_lines(&self, count: usize, start: &str) -> Result<()> {
+        self.wait_until(&format!("{count} lines '{start}...'"), |lines| {
+            let found = lines.iter().filter(|line| line.starts_with(start));
+            (found.count() >= count).then_some(())
+        })
+    }
+
+    /// Waits until the lines on stdout satisfy `found`.
+    ///
+    /// # Errors
+    /// As [`Half::wait_for`]; `what` names it in the message.
+    pub fn wait_until<T>(
+        &self,
+        what: &str,
+        found: impl Fn(&[String]) -> Option<T>,
+    ) -> Result<T> {
+        self.wait_on(what, LIMIT, |printed| found(&printed.stdout))
+    }
+
+    /// Waits for a line on stderr that contains `text`, and returns it.
+    ///
+    /// # Errors
+    /// As [`Half::wait_for`].
+    pub fn wait_for_error(&self, text: &str) -> Result<String> {
+        self.wait_on(&format!("'{text}' on stderr"), LIMIT, |printed| {
+            printed
+                .stderr
+                .iter()
+                .find(|line| line.contains(text))
+                .cloned()
+        })
+    }
+
+    fn wait_on<T>(
+        &self,
+        what: &str,
+        limit: Duration,
+        found: impl Fn(&Printed) -> Option<T>,
+    ) -> Result<T> {
+        let deadline = Instant::now() + limit;
+        let mut printed = self.output.lock();
+        loop {
+            if let Some(found) = found(&printed) {
+                return Ok(found);
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            let why = match () {
+                () if printed.ended == 2 => "the program ended without it",
+                () if left.is_zero() => "it took too long",
+                () => {
+                    printed = self
+                        .output
+                        .changed
+                        .wait_timeout(printed, left)
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .0;
+                    continue;
+                }
+            };
+            bail!(
+                "waited for {what}: {why}\n--- stdout\n{}\n--- stderr\n{}",
+                printed.stdout.join("\n"),
+                printed.stderr.join("\n")
+            );
+        }
+    }
+
+    /// The lines on stdout so far.
+    pub fn stdout(&self) -> Vec<String> {
+        self.output.lock().stdout.clone()
+    }
+
+    /// The lines on stderr so far.
+    pub fn stderr(&self) -> Vec<String> {
+        self.output.lock().stderr.clone()
+    }
+
+    /// Sends a signal to the program, not to its children. On Windows each
+    /// one ends it at once.
+    ///
+    /// # Errors
+    /// When the program has ended.
+    pub fn signal(&self, signal: Signal) -> io::Result<()> {
+        #[cfg(unix)]
+        {
+            use shared_child::unix::SharedChildExt;
+            self.child.send_signal(signal.number())
+        }
+        #[cfg(windows)]
+        {
+            let _ = signal;
+            self.child.kill()
+        }
+    }
+
+    /// Waits for the program's end and for the last of its output.
+    ///
+    /// # Errors
+    /// After a minute; with all that it printed.
+    pub fn wait(&mut self) -> Result<Exit> {
+        self.wait_at_most(LIMIT)
+    }
+
+    /// As [`Half::wait`], with a time limit of your own.
+    ///
+    /// # Errors
+    /// As [`Half::wait`].
+    pub fn wait_at_most(&mut self, limit: Duration) -> Result<Exit> {
+        let status = self.child.wait_timeout(limit)?.ok_or_else(|| {
+            let printed = self.output.lock();
+            anyhow!(
+                "still running after {limit:?}\n--- stdout\n{}\n--- stderr\n{}",
+                printed.stdout.join("\n"),
+                printed.stderr.join("\n")
+            )
+        })?;
+        // Whatever it started has the same outputs, and ends them last.
+        self.wait_on("the end of its output", limit, |printed| {
+            (printed.ended == 2).then_some(())
+        })
+        .context("did a process outlive the one that started it?")?;
+        Ok(Exit::from(status))
+    }
+
+    /// Sends `signal` and waits for the program's end.
+    ///
+    /// # Errors
+    /// As [`Half::wait`].
+    pub fn stop(&mut self, signal: Signal) -> Result<Exit> {
+        self.signal(signal).context("send a signal")?;
+        self.wait()
+    }
+
+    /// The most memory that the program has had resident so far, in bytes.
+    /// Only while it runs, and only on Linux.
+    pub fn peak_memory(&self) -> Option<u64> {
+        // Not getrusage(): on Linux its figure survives exec(), and so
+        // begins with the memory of the process that forked.
+        status_field(self.id(), "VmHWM:").map(|kib| kib * 1024)
+    }
+
+    /// Processor time that the program has used so far. Only on Linux.
+    pub fn cpu_time(&self) -> Option<Duration> {
+        let path = format!("/proc/{}/stat", self.id());
+        let stat = std::fs::read_to_string(path).ok()?;
+        // The second field is a name in parentheses; utime and stime are
+        // fields 14 and 15, in ticks of 10 ms.
+        let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
+        let user: u64 = fields.next()?.parse().ok()?;
+        let system: u64 = fields.next()?.parse().ok()?;
+        Some(Duration::from_millis((user + system) * 10))
+    }
+
+    #[cfg(unix)]
+    fn end_group(&self) {
+        use rustix::process::{Pid, Signal, kill_process_group};
+        if let Some(group) = Pid::from_raw(self.id() as i32) {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
+
+    #[cfg(windows)]
+    fn end_group(&self) {}
+}
+
+impl Drop for Half {
+    fn drop(&mut self) {
+        self.end_group();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Output {
+    fn lock(&self) -> MutexGuard<'_, Printed> {
+        self.printed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Printed {
+    fn of(&mut self, stream: Stream) -> &mut Vec<String> {
+        match stream {
+            Stream::Stdout => &mut self.stdout,
+            Stream::Stderr => &mut self.stderr,
+        }
+    }
+}
+
+impl Signal {
+    /// Its number, the same on all Unix systems.
+    #[cfg(unix)]
+    fn number(self) -> i32 {
+        match self {
+            Self::Interrupt => 2,
+            Self::Terminate => 15,
+            Self::Kill => 9,
+        }
+    }
+}
+
+impl From<ExitStatus> for Exit {
+    fn from(status: ExitStatus) -> Self {
+        #[cfg(unix)]
+        if let Some(signal) =
+            std::os::unix::process::ExitStatusExt::signal(&status)
+        {
+            return Self::Signal(signal);
+        }
+        Self::Code(status.code().unwrap_or(-1))
+    }
+}
+
+/// A field of `/proc/PID/status`, as a number.
+fn status_field(id: u32, name: &str) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+    line.split_whitespace().next()?.parse().ok()
+}

@@ -1,0 +1,127 @@
+//! The lessons, and how a pair of halves is started.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::build::{Profile, build, root};
+
+/// What a half is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Language {
+    /// `src/bin/*.rs`
+    Rust,
+    /// `node/*.js`
+    Node,
+}
+
+/// How the two halves of a lesson find each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// `server` and `client`, at `HOST:PORT`.
+    Tcp,
+    /// `server` at `HOST:PORT` and `client` at a URL.
+    Http,
+    /// `server` and `client`, at a path.
+    Pipe,
+    /// `parent` starts `child`.
+    Family {
+        /// What lines of the child's own begin with that reach the
+        /// terminal through the stdout which it has from its parent.
+        child_lines: Option<&'static str>,
+    },
+}
+
+/// One lesson.
+#[derive(Debug)]
+pub struct Lesson {
+    /// The package's and the folder's name.
+    pub name: &'static str,
+    /// How its halves find each other.
+    pub shape: Shape,
+    /// One sentence on what is to be seen.
+    pub watch: &'static str,
+}
+
+/// Every lesson, cheapest to build first.
+pub static LESSONS: &[Lesson] = &[Lesson {
+    name: "tcp-echo",
+    shape: Shape::Tcp,
+    watch: "What the client sends over TCP, the server sends back.",
+}];
+
+impl Lesson {
+    /// The lesson called `name`.
+    pub fn named(name: &str) -> Option<&'static Self> {
+        LESSONS.iter().find(|lesson| lesson.name == name)
+    }
+
+    /// The names of its halves; the first one is started first.
+    pub fn halves(&self) -> [&'static str; 2] {
+        match self.shape {
+            Shape::Family { .. } => ["parent", "child"],
+            Shape::Tcp | Shape::Http | Shape::Pipe => ["server", "client"],
+        }
+    }
+
+    /// The lesson's folder.
+    pub fn folder(&self) -> std::path::PathBuf {
+        root().join(self.name)
+    }
+
+    /// The command that runs one half, without arguments. Builds it first
+    /// where that is needed.
+    ///
+    /// # Errors
+    /// When it does not build.
+    pub fn half(&self, language: Language, half: &str) -> Result<Command> {
+        program(self.name, language, half, Profile::Debug)
+    }
+
+    /// Where the first half is to listen so that no two tests meet: a port
+    /// that the system chooses, or a pipe in `folder`. `None` for families.
+    pub fn free_address(&self, folder: &Path) -> Option<String> {
+        match self.shape {
+            Shape::Tcp | Shape::Http => Some("127.0.0.1:0".to_owned()),
+            Shape::Pipe if cfg!(windows) => Some(format!(
+                r"\\.\pipe\lesson-{}",
+                folder.file_name().unwrap_or_default().display()
+            )),
+            Shape::Pipe => {
+                Some(folder.join("lesson.sock").display().to_string())
+            }
+            Shape::Family { .. } => None,
+        }
+    }
+
+    /// What the client is told, for a server that said `listening on
+    /// ADDRESS`.
+    pub fn target(&self, address: &str) -> String {
+        match self.shape {
+            Shape::Http => format!("http://{address}/hello"),
+            _ => address.to_owned(),
+        }
+    }
+}
+
+/// The command that runs one half of a lesson, without arguments.
+///
+/// # Errors
+/// When it does not build.
+pub fn program(
+    lesson: &str,
+    language: Language,
+    half: &str,
+    profile: Profile,
+) -> Result<Command> {
+    Ok(match language {
+        Language::Rust => Command::new(build(lesson, profile)?.join(half)),
+        Language::Node => {
+            let mut node = Command::new("node");
+            let script = root().join(lesson).join("node");
+            node.arg(script.join(half).with_extension("js"));
+            node
+        }
+    })
+}

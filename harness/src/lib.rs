@@ -1,0 +1,14 @@
+//! Builds the lessons, starts their halves, reads their output and ends them:
+//! for the tests, the tour and the bench.
+//!
+//! The lessons are used as programs only, so nothing here can make a lesson
+//! look better than it is when a reader runs it.
+
+pub mod build;
+pub mod half;
+pub mod lessons;
+pub mod readme;
+
+pub use build::{Profile, build, root};
+pub use half::{Exit, Half, Signal, Stream};
+pub use lessons::{LESSONS, Language, Lesson, Shape};

@@ -1,0 +1,132 @@
+//! A test: its name, what it needs, what it does.
+
+use std::env;
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use anyhow::Result;
+use harness::Language;
+use libtest_mimic::{Arguments, Completion, Trial};
+
+/// One promise.
+pub struct Test {
+    name: String,
+    needs: Vec<Need>,
+    run: Box<dyn FnOnce() -> Result<()> + Send>,
+}
+
+/// What a machine may lack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// A program that is found on PATH, and its option that does nothing.
+    Program(&'static str, &'static str),
+    /// Signals, Unix sockets, file modes.
+    Unix,
+    /// `/proc`, where memory and processor time are read.
+    Proc,
+}
+
+pub const NODE: Need = Need::Program("node", "--version");
+pub const CURL: Need = Need::Program("curl", "--version");
+pub const NC: Need = Need::Program("nc", "-h");
+pub const SOCAT: Need = Need::Program("socat", "-V");
+
+impl Need {
+    /// Why it is not here, if it is not.
+    fn missing(self) -> Option<String> {
+        match self {
+            Self::Program(name, option) => {
+                let found = Command::new(name)
+                    .arg(option)
+                    .stdin(Stdio::null())
+                    .stdout(Stdio::null())
+                    .stderr(Stdio::null())
+                    .status();
+                found.err().map(|error| format!("needs {name}: {error}"))
+            }
+            Self::Unix => (!cfg!(unix)).then(|| "needs Unix".to_owned()),
+            Self::Proc => (!cfg!(target_os = "linux"))
+                .then(|| "needs Linux's /proc".to_owned()),
+        }
+    }
+}
+
+/// A test that needs nothing but the workspace.
+pub fn test(
+    name: impl Into<String>,
+    run: impl FnOnce() -> Result<()> + Send + 'static,
+) -> Test {
+    Test {
+        name: name.into(),
+        needs: Vec::new(),
+        run: Box::new(run),
+    }
+}
+
+/// The same promise, once of the Rust half and once of its Node twin.
+pub fn both(
+    name: &str,
+    run: impl Fn(Language) -> Result<()> + Clone + Send + 'static,
+) -> [Test; 2] {
+    let twin = run.clone();
+    [
+        test(format!("{name}::rust"), move || run(Language::Rust)),
+        test(format!("{name}::node"), move || twin(Language::Node)).needs(NODE),
+    ]
+}
+
+impl Test {
+    /// It is ignored, with the reason, where `need` is not met.
+    pub fn needs(mut self, need: Need) -> Self {
+        self.needs.push(need);
+        self
+    }
+
+    /// Puts the lesson's name in front.
+    pub fn of(mut self, lesson: &str) -> Self {
+        self.name = format!("{lesson}::{}", self.name);
+        self
+    }
+
+    fn into_trial(self) -> Trial {
+        let Self { name, needs, run } = self;
+        Trial::ignorable_test(name, move || {
+            let missing = needs.into_iter().find_map(Need::missing);
+            match missing {
+                Some(why) if require_all() => {
+                    Err(format!("{why}, and REQUIRE_ALL is set").into())
+                }
+                Some(why) => Ok(Completion::ignored_with(why)),
+                None => run()
+                    .map(|()| Completion::Completed)
+                    .map_err(|error| format!("{error:?}").into()),
+            }
+        })
+    }
+}
+
+/// CI sets it: there, nothing may be missing.
+fn require_all() -> bool {
+    static SET: OnceLock<bool> = OnceLock::new();
+    *SET.get_or_init(|| {
+        env::var_os("REQUIRE_ALL").is_some_and(|value| value != "0")
+    })
+}
+
+/// Runs the tests as `cargo test` and nextest expect it.
+pub fn run(tests: impl Iterator<Item = Test>) -> Result<()> {
+    let trials = tests.map(Test::into_trial).collect();
+    libtest_mimic::run(&Arguments::from_args(), trials).exit()
+}
+
+/// Thousands of clients need as many descriptors, here and in the servers,
+/// which inherit the limit.
+pub fn raise_descriptor_limit() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, getrlimit, setrlimit};
+        let mut limit = getrlimit(Resource::Nofile);
+        limit.current = limit.maximum.map(|most| most.min(20_000));
+        let _ = setrlimit(Resource::Nofile, limit);
+    }
+}

@@ -1,0 +1,490 @@
+//! What every echo over a stream promises, whatever the transport: tcp-echo
+//! and pipe-echo, in Rust and in Node.
+
+use std::io::{ErrorKind, Read, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use harness::{Exit, Half, Language, Signal};
+
+use crate::check::{Need, Test, both, test};
+use crate::peer::{Listening, Peer};
+use crate::server::{Server, lesson};
+
+const MIB: usize = 1024 * 1024;
+
+/// The promises, for the lesson called `name`.
+pub fn tests(name: &'static str) -> Vec<Test> {
+    let both = |promise, run: fn(&str, Language) -> Result<()>| {
+        both(promise, move |language| run(name, language)).map(|t| t.of(name))
+    };
+    let on_unix = |tests: [Test; 2]| tests.map(|t| t.needs(Need::Unix));
+    let mut tests: Vec<Test> = [
+        both("bytes_one_at_a_time_come_back", one_at_a_time),
+        both("two_messages_in_one_write_come_back", two_at_once),
+        both("16_mib_come_back_whole", sixteen_mib),
+        both("a_split_character_is_shown_whole", split_character),
+        both("bytes_that_are_not_utf8_come_back", not_utf8),
+        both("a_peer_cannot_drive_the_terminal", hostile_text),
+        both("the_last_echo_arrives_after_a_half_close", half_close),
+        both("a_client_that_never_reads_is_held_back", never_reads),
+        both("a_reset_ends_one_connection_only", reset),
+        both("1000_clients_at_once_are_served", thousand_clients),
+        both("a_killed_client_leaves_the_server_at_rest", killed_client)
+            .map(|t| t.needs(Need::Proc)),
+        both("a_killed_server_ends_the_client", killed_server),
+        both("a_client_without_a_server_says_what_to_start", no_server),
+        both("a_second_server_at_the_address_is_refused", in_use),
+        both("a_client_that_gets_too_little_fails", too_little),
+        both("a_client_that_gets_something_else_fails", something_else),
+        both("a_client_sends_until_ctrl_c", until_ctrl_c),
+        on_unix(both("ctrl_c_ends_an_idle_server", idle_server_ends)),
+        on_unix(both("sigterm_ends_a_busy_server", busy_server_ends)),
+        on_unix(both("what_arrived_is_answered_after_sigterm", answers)),
+        on_unix(both("sigterm_ends_a_client_nobody_answers", stuck_client)),
+        both("a_closed_stdout_ends_the_server_quietly", closed_stdout),
+        both("quiet_prints_only_the_address", quiet),
+        both("help_and_mistakes", help),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    tests.push(
+        test(
+            "a_client_that_never_reads_does_not_fill_the_memory",
+            move || bounded_memory(name),
+        )
+        .of(name)
+        .needs(Need::Proc),
+    );
+    tests
+}
+
+fn one_at_a_time(name: &str, language: Language) -> Result<()> {
+    let server = Server::start(name, language)?;
+    let mut peer = server.connect()?;
+    for byte in b"hello without an end" {
+        peer.write_all(&[*byte])?;
+        peer.expect(&[*byte])?;
+    }
+    drop(peer);
+    server.half.wait_for("socket disconnected")?;
+    let lines = server.stop()?;
+    ensure!(lines.contains(&"receive: w".to_owned()), "{lines:?}");
+    Ok(())
+}
+
+fn two_at_once(name: &str, language: Language) -> Result<()> {
+    let server = Server::start(name, language)?;
+    let mut peer = server.connect()?;
+    peer.write_all(b"hello\nhello\n")?;
+    peer.expect(b"hello\nhello\n")
+}
+
+/// Writes from a second thread: who only writes, and then only reads, waits
+/// for ever.
+fn write_aside(peer: &Peer, bytes: Vec<u8>) -> Result<thread::JoinHandle<()>> {
+    let mut writer = peer.try_clone()?;
+    Ok(thread::spawn(move || {
+        if writer.write_all(&bytes).is_ok() {
+            let _ = writer.finish();
+        }
+    }))
+}
+
+fn sixteen_mib(name: &str, language: Language) -> Result<()> {
+    let server = Server::start(name, language)?;
+    let mut peer = server.connect()?;
+    let bytes: Vec<u8> = (0..16 * MIB).map(|i| (i * i / 7) as u8).collect();
+    let writer = write_aside(&peer, bytes.clone())?;
+    peer.expect(&bytes)?;
+    ensure!(peer.rest()?.is_empty(), "more came back than was sent");
+    writer.join().ok().context("the writer panicked")
+}
+
+fn split_character(name: &str, language: Language) -> Result<()> {
+    let server = Server::start(name, language)?;
+    let text = "a中😀";
+    for at in 1..text.len() {
+        let mut peer = server.connect()?;
+        let (left, right) = text.as_bytes().split_at(at);
+        for half in [left, right] {
+            peer.write_all(half)?;
+            // Back here, it was shown: the next half is a read of its own.
+            peer.expect(half)?;
+        }
+    }
+    server
+        .half
+        .wait_for_lines(text.len() - 1, "socket disconnected")?;
+    let lines = server.stop()?;
+    ensure!(
+        !lines.concat().contains('\u{FFFD}'),
+        "cut in two: {lines:?}"
+    );
+    let received: String = lines
+        .iter()
+        .filter_map(|line| line.strip_prefix("receive: "))
+        .collect();
+    ensure!(received == text.repeat(text.len() - 1), "{lines:?}");
+    Ok(())
+}
+
+fn not_utf8(name: &str, language: Language) -> Result<()> {
+    let server = Server::start(name, language)?;
+    let mut peer = server.connect()?;
+    let bytes: Vec<u8> = (0..=255).rev().collect();
+    peer.write_all(&bytes)?;
+    peer.expect(&bytes)
+}
+
+/// The same lines from both languages.
+fn hostile_text(name: &str, language: Language) -> Result<()> {
+    let server = Server::start(name, language)?;
+    let long = format!("{}é{}", "x".repeat(159), "y".repeat(300));
+    for (sent, shown) in [
+        ("\x1b[2Jbye\r\n\t\u{9b}", "\\u{1b}[2Jbye\\r\\n\\t\\u{9b}"),
+        ("a\u{202e}b\u{2028}", "a\\u{202e}b\\u{2028}"),
+        ("\u{feff}bom", "\u{feff}bom"),
+        (&long, &format!("{}é… (461 bytes)", "x".repeat(159))),
+    ] {
+        let mut peer = server.connect()?;
+        peer.write_all(sent.as_bytes())?;
+        peer.expect(sent.as_bytes())?;
+        server.half.wait_for(&format!("send: {shown}"))?;
+    }
+    let mut peer = server.connect()?;
+    peer.write_all(b"ok\xFF\xE4\xB8ok")?;
+    server.half.wait_for("receive: ok\u{FFFD}\u{FFFD}ok")?;
+    Ok(())
+}
+
+fn half_close(name: &str, language: Language) -> Result<()> {
+    let server = Server::start(name, language)?;
+    let mut peer = server.connect()?;
+    peer.write_all(b"the last word")?;
+    peer.finish()?;
+    ensure!(peer.rest()? == b"the last word");
+    Ok(())
+}
+
+/// Connects a client that sends 256 MiB and reads nothing, until the server
+/// takes no more of it. Others must be served meanwhile.
+fn stuck_client_of(server: &Server) -> Result<Peer> {
+    let stuck = server.connect()?;
+    let mut writer = stuck.try_clone()?;
+    let written = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&written);
+    thread::spawn(move || {
+        let piece = vec![b'x'; 64 * 1024];
+        for _ in 0..256 * MIB / piece.len() {
+            if writer.write_all(&piece).is_err() {
+                return;
+            }
+            count.fetch_add(piece.len(), Ordering::Relaxed);
+        }
+    });
+    // It is stuck when nothing has moved during 300 echoes of another client.
+    let mut other = server.connect()?;
+    let (mut before, mut still) = (0, 0);
+    while still < 300 {
+        other.write_all(b"hello")?;
+        other.expect(b"hello")?;
+        let now = written.load(Ordering::Relaxed);
+        still = if now == before && now > 0 {
+            still + 1
+        } else {
+            0
+        };
+        before = now;
+        ensure!(now < 256 * MIB, "the server took all 256 MiB");
+    }
+    Ok(stuck)
+}
+
+fn never_reads(name: &str, language: Language) -> Result<()> {
+    let server = Server::start(name, language)?;
+    let stuck = stuck_client_of(&server)?;
+    drop(stuck);
+    server.lives()
+}
+
+fn bounded_memory(name: &str) -> Result<()> {
+    let server = Server::start(name, Language::Rust)?;
+    let memory = || server.half.peak_memory().context("/proc/PID/status");
+    let idle = memory()?;
+    let stuck = [stuck_client_of(&server)?, stuck_client_of(&server)?];
+    let more = memory()? - idle;
+    drop(stuck);
+    ensure!(more < 16 * MIB as u64, "{} MiB more", more / MIB as u64);
+    server.lives()
+}
+
+fn reset(name: &str, language: Language) -> Result<()> {
+    let server = Server::start(name, language)?;
+    let mut peer = server.connect()?;
+    peer.write_all(b"hello")?;
+    peer.reset()?;
+    server.half.wait_for("socket disconnected")?;
+    server.lives()
+}
+
+fn thousand_clients(name: &str, language: Language) -> Result<()> {
+    let server = Server::start(name, language)?;
+    let mut peers = Vec::new();
+    while peers.len() < 1000 {
+        match server.connect() {
+            Ok(peer) => peers.push(peer),
+            // The kernel's queue is full: the server takes its time.
+            Err(error) if is_busy(&error) => thread::yield_now(),
+            Err(error) => return Err(error),
+        }
+    }
+    for (i, peer) in peers.iter_mut().enumerate() {
+        peer.write_all(format!("I am {i}").as_bytes())?;
+    }
+    for (i, peer) in peers.iter_mut().enumerate() {
+        peer.expect(format!("I am {i}").as_bytes())?;
+    }
+    drop(peers);
+    server.half.wait_for_lines(1000, "socket disconnected")?;
+    Ok(())
+}
+
+fn is_busy(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<std::io::Error>();
+    error.is_some_and(|error| error.kind() == ErrorKind::WouldBlock)
+}
+
+fn killed_client(name: &str, language: Language) -> Result<()> {
+    let server = Server::start(name, language)?;
+    for _ in 0..10 {
+        let mut client = server.client(Language::Rust, &["--every", "1000"])?;
+        client.wait_for("receive: hello")?;
+        client.stop(Signal::Kill)?;
+    }
+    server.half.wait_for_lines(10, "socket disconnected")?;
+    let used = server.cpu_time_of_half_a_second()?;
+    ensure!(used < Duration::from_millis(250), "it spins: {used:?}");
+    Ok(())
+}
+
+fn killed_server(name: &str, language: Language) -> Result<()> {
+    let mut server = Server::start(name, Language::Rust)?;
+    let mut client = server.client(language, &["--every", "20"])?;
+    client.wait_for_lines(2, "receive: hello")?;
+    server.half.stop(Signal::Kill)?;
+    // It ends by itself; its status says whether something was on its way.
+    let exit = client.wait()?;
+    ensure!(matches!(exit, Exit::Code(0 | 1)), "{exit:?}");
+    Ok(())
+}
+
+fn no_server(name: &str, language: Language) -> Result<()> {
+    let lesson = lesson(name)?;
+    let folder = tempfile::tempdir()?;
+    // A free address: somebody listened there, and does not any more.
+    let address = lesson.free_address(folder.path()).unwrap_or_default();
+    let (listening, address) = Listening::bind(lesson.shape, &address)?;
+    drop(listening);
+    let mut command = lesson.half(language, "client")?;
+    let mut client = Half::start(command.arg(&address))?;
+    ensure!(client.wait()? == Exit::Code(1));
+    let stderr = client.stderr();
+    ensure!(stderr.len() == 1, "not one line: {stderr:?}");
+    for part in [format!("connect to {address}"), "start the server".into()] {
+        ensure!(stderr[0].contains(&part), "no '{part}' in {stderr:?}");
+    }
+    ensure!(client.stdout().is_empty(), "{:?}", client.stdout());
+    Ok(())
+}
+
+fn in_use(name: &str, language: Language) -> Result<()> {
+    let first = Server::start(name, Language::Rust)?;
+    let mut command = first.lesson.half(language, "server")?;
+    let mut second = Half::start(command.arg(&first.address))?;
+    ensure!(second.wait()? == Exit::Code(1));
+    let stderr = second.stderr();
+    ensure!(stderr.len() == 1, "not one line: {stderr:?}");
+    let expected = format!("listen on {}", first.address);
+    ensure!(stderr[0].contains(&expected), "{stderr:?}");
+    first.lives()
+}
+
+/// Starts a client that talks to us.
+fn client_of(
+    name: &str,
+    language: Language,
+    arguments: &[&str],
+) -> Result<(Half, Peer, tempfile::TempDir)> {
+    let lesson = lesson(name)?;
+    let folder = tempfile::tempdir()?;
+    let address = lesson.free_address(folder.path()).unwrap_or_default();
+    let (listening, address) = Listening::bind(lesson.shape, &address)?;
+    let mut command = lesson.half(language, "client")?;
+    let client = Half::start(command.arg(&address).args(arguments))?;
+    let peer = listening.accept()?;
+    Ok((client, peer, folder))
+}
+
+fn too_little(name: &str, language: Language) -> Result<()> {
+    let arguments = ["--count", "2", "--every", "10"];
+    let (mut client, mut peer, _folder) =
+        client_of(name, language, &arguments)?;
+    ensure!(peer.rest()? == b"hellohello");
+    peer.write_all(b"hellohel")?;
+    drop(peer);
+    ensure!(client.wait()? == Exit::Code(1), "{:?}", client.stderr());
+    client
+        .wait_for("disconnected.")
+        .context("what it printed")?;
+    client.wait_for_error("only 8 of 10 bytes")?;
+    Ok(())
+}
+
+fn something_else(name: &str, language: Language) -> Result<()> {
+    let (mut client, mut peer, _folder) =
+        client_of(name, language, &["--count", "1"])?;
+    ensure!(peer.rest()? == b"hello");
+    peer.write_all(b"HELLO")?;
+    drop(peer);
+    ensure!(client.wait()? == Exit::Code(1), "{:?}", client.stderr());
+    client.wait_for_error("not what was sent")?;
+    Ok(())
+}
+
+fn until_ctrl_c(name: &str, language: Language) -> Result<()> {
+    let server = Server::start(name, Language::Rust)?;
+    let mut client = server.client(language, &["--every", "10"])?;
+    client.wait_for_lines(5, "receive: hello")?;
+    if cfg!(unix) {
+        ensure!(client.stop(Signal::Interrupt)? == Exit::Code(0));
+        client.wait_for("disconnected.")?;
+        ensure!(client.stderr().is_empty(), "{:?}", client.stderr());
+    }
+    Ok(())
+}
+
+fn idle_server_ends(name: &str, language: Language) -> Result<()> {
+    for signal in [Signal::Interrupt, Signal::Terminate] {
+        let mut server = Server::start(name, language)?;
+        let mut peer = server.connect()?;
+        server.half.wait_for("socket connected")?;
+        server.half.signal(signal)?;
+        let exit = server.half.wait_at_most(TWO_SECONDS)?;
+        ensure!(exit == Exit::Code(0), "{exit:?}");
+        ensure!(peer.rest()?.is_empty());
+        ensure!(!server.has_file(), "its file is still there");
+        ensure!(server.half.stderr().is_empty());
+    }
+    Ok(())
+}
+
+/// A signal's way, on a machine that has much else to do, included.
+const TWO_SECONDS: Duration = Duration::from_secs(4);
+
+fn busy_server_ends(name: &str, language: Language) -> Result<()> {
+    for signal in [Signal::Interrupt, Signal::Terminate] {
+        let mut server = Server::start(name, language)?;
+        let _stuck = stuck_client_of(&server)?;
+        server.half.signal(signal)?;
+        let exit = server.half.wait_at_most(TWO_SECONDS)?;
+        ensure!(exit == Exit::Code(0), "{exit:?}");
+        ensure!(!server.has_file(), "its file is still there");
+    }
+    Ok(())
+}
+
+fn answers(name: &str, language: Language) -> Result<()> {
+    let mut server = Server::start(name, language)?;
+    let mut peer = server.connect()?;
+    // Held back at first, as nobody reads; then read to the end.
+    let bytes = vec![b'x'; 4 * MIB];
+    let writer = write_aside(&peer, bytes)?;
+    server.half.wait_for("receive: x")?;
+    server.half.signal(Signal::Terminate)?;
+    let mut back = 0;
+    let mut buffer = vec![0; MIB];
+    loop {
+        match peer.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(length) => back += length,
+            // What it had not yet received is lost, and we hear of that.
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => break,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    ensure!(server.half.wait_at_most(TWO_SECONDS)? == Exit::Code(0));
+    ensure!(back > 0, "nothing came back");
+    drop(peer);
+    let _ = writer.join();
+    Ok(())
+}
+
+fn stuck_client(name: &str, language: Language) -> Result<()> {
+    for signal in [Signal::Interrupt, Signal::Terminate] {
+        let (mut client, _peer, _folder) =
+            client_of(name, language, &["--every", "10"])?;
+        client.wait_for_lines(2, "send: hello")?;
+        client.signal(signal)?;
+        let exit = client.wait_at_most(TWO_SECONDS)?;
+        ensure!(exit == Exit::Code(0), "{exit:?}");
+    }
+    Ok(())
+}
+
+fn closed_stdout(name: &str, language: Language) -> Result<()> {
+    let lesson = lesson(name)?;
+    let folder = tempfile::tempdir()?;
+    let address = lesson.free_address(folder.path());
+    let mut command = lesson.half(language, "server")?;
+    let (mut server, stdout) = Half::start_with_stdout(command.args(address))?;
+    let mut line = String::new();
+    let mut stdout = std::io::BufReader::new(stdout);
+    std::io::BufRead::read_line(&mut stdout, &mut line)?;
+    let address = line.trim_end().strip_prefix("listening on ");
+    let address = address.context("the address")?.to_owned();
+    drop(stdout); // as `server | head -1` does
+
+    let mut peer = Peer::connect(lesson.shape, &address)?;
+    let _ = peer.write_all(b"hello");
+    ensure!(server.wait()? == Exit::Code(0), "{:?}", server.stderr());
+    ensure!(server.stderr().is_empty(), "{:?}", server.stderr());
+    let left = std::fs::read_dir(folder.path())?.count();
+    ensure!(left == 0, "its file is still there");
+    Ok(())
+}
+
+fn quiet(name: &str, language: Language) -> Result<()> {
+    let server = Server::start_with(name, language, &["--quiet"])?;
+    let mut client = server
+        .client(language, &["--quiet", "--count", "2", "--every", "1"])?;
+    ensure!(client.wait()? == Exit::Code(0));
+    ensure!(client.stdout().is_empty(), "{:?}", client.stdout());
+    if cfg!(unix) {
+        ensure!(server.stop()?.len() == 1);
+    }
+    Ok(())
+}
+
+fn help(name: &str, language: Language) -> Result<()> {
+    for half in lesson(name)?.halves() {
+        let run = |argument: &str| -> Result<(Exit, String)> {
+            let mut command = lesson(name)?.half(language, half)?;
+            let mut program = Half::start(command.arg(argument))?;
+            let exit = program.wait()?;
+            let lines = [program.stdout(), program.stderr()].concat();
+            Ok((exit, lines.join("\n")))
+        };
+        let (exit, text) = run("--help")?;
+        ensure!(exit == Exit::Code(0), "{exit:?}");
+        ensure!(text.contains("Usage: ") && text.contains("--quiet"));
+        let (exit, text) = run("--no-such-flag")?;
+        ensure!(exit == Exit::Code(2), "{exit:?}");
+        ensure!(text.contains("--no-such-flag"), "{text}");
+    }
+    Ok(())
+}

@@ -1,0 +1,26 @@
+//! Every promise of every lesson, kept by the programs that readers run.
+//!
+//!     cargo test --workspace
+//!     cargo test --workspace tcp-echo::          # one lesson
+//!     cargo test --workspace matrix::            # every pairing
+//!     REQUIRE_ALL=1 cargo test --workspace       # nothing may be ignored
+//!
+//! A lesson's tests stand in its own folder. They are compiled here, because
+//! a test target in a lesson would make cargo build its programs over those
+//! of the other lessons.
+
+mod check;
+mod echo;
+mod matrix;
+mod peer;
+mod server;
+mod workspace;
+
+#[path = "../../tcp-echo/tests/tcp_echo.rs"]
+mod tcp_echo;
+
+fn main() -> anyhow::Result<()> {
+    check::raise_descriptor_limit();
+    let tests = [workspace::tests()?, matrix::tests()?, tcp_echo::tests()];
+    check::run(tests.into_iter().flatten())
+}

@@ -1,0 +1,162 @@
+//! A peer that we drive byte by byte: the hostile half of a test.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+#[cfg(unix)]
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use harness::Shape;
+use socket2::SockRef;
+
+/// When a read or write counts as hung.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A connection over either transport, with blocking calls.
+#[derive(Debug)]
+pub enum Peer {
+    Tcp(TcpStream),
+    #[cfg(unix)]
+    Unix(UnixStream),
+}
+
+impl Peer {
+    /// Connects to a server of a lesson of this shape.
+    pub fn connect(shape: Shape, address: &str) -> Result<Self> {
+        let peer = match shape {
+            #[cfg(unix)]
+            Shape::Pipe => UnixStream::connect(address).map(Self::Unix),
+            _ => TcpStream::connect(address).map(Self::Tcp),
+        };
+        peer.with_context(|| format!("connect to {address}"))?
+            .ready()
+    }
+
+    fn ready(self) -> Result<Self> {
+        match &self {
+            Self::Tcp(stream) => {
+                stream.set_nodelay(true)?;
+                stream.set_read_timeout(Some(LIMIT))?;
+                stream.set_write_timeout(Some(LIMIT))?;
+            }
+            #[cfg(unix)]
+            Self::Unix(stream) => {
+                stream.set_read_timeout(Some(LIMIT))?;
+                stream.set_write_timeout(Some(LIMIT))?;
+            }
+        }
+        Ok(self)
+    }
+
+    /// A second handle to the same connection.
+    pub fn try_clone(&self) -> Result<Self> {
+        Ok(match self {
+            Self::Tcp(stream) => Self::Tcp(stream.try_clone()?),
+            #[cfg(unix)]
+            Self::Unix(stream) => Self::Unix(stream.try_clone()?),
+        })
+    }
+
+    /// Says "that was all"; the other direction stays open.
+    pub fn finish(&self) -> Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.shutdown(Shutdown::Write)?,
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.shutdown(Shutdown::Write)?,
+        }
+        Ok(())
+    }
+
+    /// Breaks the connection off: the other side reads "connection reset".
+    pub fn reset(self) -> Result<()> {
+        match self {
+            Self::Tcp(stream) => {
+                SockRef::from(&stream).set_linger(Some(Duration::ZERO))?;
+            }
+            // A Unix socket that is closed with something unread does it.
+            #[cfg(unix)]
+            Self::Unix(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Reads exactly as many bytes as `expected` has, and compares.
+    pub fn expect(&mut self, expected: &[u8]) -> Result<()> {
+        let mut bytes = vec![0; expected.len()];
+        self.read_exact(&mut bytes).context("read")?;
+        ensure!(
+            bytes == expected,
+            "expected {:?}, got {:?}",
+            String::from_utf8_lossy(&expected[..expected.len().min(200)]),
+            String::from_utf8_lossy(&bytes[..bytes.len().min(200)]),
+        );
+        Ok(())
+    }
+
+    /// Reads until the other side closes.
+    pub fn rest(&mut self) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.read_to_end(&mut bytes).context("read to the end")?;
+        Ok(bytes)
+    }
+}
+
+impl Read for Peer {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.read(buffer),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Peer {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.write(buffer),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.write(buffer),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A server that we drive: what a lesson's client meets.
+#[derive(Debug)]
+pub enum Listening {
+    Tcp(TcpListener),
+    #[cfg(unix)]
+    Unix(UnixListener),
+}
+
+impl Listening {
+    /// Listens where a lesson of this shape would; returns the address too.
+    pub fn bind(shape: Shape, address: &str) -> Result<(Self, String)> {
+        match shape {
+            #[cfg(unix)]
+            Shape::Pipe => {
+                let listener = UnixListener::bind(address)?;
+                Ok((Self::Unix(listener), address.to_owned()))
+            }
+            _ => {
+                let listener = TcpListener::bind(address)?;
+                let address = listener.local_addr()?.to_string();
+                Ok((Self::Tcp(listener), address))
+            }
+        }
+    }
+
+    /// The next client.
+    pub fn accept(&self) -> Result<Peer> {
+        match self {
+            Self::Tcp(listener) => Peer::Tcp(listener.accept()?.0).ready(),
+            #[cfg(unix)]
+            Self::Unix(listener) => Peer::Unix(listener.accept()?.0).ready(),
+        }
+    }
+}

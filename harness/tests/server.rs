@@ -1,0 +1,102 @@
+//! A lesson's server, started for one test.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use harness::{Exit, Half, Language, Lesson, Shape, Signal};
+use tempfile::TempDir;
+
+use crate::peer::Peer;
+
+/// A server that listens where no other test does.
+pub struct Server {
+    pub half: Half,
+    /// What it said after `listening on`.
+    pub address: String,
+    pub lesson: &'static Lesson,
+    /// Where its files are.
+    pub folder: TempDir,
+}
+
+/// The lesson called `name`.
+pub fn lesson(name: &str) -> Result<&'static Lesson> {
+    Lesson::named(name).with_context(|| format!("no lesson {name}"))
+}
+
+impl Server {
+    /// Starts it and waits until it listens.
+    pub fn start(name: &str, language: Language) -> Result<Self> {
+        Self::start_with(name, language, &[])
+    }
+
+    /// As [`Server::start`], with more arguments.
+    pub fn start_with(
+        name: &str,
+        language: Language,
+        arguments: &[&str],
+    ) -> Result<Self> {
+        let lesson = lesson(name)?;
+        let folder = tempfile::tempdir()?;
+        let mut command = lesson.half(language, "server")?;
+        command
+            .args(lesson.free_address(folder.path()))
+            .args(arguments);
+        let half = Half::start(&mut command)?;
+        let address = half.wait_for("listening on ")?;
+        Ok(Self {
+            half,
+            address,
+            lesson,
+            folder,
+        })
+    }
+
+    /// A connection to it.
+    pub fn connect(&self) -> Result<Peer> {
+        Peer::connect(self.lesson.shape, &self.address)
+    }
+
+    /// A client of the same lesson that talks to it.
+    pub fn client(
+        &self,
+        language: Language,
+        arguments: &[&str],
+    ) -> Result<Half> {
+        let mut command = self.lesson.half(language, "client")?;
+        command
+            .arg(self.lesson.target(&self.address))
+            .args(arguments);
+        Half::start(&mut command)
+    }
+
+    /// It still answers: "hello" goes there and back.
+    pub fn lives(&self) -> Result<()> {
+        let mut client = self.client(Language::Rust, &["--count", "1"])?;
+        let exit = client.wait().context("is the server alive?")?;
+        ensure!(exit == Exit::Code(0), "{exit:?}: {:?}", client.stderr());
+        Ok(())
+    }
+
+    /// Ends it as Ctrl-C does. It must end well.
+    pub fn stop(mut self) -> Result<Vec<String>> {
+        let exit = self.half.stop(Signal::Interrupt)?;
+        ensure!(exit == Exit::Code(0), "{exit:?}: {:?}", self.half.stderr());
+        Ok(self.half.stdout())
+    }
+
+    /// The processor time that passes in it while a client talks to it for
+    /// about half a second.
+    pub fn cpu_time_of_half_a_second(&self) -> Result<Duration> {
+        let time = || self.half.cpu_time().context("/proc/PID/stat");
+        let before = time()?;
+        let pace = ["--count", "10", "--every", "50"];
+        self.client(Language::Rust, &pace)?.wait()?;
+        Ok(time()? - before)
+    }
+
+    /// Is its pipe's file there?
+    pub fn has_file(&self) -> bool {
+        self.lesson.shape == Shape::Pipe
+            && std::fs::symlink_metadata(&self.address).is_ok()
+    }
+}

@@ -1,0 +1,5 @@
+//! W
+use crate::check::Test;
+pub fn tests() -> anyhow::Result<Vec<Test>> {
+    Ok(vec![])
+}

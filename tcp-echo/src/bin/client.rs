@@ -1,0 +1,115 @@
+//! TCP echo client: says hello every three seconds and prints the echo.
+//!
+//! Node twin: `node/client.js`. Other half: `server.rs`.
+//!
+//!     cargo run -p tcp-echo --bin client
+//!     cargo run -p tcp-echo --bin client -- 192.168.10.105:8888
+//!
+//! Try this: stop the server while the client runs.
+
+use std::cell::Cell;
+use std::io;
+
+use anyhow::{Context, anyhow};
+use clap::Parser;
+use common::{log, pace::Pace, shutdown};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+
+/// Says hello to a TCP echo server and prints what comes back.
+#[derive(Parser)]
+struct Args {
+    /// Where the server listens
+    #[arg(default_value = "127.0.0.1:8888")]
+    address: String,
+
+    /// What to send
+    #[arg(long, value_name = "TEXT", default_value = "hello")]
+    message: String,
+
+    #[command(flatten)]
+    pace: Pace,
+
+    #[command(flatten)]
+    quiet: log::Quiet,
+}
+
+const ADVICE: &str =
+    "start the server first: cargo run -p tcp-echo --bin server";
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> common::Result {
+    let args = Args::parse();
+    args.quiet.apply();
+
+    // 1. Connect.
+    let address = &args.address;
+    let socket = TcpStream::connect(address)
+        .await
+        .map_err(|error| anyhow!("connect to {address}: {error}; {ADVICE}"))?;
+    socket.set_nodelay(true)?;
+    log::line("connected.");
+
+    // A socket has two directions, and both are used at once: with all
+    // buffers full, a client that writes before it reads and a server that
+    // does the same would wait for each other for ever.
+    let (reader, writer) = socket.into_split();
+    let sent = Cell::new(0);
+    let received = tokio::select! {
+        received = hear(reader, &args.message) => received.context("receive")?,
+        // Only an error ends this here; all said, we go on listening.
+        Err(error) = say(writer, &args, &sent) => Err(error).context("send")?,
+    };
+
+    // 4. The server has closed.
+    log::line("disconnected.");
+    let sent = sent.get();
+    if received < sent {
+        Err(anyhow!("only {received} of {sent} bytes came back"))?;
+    }
+    Ok(())
+}
+
+/// 2. Sends, now and at every tick, until that was all or Ctrl-C.
+async fn say(
+    mut writer: OwnedWriteHalf,
+    args: &Args,
+    sent: &Cell<usize>,
+) -> io::Result<()> {
+    let stop = shutdown::token();
+    let mut clock = args.pace.clock();
+    for _ in 0..args.pace.count() {
+        tokio::select! {
+            _ = clock.tick() => {}
+            () = stop.cancelled() => break,
+        }
+        log::line(format_args!("send: {}", log::shown(&args.message)));
+        writer.write_all(args.message.as_bytes()).await?;
+        sent.update(|bytes| bytes + args.message.len());
+    }
+    // Says "that was all" and leaves the other direction open, so the last
+    // echo still arrives.
+    writer.shutdown().await
+}
+
+/// 3. Prints what comes back, until the server closes; says how much it was.
+async fn hear(mut reader: OwnedReadHalf, message: &str) -> io::Result<usize> {
+    let mut buffer = vec![0; 16 * 1024];
+    let mut decoder = log::Decoder::default();
+    let mut expected = message.bytes().cycle();
+    let mut received = 0;
+    loop {
+        // One read is not one message: it may hold half a "hello".
+        let length = reader.read(&mut buffer).await?;
+        if length == 0 {
+            return Ok(received);
+        }
+        let bytes = &buffer[..length];
+        log::line(format_args!("receive: {}", decoder.decode(bytes)));
+        if !expected.by_ref().take(length).eq(bytes.iter().copied()) {
+            return Err(io::Error::other("this is not what was sent"));
+        }
+        received += length;
+    }
+}

@@ -1,0 +1,122 @@
+//! TCP echo server: what a client sends, it gets back.
+//!
+//! Node twin: `node/server.js`. Other half: `client.rs`.
+//!
+//!     cargo run -p tcp-echo --bin server
+//!     cargo run -p tcp-echo --bin client        # in a second terminal
+//!
+//! Try this: start a third terminal with another client. Both are served.
+
+use std::io::{self, ErrorKind};
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Parser;
+use common::{log, shutdown};
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Sends back whatever a client sends.
+#[derive(Parser)]
+struct Args {
+    /// Where to listen; 0.0.0.0:8888 opens it to other computers
+    #[arg(default_value = "127.0.0.1:8888")]
+    address: String,
+
+    #[command(flatten)]
+    quiet: log::Quiet,
+}
+
+// One thread for every connection, like Node's event loop: an echo waits
+// far more than it computes, so more threads would only add hand-overs.
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> common::Result {
+    let Args { address, quiet } = Args::parse();
+    quiet.apply();
+    let stop = shutdown::token();
+
+    // 1. Listen. From here on the kernel queues clients, so whoever has
+    //    read this line can connect.
+    let listener = TcpListener::bind(&address)
+        .await
+        .with_context(|| format!("listen on {address}"))?;
+    log::ready(format_args!("listening on {}", listener.local_addr()?));
+
+    // 2. Take one connection after the other, each into a task of its own,
+    //    until Ctrl-C. The task is to Rust what the callback is to Node.
+    let connections = TaskTracker::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = stop.cancelled() => break,
+        };
+        match accepted {
+            Ok((socket, _)) => {
+                connections.spawn(serve(socket, stop.clone()));
+            }
+            // This client is gone, or no file descriptor is left just now.
+            // Neither is a reason to turn the others away, nor to try
+            // again so soon that nothing else gets a turn.
+            Err(error) => {
+                log::error(format_args!("accept: {error}"));
+                time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+
+    // 5. Stop: take no more clients, finish the answers.
+    drop(listener);
+    shutdown::finish(connections).await;
+    Ok(())
+}
+
+/// 3. An error ends this connection, and no other.
+async fn serve(socket: TcpStream, stop: CancellationToken) {
+    log::line("socket connected");
+    if let Err(error) = echo(socket, stop).await {
+        log::error(format_args!("socket: {error}"));
+    }
+    log::line("socket disconnected");
+}
+
+/// 4. Sends back what arrives, until the client has no more to say.
+async fn echo(
+    mut socket: TcpStream,
+    stop: CancellationToken,
+) -> io::Result<()> {
+    // Small answers leave at once instead of waiting for company.
+    socket.set_nodelay(true)?;
+    let mut decoder = log::Decoder::default();
+    loop {
+        // Wait first, take a buffer then. Held while waiting, 16 KiB for
+        // each of 10,000 quiet clients would be 160 MB.
+        tokio::select! {
+            biased; // what has arrived is answered, even after Ctrl-C
+            ready = socket.readable() => ready?,
+            () = stop.cancelled() => return Ok(()),
+        }
+        let mut bytes = Vec::with_capacity(16 * 1024);
+
+        // TCP carries bytes, not messages: one read may hold half a
+        // "hello", or three. Zero bytes means that the client has finished.
+        match socket.try_read_buf(&mut bytes) {
+            Ok(0) => return Ok(()),
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
+            Err(error) => return Err(error),
+        }
+        // The decoder keeps a character whole that was cut in two; the
+        // bytes go back as they came.
+        let text = decoder.decode(&bytes);
+        log::line(format_args!("receive: {text}"));
+
+        // Waits while the client does not read. Until it does, nothing
+        // more is read from it either, so it cannot fill our memory:
+        // Node's write() would queue without end.
+        socket.write_all(&bytes).await?;
+        log::line(format_args!("send: {text}"));
+    }
+}
