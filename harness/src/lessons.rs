@@ -27,9 +27,12 @@ pub enum Shape {
     Pipe,
     /// `parent` starts `child`.
     Family {
-        /// What lines of the child's own begin with that reach the
-        /// terminal through the stdout which it has from its parent.
+        /// What the child's own lines begin with, where it prints them to
+        /// the stdout that it has from its parent.
         child_lines: Option<&'static str>,
+        /// Whom `--every` and `--count` are for, when the parent is told
+        /// which program to start. To its own child it hands them on.
+        paced: &'static str,
     },
 }
 
@@ -77,6 +80,38 @@ impl Lesson {
     /// When it does not build.
     pub fn half(&self, language: Language, half: &str) -> Result<Command> {
         program(self.name, language, half, Profile::Debug)
+    }
+
+    /// The command that runs a parent which starts its own executable again,
+    /// or else the child in the other language.
+    ///
+    /// # Errors
+    /// When one of them does not build.
+    pub fn parent(
+        &self,
+        parent: Language,
+        child: Language,
+        arguments: &[&str],
+    ) -> Result<Command> {
+        let mut command = self.half(parent, "parent")?;
+        if parent == child {
+            command.args(arguments);
+            return Ok(command);
+        }
+        let for_child =
+            matches!(self.shape, Shape::Family { paced: "child", .. });
+        let child = self.half(child, "child")?;
+        if !for_child {
+            command.args(arguments);
+        }
+        command
+            .arg("--")
+            .arg(child.get_program())
+            .args(child.get_args());
+        if for_child {
+            command.args(arguments);
+        }
+        Ok(command)
     }
 
     /// Where the first half is to listen so that no two tests meet: a port

@@ -1,1 +1,75 @@
-//! R
+//! The transcripts in the lessons' READMEs, so that a test can replay them.
+//!
+//! A transcript is a fenced block marked `console`. Its first line is
+//! the command, behind `$ `; `^C` at the end means that Ctrl-C was typed. A
+//! block without a command holds the lines of the other process in the same
+//! terminal, as a child that its parent started has no command of its own.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+/// One block: a command and what it prints.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transcript {
+    /// What stands behind `$ `, or nothing.
+    pub command: Option<String>,
+    /// The lines that are printed.
+    pub lines: Vec<String>,
+    /// It ends because Ctrl-C is typed.
+    pub interrupted: bool,
+}
+
+impl Transcript {
+    /// The half that the command runs, and its arguments, where it is of
+    /// the form `cargo run -p LESSON --bin HALF [-- ARGUMENTS]`.
+    pub fn half(&self, lesson: &str) -> Option<(&str, Vec<&str>)> {
+        let run = format!("cargo run -p {lesson} --bin ");
+        let mut words = self
+            .command
+            .as_ref()?
+            .strip_prefix(&run)?
+            .split_whitespace();
+        let half = words.next()?;
+        Some((half, words.skip_while(|word| *word == "--").collect()))
+    }
+}
+
+/// The transcripts of the README at `path`, in order.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn transcripts(path: &Path) -> Result<Vec<Transcript>> {
+    let text = fs::read_to_string(path)
+        .with_context(|| format!("read {}", path.display()))?;
+    Ok(text
+        .replace("\r\n", "\n")
+        .split("\n```console\n")
+        .skip(1)
+        .map(|block| {
+            let (block, _) = block.split_once("\n```").unwrap_or((block, ""));
+            transcript(block)
+        })
+        .collect())
+}
+
+fn transcript(block: &str) -> Transcript {
+    let mut lines: Vec<String> = block.lines().map(str::to_owned).collect();
+    let command = lines
+        .first()
+        .and_then(|line| line.strip_prefix("$ "))
+        .map(str::to_owned);
+    if command.is_some() {
+        lines.remove(0);
+    }
+    let interrupted = lines.last().is_some_and(|line| line == "^C");
+    if interrupted {
+        lines.pop();
+    }
+    Transcript {
+        command,
+        lines,
+        interrupted,
+    }
+}

@@ -1,5 +1,176 @@
-//! Matrix
-use crate::check::Test;
-pub fn tests() -> anyhow::Result<Vec<Test>> {
-    Ok(vec![])
+//! The matrix: every pairing of Rust and Node, held against the transcripts
+//! in the lesson's README. So they cannot rot.
+
+use anyhow::{Context, Result, ensure};
+use harness::readme::{Transcript, transcripts};
+use harness::{Exit, Half, LESSONS, Language, Lesson, Shape, Signal};
+
+use crate::check::{NODE, Test, test};
+
+const PAIRINGS: [(Language, Language); 4] = [
+    (Language::Rust, Language::Rust),
+    (Language::Rust, Language::Node),
+    (Language::Node, Language::Rust),
+    (Language::Node, Language::Node),
+];
+
+/// What `--every` is set to where the README leaves it at three seconds:
+/// still so long that no echo of a busy machine meets the next message.
+const EVERY: [&str; 2] = ["--every", "1000"];
+
+pub fn tests() -> Result<Vec<Test>> {
+    let mut tests = Vec::new();
+    for lesson in LESSONS {
+        let scenarios = scenarios(lesson)?;
+        for (number, scenario) in scenarios.into_iter().enumerate() {
+            for (first, second) in PAIRINGS {
+                let name = format!(
+                    "matrix::{}::{}::{first:?}-{second:?}",
+                    lesson.name,
+                    number + 1
+                );
+                let scenario = scenario.clone();
+                let mut test = test(name.to_lowercase(), move || {
+                    replay(lesson, &scenario, first, second)
+                });
+                if [first, second].contains(&Language::Node) {
+                    test = test.needs(NODE);
+                }
+                tests.push(test);
+            }
+        }
+    }
+    Ok(tests)
+}
+
+/// Two transcripts that belong together: of the half that is started first,
+/// and of the one that talks to it.
+type Scenario = [Transcript; 2];
+
+fn scenarios(lesson: &Lesson) -> Result<Vec<Scenario>> {
+    let blocks = transcripts(&lesson.folder().join("README.md"))?;
+    let [first, second] = lesson.halves();
+    let is = |block: &Transcript, half| {
+        block
+            .half(lesson.name)
+            .is_some_and(|(name, _)| name == half)
+    };
+    let scenarios: Vec<Scenario> = blocks
+        .windows(2)
+        .filter(|pair| {
+            is(&pair[0], first)
+                && (is(&pair[1], second) || pair[1].command.is_none())
+        })
+        .map(|pair| [pair[0].clone(), pair[1].clone()])
+        .collect();
+    ensure!(
+        !scenarios.is_empty(),
+        "{}: its README shows no pair of transcripts",
+        lesson.name
+    );
+    Ok(scenarios)
+}
+
+fn replay(
+    lesson: &Lesson,
+    scenario: &Scenario,
+    first: Language,
+    second: Language,
+) -> Result<()> {
+    match lesson.shape {
+        Shape::Family { child_lines, .. } => {
+            replay_family(lesson, scenario, first, second, child_lines)
+        }
+        _ => replay_server(lesson, scenario, first, second),
+    }
+}
+
+fn replay_server(
+    lesson: &Lesson,
+    [server, client]: &Scenario,
+    first: Language,
+    second: Language,
+) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (_, arguments) = server.half(lesson.name).context("server")?;
+    let mut command = lesson.half(first, "server")?;
+    command
+        .args(lesson.free_address(folder.path()))
+        .args(arguments);
+    let mut running = Half::start(&mut command)?;
+    let address = running.wait_for("listening on ")?;
+
+    let (_, arguments) = client.half(lesson.name).context("client")?;
+    let mut command = lesson.half(second, "client")?;
+    command.arg(lesson.target(&address)).args(paced(&arguments));
+    let mut talking = Half::start(&mut command)?;
+    ensure!(talking.wait()? == Exit::Code(0), "{:?}", talking.stderr());
+
+    // The server has said everything when it has said as much as the README.
+    let documented = server.lines[0].trim_start_matches("listening on ");
+    running.wait_until("as many lines as in the README", |lines| {
+        (lines.len() >= server.lines.len()).then_some(())
+    })?;
+    ensure!(server.interrupted, "the README does not stop the server");
+    if cfg!(unix) {
+        ensure!(running.stop(Signal::Interrupt)? == Exit::Code(0));
+    }
+
+    let normal = |half: &Half| -> Vec<String> {
+        let lines = half.stdout();
+        let lines = lines.iter();
+        lines
+            .map(|line| line.replace(&address, documented))
+            .collect()
+    };
+    compare("server", &server.lines, &normal(&running))?;
+    compare("client", &client.lines, &normal(&talking))?;
+    ensure!(running.stderr().is_empty(), "{:?}", running.stderr());
+    ensure!(talking.stderr().is_empty(), "{:?}", talking.stderr());
+    Ok(())
+}
+
+fn replay_family(
+    lesson: &Lesson,
+    [parent, child]: &Scenario,
+    first: Language,
+    second: Language,
+    child_lines: Option<&str>,
+) -> Result<()> {
+    let (_, arguments) = parent.half(lesson.name).context("parent")?;
+    let mut command = lesson.parent(first, second, &paced(&arguments))?;
+    let mut running = Half::start(&mut command)?;
+    ensure!(running.wait()? == Exit::Code(0), "{:?}", running.stderr());
+    ensure!(running.stderr().is_empty(), "{:?}", running.stderr());
+
+    let (inner, outer): (Vec<_>, Vec<_>) =
+        running.stdout().into_iter().partition(|line| {
+            child_lines.is_some_and(|start| line.starts_with(start))
+        });
+    compare("parent", &parent.lines, &outer)?;
+    if child_lines.is_some() {
+        compare("child", &child.lines, &inner)?;
+    }
+    Ok(())
+}
+
+/// The README's arguments, at a quicker pace where it is paced at all.
+fn paced<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
+    let mut arguments = arguments.to_vec();
+    let given = |name| arguments.contains(&name);
+    if given("--count") && !given("--every") {
+        arguments.extend(EVERY);
+    }
+    arguments
+}
+
+fn compare(half: &str, expected: &[String], actual: &[String]) -> Result<()> {
+    ensure!(
+        expected == actual,
+        "the {half} differs from the README\n\
+         --- README\n{}\n--- {half}\n{}",
+        expected.join("\n"),
+        actual.join("\n")
+    );
+    Ok(())
 }

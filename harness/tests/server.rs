@@ -1,5 +1,7 @@
 //! A lesson's server, started for one test.
 
+use std::io::Write;
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -8,14 +10,32 @@ use tempfile::TempDir;
 
 use crate::peer::Peer;
 
+/// Runs a program that we did not write, with `input` on its stdin, and
+/// returns what it printed.
+pub fn tool(
+    name: &str,
+    arguments: &[&str],
+    input: &[u8],
+) -> Result<Vec<String>> {
+    let mut tool = Half::start(Command::new(name).args(arguments))?;
+    tool.take_stdin()?.write_all(input)?;
+    let exit = tool.wait()?;
+    ensure!(
+        exit == Exit::Code(0),
+        "{name} {arguments:?}: {exit:?}: {:?}",
+        tool.stderr()
+    );
+    Ok(tool.stdout())
+}
+
 /// A server that listens where no other test does.
 pub struct Server {
     pub half: Half,
     /// What it said after `listening on`.
     pub address: String,
     pub lesson: &'static Lesson,
-    /// Where its files are.
-    pub folder: TempDir,
+    /// Where its files are, until this is dropped.
+    _folder: TempDir,
 }
 
 /// The lesson called `name`.
@@ -47,7 +67,7 @@ impl Server {
             half,
             address,
             lesson,
-            folder,
+            _folder: folder,
         })
     }
 

@@ -1,5 +1,216 @@
-//! W
-use crate::check::Test;
-pub fn tests() -> anyhow::Result<Vec<Test>> {
-    Ok(vec![])
+//! What the workspace as a whole promises.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use harness::readme::transcripts;
+use harness::{LESSONS, root};
+
+use crate::check::{Test, test};
+
+pub fn tests() -> Result<Vec<Test>> {
+    Ok([
+        test("no_program_can_replace_another_lessons", no_collisions),
+        test("every_command_names_what_exists", commands_exist),
+        test("both_languages_show_the_same_transcripts", translations),
+        test("a_lesson_copied_out_builds", copied_out),
+    ]
+    .into_iter()
+    .map(|test| test.of("workspace"))
+    .collect())
+}
+
+/// The traps of CONTRIBUTING.md, "Programs with the same name".
+fn no_collisions() -> Result<()> {
+    let output = Command::new("cargo")
+        .args(["metadata", "--no-deps", "--format-version", "1", "--locked"])
+        .current_dir(root())
+        .output()?;
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout)?;
+    let packages = metadata["packages"].as_array().context("packages")?;
+    for lesson in LESSONS {
+        let package = packages
+            .iter()
+            .find(|package| package["name"] == lesson.name)
+            .with_context(|| format!("no package {}", lesson.name))?;
+        for target in package["targets"].as_array().context("targets")? {
+            let what = format!("{} {}", lesson.name, target["name"]);
+            let is = |kind: &str| {
+                target["kind"].as_array().is_some_and(|kinds| {
+                    kinds.iter().any(|found| found == kind)
+                })
+            };
+            for kind in ["test", "example", "bench"] {
+                ensure!(
+                    !is(kind),
+                    "{what}: a {kind} target makes cargo build all programs \
+                     into one folder; see CONTRIBUTING.md"
+                );
+            }
+            if is("bin") {
+                ensure!(target["test"] == false, "{what}: set test = false");
+                ensure!(target["doc"] == false, "{what}: set doc = false");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Every file of ours whose name ends so.
+fn files(endings: &[&str]) -> Result<Vec<PathBuf>> {
+    fn collect(
+        folder: &Path,
+        endings: &[&str],
+        into: &mut Vec<PathBuf>,
+    ) -> Result<()> {
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if path.is_dir() {
+                if !["target", "node_modules", ".git"].contains(&&*name) {
+                    collect(&path, endings, into)?;
+                }
+            } else if endings.iter().any(|ending| name.ends_with(ending)) {
+                into.push(path);
+            }
+        }
+        Ok(())
+    }
+    let mut found = Vec::new();
+    collect(root(), endings, &mut found)?;
+    Ok(found)
+}
+
+fn commands_exist() -> Result<()> {
+    let mut checked = BTreeSet::new();
+    for path in files(&[".md", ".rs", ".js"])? {
+        let text = fs::read_to_string(&path)?;
+        let here = path.strip_prefix(root())?.display();
+        for rest in text.split("cargo run -p ").skip(1) {
+            let mut words = rest.split_whitespace();
+            let package = words.next().unwrap_or_default();
+            let package = package.trim_end_matches(['`', '.', ',', ')']);
+            if package.contains(['{', 'L', 'X', '"']) {
+                continue; // a pattern, not a command
+            }
+            let folder = root().join(package);
+            ensure!(folder.is_dir(), "{here}: no package {package:?}");
+            if words.next() == Some("--bin") {
+                let half = words.next().unwrap_or_default();
+                let half =
+                    half.trim_end_matches(|c: char| !c.is_alphanumeric());
+                let source = folder.join(format!("src/bin/{half}.rs"));
+                ensure!(source.is_file(), "{here}: no {package} {half:?}");
+                checked.insert(format!("{package} {half}"));
+            }
+        }
+        for rest in text.split("node ").skip(1) {
+            let script = rest.split_whitespace().next().unwrap_or_default();
+            let script =
+                script.trim_end_matches(|c: char| !c.is_alphanumeric());
+            if script.contains("/node/") && script.ends_with(".js") {
+                ensure!(
+                    root().join(script).is_file(),
+                    "{here}: no script {script}"
+                );
+                checked.insert(script.to_owned());
+            }
+        }
+    }
+    // This test would pass if it found nothing.
+    for lesson in LESSONS {
+        for half in lesson.halves() {
+            let command = format!("{} {half}", lesson.name);
+            ensure!(checked.contains(&command), "nobody says: {command}");
+            let script = format!("{}/node/{half}.js", lesson.name);
+            ensure!(checked.contains(&script), "nobody says: node {script}");
+        }
+    }
+    Ok(())
+}
+
+fn translations() -> Result<()> {
+    let english = files(&["README.md"])?;
+    ensure!(
+        english.len() > LESSONS.len(),
+        "too few READMEs: {english:?}"
+    );
+    for path in english {
+        let chinese = path.with_file_name("README.zh-CN.md");
+        let here = path.display();
+        ensure!(chinese.is_file(), "{here} has no Chinese twin");
+        let (ours, theirs) = (transcripts(&path)?, transcripts(&chinese)?);
+        ensure!(ours == theirs, "{here}: its Chinese twin shows other lines");
+        let headings = |path: &Path| -> Result<usize> {
+            let text = fs::read_to_string(path)?;
+            Ok(text.lines().filter(|line| line.starts_with("##")).count())
+        };
+        ensure!(
+            headings(&path)? == headings(&chinese)?,
+            "{here}: its Chinese twin has other sections"
+        );
+    }
+    Ok(())
+}
+
+/// A lesson, `common` and the root manifest with its members cut to the two.
+fn copied_out() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let manifest = fs::read_to_string(root().join("Cargo.toml"))?;
+    for lesson in LESSONS {
+        let there = folder.path().join(lesson.name);
+        fs::create_dir(&there)?;
+        for part in ["common", lesson.name] {
+            copy(&root().join(part), &there.join(part))?;
+        }
+        let members = format!("members = [\"common\", \"{}\"]", lesson.name);
+        let cut: Vec<&str> = manifest
+            .lines()
+            .filter(|line| !line.starts_with("default-members"))
+            .map(|line| match line.starts_with("members") {
+                true => &members,
+                false => line,
+            })
+            .collect();
+        fs::write(there.join("Cargo.toml"), cut.join("\n"))?;
+        fs::copy(root().join("Cargo.lock"), there.join("Cargo.lock"))?;
+
+        let output = Command::new("cargo")
+            .args(["build", "--quiet", "--bins", "-p", lesson.name])
+            .current_dir(&there)
+            // What both compile the same way is compiled once.
+            .env("CARGO_TARGET_DIR", there.join("target"))
+            .env("CARGO_BUILD_BUILD_DIR", root().join("target"))
+            .output()?;
+        ensure!(
+            output.status.success() && output.stderr.is_empty(),
+            "{}: {}",
+            lesson.name,
+            String::from_utf8_lossy(&output.stderr)
+        );
+        for half in lesson.halves() {
+            let program = there.join("target/debug").join(half);
+            let program =
+                program.with_extension(std::env::consts::EXE_EXTENSION);
+            ensure!(program.is_file(), "no {}", program.display());
+        }
+    }
+    Ok(())
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let to = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &to)?;
+        } else {
+            fs::copy(entry.path(), to)?;
+        }
+    }
+    Ok(())
 }
