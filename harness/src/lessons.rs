@@ -45,6 +45,9 @@ pub struct Lesson {
     pub shape: Shape,
     /// One sentence on what is to be seen.
     pub watch: &'static str,
+    /// What the line begins with that shows that one exchange is complete,
+    /// and what such exchanges are called.
+    pub exchange: (&'static str, &'static str),
 }
 
 /// Every lesson, cheapest to build first.
@@ -52,6 +55,7 @@ pub static LESSONS: &[Lesson] = &[Lesson {
     name: "tcp-echo",
     shape: Shape::Tcp,
     watch: "What the client sends over TCP, the server sends back.",
+    exchange: ("receive: ", "echoes"),
 }];
 
 impl Lesson {

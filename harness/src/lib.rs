@@ -7,8 +7,10 @@
 pub mod build;
 pub mod half;
 pub mod lessons;
+pub mod pair;
 pub mod readme;
 
 pub use build::{Profile, build, root};
 pub use half::{Exit, Half, Signal, Stream};
 pub use lessons::{LESSONS, Language, Lesson, Shape};
+pub use pair::{Arguments, Pair};

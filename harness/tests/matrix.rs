@@ -3,7 +3,9 @@
 
 use anyhow::{Context, Result, ensure};
 use harness::readme::{Transcript, transcripts};
-use harness::{Exit, Half, LESSONS, Language, Lesson, Shape, Signal};
+use harness::{
+    Arguments, Exit, Half, LESSONS, Language, Lesson, Shape, Signal,
+};
 
 use crate::check::{NODE, Test, test};
 
@@ -91,19 +93,16 @@ fn replay_server(
     first: Language,
     second: Language,
 ) -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    let (_, arguments) = server.half(lesson.name).context("server")?;
-    let mut command = lesson.half(first, "server")?;
-    command
-        .args(lesson.free_address(folder.path()))
-        .args(arguments);
-    let mut running = Half::start(&mut command)?;
-    let address = running.wait_for("listening on ")?;
-
-    let (_, arguments) = client.half(lesson.name).context("client")?;
-    let mut command = lesson.half(second, "client")?;
-    command.arg(lesson.target(&address)).args(paced(&arguments));
-    let mut talking = Half::start(&mut command)?;
+    let (_, first_arguments) = server.half(lesson.name).context("server")?;
+    let (_, second_arguments) = client.half(lesson.name).context("client")?;
+    let arguments = Arguments {
+        first: &first_arguments,
+        second: &paced(&second_arguments),
+    };
+    let mut pair = lesson.start([first, second], arguments, |_, _, _| {})?;
+    let running = &mut pair.first;
+    let talking = pair.second.as_mut().context("no client")?;
+    let address = pair.address.context("no address")?;
     ensure!(talking.wait()? == Exit::Code(0), "{:?}", talking.stderr());
 
     // The server has said everything when it has said as much as the README.
@@ -123,8 +122,8 @@ fn replay_server(
             .map(|line| line.replace(&address, documented))
             .collect()
     };
-    compare("server", &server.lines, &normal(&running))?;
-    compare("client", &client.lines, &normal(&talking))?;
+    compare("server", &server.lines, &normal(running))?;
+    compare("client", &client.lines, &normal(talking))?;
     ensure!(running.stderr().is_empty(), "{:?}", running.stderr());
     ensure!(talking.stderr().is_empty(), "{:?}", talking.stderr());
     Ok(())
@@ -138,8 +137,12 @@ fn replay_family(
     child_lines: Option<&str>,
 ) -> Result<()> {
     let (_, arguments) = parent.half(lesson.name).context("parent")?;
-    let mut command = lesson.parent(first, second, &paced(&arguments))?;
-    let mut running = Half::start(&mut command)?;
+    let arguments = Arguments {
+        first: &paced(&arguments),
+        second: &[],
+    };
+    let pair = lesson.start([first, second], arguments, |_, _, _| {})?;
+    let mut running = pair.first;
     ensure!(running.wait()? == Exit::Code(0), "{:?}", running.stderr());
     ensure!(running.stderr().is_empty(), "{:?}", running.stderr());
 

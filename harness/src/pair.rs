@@ -1,0 +1,107 @@
+//! Two halves of one lesson, started the way its README says.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use tempfile::TempDir;
+
+use crate::half::{Exit, Half, Signal, Stream};
+use crate::lessons::{Language, Lesson, Shape};
+
+/// A running pair. Both halves are gone when it is dropped.
+pub struct Pair {
+    /// The server or the parent.
+    pub first: Half,
+    /// The client; a parent starts its child by itself.
+    pub second: Option<Half>,
+    /// Where the server listens.
+    pub address: Option<String>,
+    /// Where its files are.
+    _folder: TempDir,
+}
+
+/// The arguments of both halves, without addresses. A parent has its own and
+/// hands on what is its child's.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Arguments<'a> {
+    /// For the server or the parent.
+    pub first: &'a [&'a str],
+    /// For the client.
+    pub second: &'a [&'a str],
+}
+
+impl Lesson {
+    /// Starts both halves; the second one as soon as the first is ready.
+    /// `on_line` is called with the half's name for each line it prints.
+    ///
+    /// # Errors
+    /// When one does not build or start, or the first one is never ready.
+    pub fn start(
+        &self,
+        [first, second]: [Language; 2],
+        arguments: Arguments,
+        on_line: impl Fn(&'static str, Stream, &str) + Clone + Send + 'static,
+    ) -> Result<Pair> {
+        let folder = tempfile::tempdir().context("make a folder")?;
+        let says = |half: &'static str| {
+            let on_line = on_line.clone();
+            move |stream: Stream, line: &str| on_line(half, stream, line)
+        };
+        let [first_name, second_name] = self.halves();
+        let mut command = match self.shape {
+            Shape::Family { .. } => {
+                self.parent(first, second, arguments.first)?
+            }
+            _ => self.first_of_two(first, folder.path(), arguments.first)?,
+        };
+        let first = Half::start_with(&mut command, says(first_name))?;
+        let (mut address, mut talking) = (None, None);
+        if !matches!(self.shape, Shape::Family { .. }) {
+            let listening = first.wait_for("listening on ")?;
+            let mut command = self.half(second, second_name)?;
+            command.arg(self.target(&listening)).args(arguments.second);
+            talking = Some(Half::start_with(&mut command, says(second_name))?);
+            address = Some(listening);
+        }
+        Ok(Pair {
+            first,
+            second: talking,
+            address,
+            _folder: folder,
+        })
+    }
+
+    fn first_of_two(
+        &self,
+        language: Language,
+        folder: &Path,
+        arguments: &[&str],
+    ) -> Result<std::process::Command> {
+        let mut command = self.half(language, self.halves()[0])?;
+        command.args(self.free_address(folder)).args(arguments);
+        Ok(command)
+    }
+}
+
+impl Pair {
+    /// Waits until all is said, and then stops a server as Ctrl-C does.
+    ///
+    /// Returns how the halves ended, the first one first. A server that is
+    /// ended on Windows cannot say how it would have ended: its status is 0.
+    ///
+    /// # Errors
+    /// When it takes longer than `limit`.
+    pub fn finish(&mut self, limit: Duration) -> Result<Vec<Exit>> {
+        let deadline = Instant::now() + limit;
+        let left = || deadline.saturating_duration_since(Instant::now());
+        let Some(client) = &mut self.second else {
+            return Ok(vec![self.first.wait_at_most(left())?]);
+        };
+        let second = client.wait_at_most(left())?;
+        self.first.signal(Signal::Interrupt)?;
+        let first = self.first.wait_at_most(left())?;
+        let first = if cfg!(windows) { Exit::Code(0) } else { first };
+        Ok(vec![first, second])
+    }
+}
