@@ -3,6 +3,7 @@
 //! Whatever happens, also when a test panics, the program and all that it
 //! started are gone when its [`Half`] is dropped.
 
+use std::collections::BTreeSet;
 use std::io::{self, BufRead, BufReader, Read};
 use std::process::{ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -43,6 +44,16 @@ pub enum Exit {
     Code(i32),
     /// By this signal, which it did not handle.
     Signal(i32),
+}
+
+/// The programs that run now, by process id.
+static RUNNING: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
+
+/// Ends every program that was started and all that these have started, for
+/// a process that is about to end without dropping anything.
+pub fn end_all() {
+    let running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+    running.iter().for_each(|id| end_group(*id));
 }
 
 /// A running program.
@@ -137,6 +148,10 @@ impl Half {
         let child = SharedChild::spawn(command).with_context(|| {
             format!("start {}", command.get_program().display())
         })?;
+        RUNNING
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(child.id());
         Ok(Self {
             child: Arc::new(child),
             output: Arc::default(),
@@ -350,25 +365,31 @@ impl Half {
         let system: u64 = fields.next()?.parse().ok()?;
         Some(Duration::from_millis((user + system) * 10))
     }
-
-    #[cfg(unix)]
-    fn end_group(&self) {
-        use rustix::process::{Pid, Signal, kill_process_group};
-        if let Some(group) = Pid::from_raw(self.id() as i32) {
-            let _ = kill_process_group(group, Signal::KILL);
-        }
-    }
-
-    #[cfg(windows)]
-    fn end_group(&self) {}
 }
 
 impl Drop for Half {
     fn drop(&mut self) {
-        self.end_group();
+        end_group(self.id());
         let _ = self.child.kill();
+        RUNNING
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&self.id());
         let _ = self.child.wait();
     }
+}
+
+/// Ends a program and all that it has started and that is in its group.
+fn end_group(id: u32) {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Pid, Signal, kill_process_group};
+        if let Some(group) = Pid::from_raw(id as i32) {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
+    #[cfg(windows)]
+    let _ = id; // a console's Ctrl-C reaches all of them
 }
 
 impl Output {

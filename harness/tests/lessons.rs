@@ -14,6 +14,7 @@ mod echo;
 mod matrix;
 mod peer;
 mod server;
+mod tour;
 mod workspace;
 
 #[path = "../../tcp-echo/tests/tcp_echo.rs"]
@@ -21,6 +22,13 @@ mod tcp_echo;
 
 fn main() -> anyhow::Result<()> {
     check::raise_descriptor_limit();
-    let tests = [workspace::tests()?, matrix::tests()?, tcp_echo::tests()];
+    // One line each, so that two lessons can be added at the same time.
+    #[rustfmt::skip]
+    let tests = [
+        workspace::tests()?,
+        matrix::tests()?,
+        tour::tests(),
+        tcp_echo::tests(),
+    ];
     check::run(tests.into_iter().flatten())
 }

@@ -1,0 +1,114 @@
+//! What the tour promises.
+
+use std::fs;
+use std::process::Command;
+
+use anyhow::{Result, ensure};
+use harness::{Exit, Half, LESSONS, Profile, build};
+
+use crate::check::{NODE, Need, Test, test};
+
+pub fn tests() -> Vec<Test> {
+    [
+        test("shows_the_lessons_that_are_named", named),
+        test("lists_every_lesson", list),
+        test("puts_node_on_the_other_side", with_node).needs(NODE),
+        test("says_which_lesson_it_does_not_know", unknown),
+        test("stops_and_reports_a_lesson_that_hangs", hangs).needs(Need::Unix),
+        test("reports_a_lesson_that_fails", fails).needs(Need::Unix),
+        test("ends_quietly_when_nobody_reads", closed_stdout),
+    ]
+    .map(|test| test.of("tour"))
+    .into()
+}
+
+fn tour(arguments: &[&str]) -> Result<Command> {
+    let mut tour = Command::new(build("tour", Profile::Debug)?.join("tour"));
+    tour.args(arguments);
+    Ok(tour)
+}
+
+fn named() -> Result<()> {
+    let mut tour = Half::start(&mut tour(&["tcp-echo"])?)?;
+    ensure!(tour.wait()? == Exit::Code(0), "{:?}", tour.stderr());
+    let text = tour.stdout().join("\n");
+    ensure!(!text.contains('\u{1b}'), "colours, but no terminal: {text}");
+    ensure!(text.contains("client │ receive: hello"), "{text}");
+    ensure!(text.contains("server │ socket disconnected"), "{text}");
+    let row = tour.stdout().pop().unwrap_or_default();
+    ensure!(row.starts_with("tcp-echo "), "{row}");
+    ensure!(row.contains("3 echoes") && row.ends_with("ok"), "{row}");
+    let others = LESSONS.iter().filter(|lesson| lesson.name != "tcp-echo");
+    for other in others {
+        ensure!(!text.contains(other.name), "{} too", other.name);
+    }
+    Ok(())
+}
+
+fn list() -> Result<()> {
+    let mut tour = Half::start(&mut tour(&["--list"])?)?;
+    ensure!(tour.wait()? == Exit::Code(0));
+    let lines = tour.stdout();
+    ensure!(lines.len() == LESSONS.len(), "{lines:?}");
+    for lesson in LESSONS {
+        let found = lines.iter().any(|line| line.starts_with(lesson.name));
+        ensure!(found, "{} is not listed", lesson.name);
+    }
+    Ok(())
+}
+
+fn with_node() -> Result<()> {
+    let mut tour = Half::start(&mut tour(&["tcp-echo", "--with", "node"])?)?;
+    ensure!(tour.wait()? == Exit::Code(0), "{:?}", tour.stdout());
+    tour.wait_for(" client (node) │ receive: hello")?;
+    Ok(())
+}
+
+fn unknown() -> Result<()> {
+    let mut tour = Half::start(&mut tour(&["no-such-lesson"])?)?;
+    ensure!(tour.wait()? == Exit::Code(1));
+    tour.wait_for_error("'no-such-lesson'")?;
+    Ok(())
+}
+
+/// Runs the tour with a `node` that is this script.
+fn with_script(script: &str) -> Result<Half> {
+    let folder = tempfile::tempdir()?;
+    let node = folder.path().join("node");
+    fs::write(&node, format!("#!/bin/sh\n{script}\n"))?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(&node, fs::Permissions::from_mode(0o755))?;
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let all = [folder.path().to_owned()].into_iter();
+    let path = std::env::join_paths(all.chain(std::env::split_paths(&path)))?;
+    let arguments = ["tcp-echo", "--with", "node", "--limit", "1"];
+    let mut tour = Half::start(tour(&arguments)?.env("PATH", path))?;
+    ensure!(tour.wait()? == Exit::Code(1), "{:?}", tour.stdout());
+    let row = tour.stdout().pop().unwrap_or_default();
+    ensure!(row.ends_with("failed"), "{row}");
+    Ok(tour)
+}
+
+fn hangs() -> Result<()> {
+    let tour = with_script("exec sleep 600")?;
+    tour.wait_for("  failed: it hangs")?;
+    Ok(())
+}
+
+fn fails() -> Result<()> {
+    let tour = with_script("echo no; exit 7")?;
+    tour.wait_for("  failed: a half ended with Code(7)")?;
+    Ok(())
+}
+
+fn closed_stdout() -> Result<()> {
+    let mut command = tour(&["tcp-echo"])?;
+    let (mut tour, stdout) = Half::start_with_stdout(&mut command)?;
+    drop(stdout);
+    ensure!(tour.wait()? == Exit::Code(0), "{:?}", tour.stderr());
+    ensure!(tour.stderr().is_empty(), "{:?}", tour.stderr());
+    Ok(())
+}
