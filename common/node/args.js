@@ -10,22 +10,6 @@ const EVERYWHERE = {
   help: { help: 'Print help' },
 }
 
-/** --every and --count, the same for every client. */
-export const pace = {
-  every: {
-    value: 'MS',
-    default: '3000',
-    help: 'Milliseconds between two messages',
-    parse: text => wholeNumber(text, 1, 86_400_000),
-  },
-  count: {
-    value: 'N',
-    default: undefined,
-    help: 'Stop after this many messages; without it, go on until Ctrl-C',
-    parse: text => text === undefined ? Infinity : wholeNumber(text, 0),
-  },
-}
-
 /**
  * Reads the command line, and ends the program on --help or a mistake.
  *
@@ -78,7 +62,8 @@ export function address(text) {
   return { host: parts[1] ?? parts[2], port: Number(parts[3]) }
 }
 
-function wholeNumber(text, least, most = Number.MAX_SAFE_INTEGER) {
+/** The text's number, which must lie between the two. */
+export function wholeNumber(text, least, most = Number.MAX_SAFE_INTEGER) {
   const number = Number(text)
   if (!/^\d+$/.test(text) || number < least || number > most) {
     throw Error(`expected a whole number from ${least} to ${most}`)

@@ -3,10 +3,12 @@
 //!
 //! Its Node twin is `common/node/`, with the same names.
 
+pub mod accept;
 pub mod log;
 pub mod pace;
 pub mod pipe;
 pub mod shutdown;
+pub mod tally;
 
 /// What a `main` returns. On failure the program exits with status 1 and
 /// prints one line on stderr.

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use tokio::time::{self, Interval};
+use tokio::time::{self, Interval, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+
+use crate::shutdown;
 
 /// `--every` and `--count`, the same for every client.
 #[derive(clap::Args, Clone, Debug)]
@@ -22,22 +25,36 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// How many messages are to be sent: without `--count`, more than
-    /// anybody can wait for.
-    pub fn count(&self) -> u64 {
-        self.count.unwrap_or(u64::MAX)
+    /// Begins to count.
+    pub fn start(&self) -> Ticks {
+        let mut clock = time::interval(Duration::from_millis(self.every));
+        // A tick that came late is not made up for.
+        clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Ticks {
+            clock,
+            left: self.count.unwrap_or(u64::MAX),
+            stop: shutdown::token(),
+        }
     }
+}
 
-    /// The time between two messages.
-    pub fn every(&self) -> Duration {
-        Duration::from_millis(self.every)
-    }
+/// A clock that ticks once for each message.
+#[derive(Debug)]
+pub struct Ticks {
+    clock: Interval,
+    left: u64,
+    stop: CancellationToken,
+}
 
-    /// A clock whose first tick comes at once, and then one every
-    /// `--every` ms. A tick that came late is not made up for.
-    pub fn clock(&self) -> Interval {
-        let mut clock = time::interval(self.every());
-        clock.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
-        clock
+impl Ticks {
+    /// Waits until the next message is due; the first one is at once. False
+    /// when that was all, after `--count` messages or Ctrl-C.
+    pub async fn next(&mut self) -> bool {
+        if self.left == 0 {
+            return false;
+        }
+        self.left -= 1;
+        let tick = self.clock.tick();
+        self.stop.run_until_cancelled(tick).await.is_some()
     }
 }

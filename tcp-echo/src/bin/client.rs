@@ -7,12 +7,11 @@
 //!
 //! Try this: stop the server while the client runs.
 
-use std::cell::Cell;
 use std::io;
 
 use anyhow::{Context, anyhow};
 use clap::Parser;
-use common::{log, pace::Pace, shutdown};
+use common::{log, pace::Pace, tally::Tally};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -55,19 +54,16 @@ async fn main() -> common::Result {
     // buffers full, a client that writes before it reads and a server that
     // does the same would wait for each other for ever.
     let (reader, writer) = socket.into_split();
-    let sent = Cell::new(0);
-    let received = tokio::select! {
-        received = hear(reader, &args.message) => received.context("receive")?,
+    let tally = Tally::new(&args.message);
+    tokio::select! {
+        heard = hear(reader, &tally) => heard.context("receive")?,
         // Only an error ends this here; all said, we go on listening.
-        Err(error) = say(writer, &args, &sent) => Err(error).context("send")?,
-    };
+        Err(error) = say(writer, &args, &tally) => Err(error).context("send")?,
+    }
 
     // 4. The server has closed.
     log::line("disconnected.");
-    let sent = sent.get();
-    if received < sent {
-        Err(anyhow!("only {received} of {sent} bytes came back"))?;
-    }
+    tally.settle()?;
     Ok(())
 }
 
@@ -75,41 +71,31 @@ async fn main() -> common::Result {
 async fn say(
     mut writer: OwnedWriteHalf,
     args: &Args,
-    sent: &Cell<usize>,
+    tally: &Tally<'_>,
 ) -> io::Result<()> {
-    let stop = shutdown::token();
-    let mut clock = args.pace.clock();
-    for _ in 0..args.pace.count() {
-        tokio::select! {
-            _ = clock.tick() => {}
-            () = stop.cancelled() => break,
-        }
+    let mut ticks = args.pace.start();
+    while ticks.next().await {
         log::line(format_args!("send: {}", log::shown(&args.message)));
         writer.write_all(args.message.as_bytes()).await?;
-        sent.update(|bytes| bytes + args.message.len());
+        tally.sent();
     }
     // Says "that was all" and leaves the other direction open, so the last
     // echo still arrives.
     writer.shutdown().await
 }
 
-/// 3. Prints what comes back, until the server closes; says how much it was.
-async fn hear(mut reader: OwnedReadHalf, message: &str) -> io::Result<usize> {
+/// 3. Prints what comes back, until the server closes.
+async fn hear(mut reader: OwnedReadHalf, tally: &Tally<'_>) -> io::Result<()> {
     let mut buffer = vec![0; 16 * 1024];
     let mut decoder = log::Decoder::default();
-    let mut expected = message.bytes().cycle();
-    let mut received = 0;
     loop {
         // One read is not one message: it may hold half a "hello".
         let length = reader.read(&mut buffer).await?;
         if length == 0 {
-            return Ok(received);
+            return Ok(());
         }
         let bytes = &buffer[..length];
         log::line(format_args!("receive: {}", decoder.decode(bytes)));
-        if !expected.by_ref().take(length).eq(bytes.iter().copied()) {
-            return Err(io::Error::other("this is not what was sent"));
-        }
-        received += length;
+        tally.received(bytes)?;
     }
 }

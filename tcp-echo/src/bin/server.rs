@@ -8,14 +8,12 @@
 //! Try this: start a third terminal with another client. Both are served.
 
 use std::io::{self, ErrorKind};
-use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
-use common::{log, shutdown};
+use common::{accept, log, shutdown};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -48,22 +46,12 @@ async fn main() -> common::Result {
     // 2. Take one connection after the other, each into a task of its own,
     //    until Ctrl-C. The task is to Rust what the callback is to Node.
     let connections = TaskTracker::new();
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = stop.cancelled() => break,
-        };
-        match accepted {
+    while let Some(next) = stop.run_until_cancelled(listener.accept()).await {
+        match next {
             Ok((socket, _)) => {
                 connections.spawn(serve(socket, stop.clone()));
             }
-            // This client is gone, or no file descriptor is left just now.
-            // Neither is a reason to turn the others away, nor to try
-            // again so soon that nothing else gets a turn.
-            Err(error) => {
-                log::error(format_args!("accept: {error}"));
-                time::sleep(Duration::from_millis(100)).await;
-            }
+            Err(error) => accept::failed(error).await,
         }
     }
 

@@ -1,0 +1,85 @@
+//! What an echo client has sent, and whether all of it came back.
+
+use std::cell::Cell;
+use std::io;
+
+use anyhow::ensure;
+
+/// Compares what comes back with one message, sent over and over. For both
+/// directions of a connection at once, on one thread.
+#[derive(Debug)]
+pub struct Tally<'a> {
+    message: &'a [u8],
+    /// Bytes.
+    sent: Cell<usize>,
+    received: Cell<usize>,
+}
+
+impl<'a> Tally<'a> {
+    /// Nothing sent, nothing received.
+    pub fn new(message: &'a str) -> Self {
+        Self {
+            message: message.as_bytes(),
+            sent: Cell::new(0),
+            received: Cell::new(0),
+        }
+    }
+
+    /// The message was sent once more.
+    pub fn sent(&self) {
+        self.sent.update(|bytes| bytes + self.message.len());
+    }
+
+    /// These bytes came back. They need not begin or end with a message.
+    ///
+    /// # Errors
+    /// When they are not what was sent.
+    pub fn received(&self, bytes: &[u8]) -> io::Result<()> {
+        let before = self.received.get();
+        let begun = before % self.message.len().max(1);
+        let expected = self.message.iter().cycle().skip(begun);
+        if !expected.take(bytes.len()).eq(bytes) {
+            return Err(io::Error::other("this is not what was sent"));
+        }
+        self.received.set(before + bytes.len());
+        Ok(())
+    }
+
+    /// The other side says nothing more.
+    ///
+    /// # Errors
+    /// When less came back than was sent.
+    pub fn settle(&self) -> anyhow::Result<()> {
+        let (sent, received) = (self.sent.get(), self.received.get());
+        ensure!(
+            received >= sent,
+            "only {received} of {sent} bytes came back"
+        );
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Tally;
+
+    #[test]
+    fn pieces_of_any_size_are_what_was_sent() {
+        let tally = Tally::new("hello");
+        (0..3).for_each(|_| tally.sent());
+        for piece in ["hel", "lohellohel", "l"] {
+            tally.received(piece.as_bytes()).unwrap();
+        }
+        assert!(tally.settle().is_err());
+        tally.received(b"o").unwrap();
+        tally.settle().unwrap();
+    }
+
+    #[test]
+    fn other_bytes_are_refused() {
+        let tally = Tally::new("hello");
+        tally.received(b"hell").unwrap();
+        assert!(tally.received(b"hello").is_err());
+        assert!(Tally::new("").received(b"x").is_err());
+    }
+}
