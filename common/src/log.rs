@@ -23,7 +23,7 @@ pub struct Quiet {
 }
 
 impl Quiet {
-    /// From here on, [`line`] prints nothing.
+    /// From here on, [`line()`] prints nothing.
     pub fn apply(self) {
         QUIET.store(self.quiet, Ordering::Relaxed);
     }
