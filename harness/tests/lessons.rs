@@ -11,6 +11,7 @@
 
 mod check;
 mod echo;
+mod half;
 mod matrix;
 mod peer;
 mod server;
@@ -27,6 +28,7 @@ fn main() -> anyhow::Result<()> {
     let tests = [
         workspace::tests()?,
         matrix::tests()?,
+        half::tests(),
         tour::tests(),
         tcp_echo::tests(),
     ];
