@@ -15,21 +15,27 @@ const EVERYWHERE = {
  *
  * `spec` has an entry per argument: `{ value, default, help, parse }`; one
  * without `value` is a switch, one with `positional: true` goes without its
- * name. Answers an object with the parsed values.
+ * name, one with `rest: true` is a list of all that follows `--`. Answers an
+ * object with the parsed values.
  */
 export function args(about, spec) {
   const all = { ...spec, ...EVERYWHERE }
   const names = Object.keys(all)
   const positional = names.filter(name => all[name].positional)
-  const named = names.filter(name => !all[name].positional)
+  const rest = names.find(name => all[name].rest)
+  const named = names.filter(name =>
+    !all[name].positional && !all[name].rest)
+  const words = process.argv.slice(2)
+  const end = rest && words.includes('--') ? words.indexOf('--') : Infinity
   try {
     const { values, positionals } = parseArgs({
+      args: words.slice(0, end),
       allowPositionals: positional.length > 0,
       options: Object.fromEntries(named.map(name =>
         [name, { type: all[name].value ? 'string' : 'boolean' }])),
     })
     if (values.help) {
-      console.log(help(about, all, positional, named))
+      console.log(help(about, all, positional, named, rest))
       process.exit()
     }
     if (positionals.length > positional.length) {
@@ -37,6 +43,7 @@ export function args(about, spec) {
     }
     setQuiet(values.quiet ?? false)
     return Object.fromEntries(names.map(name => {
+      if (name === rest) return [name, words.slice(end + 1)]
       const { default: otherwise, parse = value => value } = all[name]
       const at = positional.indexOf(name)
       const given = at < 0 ? values[name] : positionals[at]
@@ -48,7 +55,7 @@ export function args(about, spec) {
       }
     }))
   } catch (error) {
-    console.error(`error: ${error.message}\n\n${usage(positional)}`)
+    console.error(`error: ${error.message}\n\n${usage(positional, rest)}`)
     process.exit(2)
   }
 }
@@ -71,20 +78,22 @@ export function wholeNumber(text, least, most = Number.MAX_SAFE_INTEGER) {
   return number
 }
 
-function usage(positional) {
+function usage(positional, rest) {
   const script = relative('', process.argv[1]) || basename(process.argv[1])
   return ['Usage: node', script, '[OPTIONS]',
-    ...positional.map(name => `[${name.toUpperCase()}]`)].join(' ')
+    ...positional.map(name => `[${name.toUpperCase()}]`),
+    ...rest ? [`[-- ${rest.toUpperCase()}...]`] : []].join(' ')
 }
 
-function help(about, all, positional, named) {
+function help(about, all, positional, named, rest) {
   const row = (name, { help, default: otherwise }) =>
     `  ${name.padEnd(18)} ${help}` +
     (otherwise === undefined ? '' : ` [default: ${otherwise}]`)
-  return [about, '', usage(positional), '',
-    ...positional.length ? ['Arguments:'] : [],
-    ...positional.map(name => row(`[${name.toUpperCase()}]`, all[name])),
-    ...positional.length ? [''] : [],
+  const unnamed = [...positional, ...rest ? [rest] : []]
+  return [about, '', usage(positional, rest), '',
+    ...unnamed.length ? ['Arguments:'] : [],
+    ...unnamed.map(name => row(`[${name.toUpperCase()}]`, all[name])),
+    ...unnamed.length ? [''] : [],
     'Options:',
     ...named.map(name => row(
       `--${name}${all[name].value ? ` <${all[name].value}>` : ''}`,

@@ -5,6 +5,9 @@ import { stopNow } from './shutdown.js'
 // How many characters of a text from a peer are shown.
 const SHOWN = 160
 
+/** So many bytes hold all that is shown of a text, and one character more. */
+export const ENOUGH = 4 * (SHOWN + 1)
+
 let quiet = false
 
 /** `--quiet`: from here on, line() prints nothing. */

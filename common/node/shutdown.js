@@ -22,3 +22,11 @@ process.on('SIGTERM', stopNow)
 stop.addEventListener('abort', () => {
   setTimeout(() => process.exit(), PATIENCE).unref()
 })
+
+/**
+ * Calls `run` shortly before the program ends after all: what should have
+ * ended by itself by now, has to be ended.
+ */
+export function overdue(run) {
+  stop.addEventListener('abort', () => setTimeout(run, PATIENCE * 0.8).unref())
+}

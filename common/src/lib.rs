@@ -4,6 +4,10 @@
 //! Its Node twin is `common/node/`, with the same names.
 
 pub mod accept;
+use std::fmt;
+
+pub mod exit;
+pub mod lines;
 pub mod log;
 pub mod pace;
 pub mod pipe;
@@ -25,8 +29,9 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
 }
 
 // `fn main() -> Result` prints the Debug form.
-impl std::fmt::Debug for Failure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        log::Escaped(&format!("{:#}", self.0)).fmt(f)
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not `.fmt(f)`: that would be the Debug form of Escaped.
+        fmt::Display::fmt(&log::Escaped(&format!("{:#}", self.0)), f)
     }
 }

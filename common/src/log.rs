@@ -12,6 +12,9 @@ use crate::shutdown;
 /// How many characters of a text from a peer are shown.
 const SHOWN: usize = 160;
 
+/// So many bytes hold all that is shown of a text, and one character more.
+pub(crate) const ENOUGH: usize = 4 * (SHOWN + 1);
+
 static QUIET: AtomicBool = AtomicBool::new(false);
 
 /// `--quiet`, the same for every half.
@@ -159,6 +162,16 @@ pub fn shown(message: &str) -> Text<'_> {
         first: Piece::default(),
         rest: message.as_bytes(),
         length: message.len(),
+    }
+}
+
+/// The beginning of a message of `length` bytes: the whole of it, or at least
+/// [`ENOUGH`] bytes.
+pub(crate) fn beginning(bytes: &[u8], length: usize) -> Text<'_> {
+    Text {
+        first: Piece::default(),
+        rest: bytes,
+        length,
     }
 }
 

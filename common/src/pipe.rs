@@ -12,13 +12,15 @@ pub use windows::{
 
 #[cfg(unix)]
 mod unix {
-    use std::fs::{self, File, Metadata};
+    use std::fs::{self, File, Metadata, TryLockError};
     use std::io::{self, ErrorKind};
     use std::os::unix::fs::{FileTypeExt, MetadataExt};
     use std::os::unix::net::{
         SocketAddr, UnixDatagram, UnixListener as StdListener,
     };
     use std::path::{Path, PathBuf};
+    use std::thread;
+    use std::time::Duration;
 
     use rustix::fs::Mode;
     use rustix::process::umask;
@@ -63,14 +65,8 @@ mod unix {
 
             // Of two servers that start at once and find the same dead
             // file, the second must not delete the first one's new socket:
-            // one looks and binds after the other. Where the directory
-            // cannot be locked, we go without.
-            let directory = match path.parent() {
-                Some(parent) if parent != Path::new("") => parent,
-                _ => Path::new("."),
-            };
-            let lock = File::open(directory);
-            let _ = lock.as_ref().map(File::lock);
+            // one looks and binds after the other.
+            let _lock = lock_directory(path);
 
             remove_stale(path)?;
             // Nobody else may connect, not even in the instant between
@@ -117,6 +113,28 @@ mod unix {
         UnixStream::connect(path).await
     }
 
+    /// Locks the directory of `path` until the answer is dropped.
+    ///
+    /// We go without where it cannot be locked, or not within five seconds:
+    /// anybody can hold a lock on `/tmp`, and must not keep us from starting.
+    fn lock_directory(path: &Path) -> Option<File> {
+        let directory = match path.parent() {
+            Some(parent) if parent != Path::new("") => parent,
+            _ => Path::new("."),
+        };
+        let directory = File::open(directory).ok()?;
+        for _ in 0..1000 {
+            match directory.try_lock() {
+                Ok(()) => return Some(directory),
+                Err(TryLockError::WouldBlock) => {
+                    thread::sleep(Duration::from_millis(5));
+                }
+                Err(TryLockError::Error(_)) => return None,
+            }
+        }
+        None
+    }
+
     /// Makes room at `path`, but only where nobody can miss the file.
     fn remove_stale(path: &Path) -> io::Result<()> {
         match fs::symlink_metadata(path) {
@@ -148,6 +166,13 @@ mod unix {
 
     fn check_length(path: &Path) -> io::Result<()> {
         let length = path.as_os_str().len();
+        if length == 0 {
+            // Linux would choose a name that no client can know.
+            return Err(io::Error::new(
+                ErrorKind::InvalidInput,
+                "the path is empty",
+            ));
+        }
         if length > LONGEST_PATH {
             return Err(io::Error::new(
                 ErrorKind::InvalidInput,
@@ -218,7 +243,9 @@ mod windows {
         pub async fn accept(&mut self) -> io::Result<ServerStream> {
             self.next.connect().await?;
             // An instance serves one client. The next one must be there
-            // before this one is handed out, or clients find no pipe.
+            // before this one is handed out, or clients find no pipe. Where
+            // it cannot be made, this one is asked again: it is connected
+            // and says so at once.
             let next = ServerOptions::new().create(&self.path)?;
             Ok(std::mem::replace(&mut self.next, next))
         }

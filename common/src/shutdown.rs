@@ -2,15 +2,17 @@
 
 use std::io;
 use std::sync::OnceLock;
+use std::thread;
 use std::time::Duration;
 
+use tokio::runtime;
 use tokio::time;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::log;
 
-/// How long [`finish`] waits for answers that are still being written.
+/// How long a program waits for what is still being written.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// When the program ends whatever it is still at: who types Ctrl-C wants it
@@ -60,6 +62,37 @@ pub(crate) fn request() {
         // This program never asked for the token: nothing would end it.
         None => std::process::exit(0),
     }
+}
+
+/// For a program that blocks, and so can wait for no token: after Ctrl-C or
+/// SIGTERM it has a second left, and then ends with status 0.
+///
+/// # Errors
+/// When the signals cannot be listened for.
+pub fn end_a_blocking_program() -> io::Result<()> {
+    let runtime = runtime::Builder::new_current_thread().enable_io().build()?;
+    let (mut first, mut second) = {
+        let _inside = runtime.enter();
+        signals()?
+    };
+    thread::spawn(move || {
+        runtime.block_on(async {
+            tokio::select! {
+                _ = first.recv() => {}
+                _ = second.recv() => {}
+            }
+        });
+        thread::sleep(PATIENCE);
+        std::process::exit(0);
+    });
+    Ok(())
+}
+
+/// Completes a second after `token` was cancelled: what should have ended by
+/// itself by now, has to be ended.
+pub async fn overdue(token: &CancellationToken) {
+    token.cancelled().await;
+    time::sleep(PATIENCE).await;
 }
 
 /// Waits until every task has ended: each finishes the answer it is at. Those

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::io;
 
 use anyhow::ensure;
+use tokio::sync::Notify;
 
 /// Compares what comes back with one message, sent over and over. For both
 /// directions of a connection at once, on one thread.
@@ -13,6 +14,8 @@ pub struct Tally<'a> {
     /// Bytes.
     sent: Cell<usize>,
     received: Cell<usize>,
+    /// Rings when something came back.
+    bell: Notify,
 }
 
 impl<'a> Tally<'a> {
@@ -22,6 +25,7 @@ impl<'a> Tally<'a> {
             message: message.as_bytes(),
             sent: Cell::new(0),
             received: Cell::new(0),
+            bell: Notify::new(),
         }
     }
 
@@ -42,7 +46,15 @@ impl<'a> Tally<'a> {
             return Err(io::Error::other("this is not what was sent"));
         }
         self.received.set(before + bytes.len());
+        self.bell.notify_one();
         Ok(())
+    }
+
+    /// Waits until all that was sent so far has come back.
+    pub async fn complete(&self) {
+        while self.received.get() < self.sent.get() {
+            self.bell.notified().await;
+        }
     }
 
     /// The other side says nothing more.

@@ -51,12 +51,29 @@ pub struct Lesson {
 }
 
 /// Every lesson, cheapest to build first.
-pub static LESSONS: &[Lesson] = &[Lesson {
-    name: "tcp-echo",
-    shape: Shape::Tcp,
-    watch: "What the client sends over TCP, the server sends back.",
-    exchange: ("receive: ", "echoes"),
-}];
+pub static LESSONS: &[Lesson] = &[
+    Lesson {
+        name: "tcp-echo",
+        shape: Shape::Tcp,
+        watch: "What the client sends over TCP, the server sends back.",
+        exchange: ("receive: ", "echoes"),
+    },
+    Lesson {
+        name: "pipe-echo",
+        shape: Shape::Pipe,
+        watch: "The same echo, through a file that is no file.",
+        exchange: ("receive: ", "echoes"),
+    },
+    Lesson {
+        name: "stdio-ipc",
+        shape: Shape::Family {
+            child_lines: None,
+            paced: "parent",
+        },
+        watch: "A parent writes to its child's stdin and reads its stdout.",
+        exchange: ("Received from child: Hello", "answers"),
+    },
+];
 
 impl Lesson {
     /// The lesson called `name`.

@@ -21,6 +21,12 @@ mod workspace;
 #[path = "../../tcp-echo/tests/tcp_echo.rs"]
 mod tcp_echo;
 
+#[path = "../../pipe-echo/tests/pipe_echo.rs"]
+mod pipe_echo;
+
+#[path = "../../stdio-ipc/tests/stdio_ipc.rs"]
+mod stdio_ipc;
+
 fn main() -> anyhow::Result<()> {
     check::raise_descriptor_limit();
     // One line each, so that two lessons can be added at the same time.
@@ -31,6 +37,8 @@ fn main() -> anyhow::Result<()> {
         half::tests(),
         tour::tests(),
         tcp_echo::tests(),
+        pipe_echo::tests(),
+        stdio_ipc::tests(),
     ];
     check::run(tests.into_iter().flatten())
 }

@@ -1,0 +1,4 @@
+use crate::check::Test;
+pub fn tests() -> Vec<Test> {
+    vec![]
+}
