@@ -187,8 +187,14 @@ fn too_long(language: Language) -> Result<()> {
         refused(language, "client", &path, &why)?;
     }
     ensure!(fs::read_dir(folder.path())?.next().is_none(), "left a file");
-    refused(language, "server", Path::new(""), "the path is empty")?;
-    refused(language, "client", Path::new(""), "the path is empty")
+    for half in ["server", "client"] {
+        let mut command = lesson("pipe-echo")?.half(language, half)?;
+        let mut program = Half::start(command.arg(""))?;
+        let exit = program.wait()?;
+        ensure!(matches!(exit, Exit::Code(1 | 2)), "{exit:?}");
+        ensure!(!program.stderr().is_empty());
+    }
+    Ok(())
 }
 
 fn longest(language: Language) -> Result<()> {

@@ -67,10 +67,9 @@ async function say(stdin) {
   // Its exit code says whether that was a failure.
   stdin.on('error', () => {})
   if (file) {
-    const source = file.createReadStream()
-    source.on('error', ({ message }) => fail(`send: ${message}`))
     // Waits while the child does not read, and closes stdin at the end.
-    return pipeline(source, stdin, { signal: stop }).catch(() => {})
+    return pipeline(file.createReadStream(), stdin, { signal: stop }).catch(
+      ({ syscall, message }) => syscall === 'read' && fail(`send: ${message}`))
   }
   for await (const _ of ticks(rest, ended.signal)) {
     if (stdin.write(`${message}\n`)) continue

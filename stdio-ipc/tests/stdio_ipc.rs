@@ -1,4 +1,625 @@
-use crate::check::Test;
+//! What stdio-ipc promises.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use harness::{Exit, Half, Language, Signal};
+
+use crate::check::{NODE, Need, Test, both, test};
+use crate::server::{lesson, tool};
+
+const MIB: usize = 1024 * 1024;
+
+/// How much one half may need more than idle, whatever goes through it.
+const BOUND: u64 = 16 * MIB as u64;
+
 pub fn tests() -> Vec<Test> {
-    vec![]
+    let both = |promise, run: fn(Language) -> Result<()>| {
+        both(promise, run).map(|t| t.of("stdio-ipc").needs(Need::Unix))
+    };
+    let mut tests: Vec<Test> = [
+        both("64_mib_go_through_cat_and_back", through_cat),
+        both("64_mib_go_through_our_child_and_back", through_child),
+        both("a_line_of_64_mib_is_cut_and_its_length_told", long_line),
+        both("10_mib_on_stderr_do_not_stop_the_child", stderr_flood),
+        both("lines_split_over_reads_are_whole", split_lines),
+        both("bytes_that_are_not_utf8_are_shown", not_utf8),
+        both("a_peer_cannot_drive_the_terminal", hostile),
+        both("a_last_line_needs_no_line_end", no_final_newline),
+        both("a_child_that_never_reads_is_no_hang", never_reads),
+        both("a_child_may_close_its_stdin_early", closes_stdin),
+        both("a_child_may_close_its_outputs_early", closes_outputs),
+        both("a_child_that_cannot_start_gets_a_clear_error", no_program),
+        both("a_file_that_cannot_be_read_gets_a_clear_error", no_file),
+        both("a_failed_child_is_told_and_status_1", exit_code),
+        both("a_killed_child_is_told_by_its_signal", killed_child),
+        both("a_killed_parent_leaves_no_child", killed_parent),
+        both("ctrl_c_to_the_group_ends_both", ctrl_c_group),
+        both("ctrl_c_to_the_parent_ends_both", ctrl_c_parent),
+        both("sigterm_ends_a_child_that_does_not_care", stubborn),
+        both("sigterm_ends_the_child_alone", sigterm_child),
+        both("no_zombie_is_left", no_zombie).map(|t| t.needs(Need::Proc)),
+        both("a_closed_stdout_ends_both_quietly", closed_stdout),
+        both("messages_are_paced_and_counted", paced),
+        both("quiet_prints_nothing", quiet),
+        both("help_and_mistakes", help),
+        both("a_node_child_is_understood", node_child).map(|t| t.needs(NODE)),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    tests.extend(
+        [
+            test("the_memory_stays_bounded_through_cat", cat_memory),
+            test("the_memory_of_both_stays_bounded", both_memory),
+            test("a_long_line_does_not_fill_the_memory", line_memory),
+        ]
+        .map(|test| test.of("stdio-ipc").needs(Need::Proc)),
+    );
+    tests
+}
+
+fn parent(language: Language, arguments: &[&str]) -> Result<Command> {
+    let mut command = lesson("stdio-ipc")?.half(language, "parent")?;
+    command.args(arguments);
+    Ok(command)
+}
+
+/// Runs a parent to its end: how it ended, and what it printed.
+fn run(language: Language, arguments: &[&str]) -> Result<(Exit, Vec<String>)> {
+    let mut half = Half::start(&mut parent(language, arguments)?)?;
+    let exit = half.wait()?;
+    ensure!(half.stderr().is_empty(), "{:?}", half.stderr());
+    Ok((exit, half.stdout()))
+}
+
+/// As [`run`], for a child of a few words in the shell's language.
+fn run_sh(language: Language, script: &str) -> Result<(Exit, Vec<String>)> {
+    run(language, &["--", "sh", "-c", script])
+}
+
+const ENDED_WELL: &str = "Child process exited with code 0";
+
+fn well((exit, lines): (Exit, Vec<String>), expected: &[&str]) -> Result<()> {
+    ensure!(lines == [expected, &[ENDED_WELL]].concat(), "{lines:?}");
+    ensure!(exit == Exit::Code(0), "{exit:?}");
+    Ok(())
+}
+
+/// A file of 64 MiB, in lines of 1 KiB or in one.
+fn big_file(folder: &Path, is_one_line: bool) -> Result<PathBuf> {
+    let path = folder.join("big");
+    let mut line = vec![b'x'; 1024];
+    if !is_one_line {
+        line[1023] = b'\n';
+    }
+    let mut file = std::io::BufWriter::new(fs::File::create(&path)?);
+    for _ in 0..64 * 1024 {
+        file.write_all(&line)?;
+    }
+    file.flush()?;
+    Ok(path)
+}
+
+/// The lines that the parent printed, counted as they come: all of them,
+/// those that begin so, and the last two.
+fn count(
+    language: Language,
+    arguments: &[&str],
+    start: &str,
+) -> Result<(usize, usize, [String; 2])> {
+    let mut command = parent(language, arguments)?;
+    let (mut half, stdout) = Half::start_with_stdout(&mut command)?;
+    let (mut all, mut found) = (0, 0);
+    let mut last = [String::new(), String::new()];
+    for line in BufReader::new(stdout).lines() {
+        let line = line?;
+        all += 1;
+        found += usize::from(line.starts_with(start));
+        last.swap(0, 1);
+        last[1] = line;
+    }
+    let exit = half.wait()?;
+    ensure!(exit == Exit::Code(0), "{exit:?}: {:?}", half.stderr());
+    Ok((all, found, last))
+}
+
+fn through_cat(language: Language) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let file = big_file(folder.path(), false)?.display().to_string();
+    let line =
+        format!("Received from child: {}… (1023 bytes)", "x".repeat(160));
+    let (all, whole, last) =
+        count(language, &["--stdin", &file, "--", "cat"], &line)?;
+    ensure!(whole == 64 * 1024, "{whole} lines");
+    ensure!(all == whole + 1 && last[1] == ENDED_WELL, "{last:?}");
+    Ok(())
+}
+
+fn through_child(language: Language) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let file = big_file(folder.path(), false)?.display().to_string();
+    let line = "Received from child: Hello from child";
+    let (all, whole, last) = count(language, &["--stdin", &file], line)?;
+    ensure!(whole == 64 * 1024, "{whole} answers");
+    ensure!(all == 2 * whole + 2 && last[1] == ENDED_WELL, "{last:?}");
+    Ok(())
+}
+
+fn long_line(language: Language) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let file = big_file(folder.path(), true)?.display().to_string();
+    let shown = format!("{}… (67108864 bytes)", "x".repeat(160));
+    let lines = run(language, &["--stdin", &file, "--", "cat"])?;
+    well(lines, &[&format!("Received from child: {shown}")])?;
+    // From our child, it comes back cut.
+    let (_, lines) = run(language, &["--stdin", &file])?;
+    ensure!(lines[0].starts_with("Received from child: Received from pa"));
+    ensure!(
+        lines[1..3]
+            == [
+                "Received from child: Hello from child",
+                "Received from child: Parent closed stdin"
+            ]
+    );
+    Ok(())
+}
+
+fn stderr_flood(language: Language) -> Result<()> {
+    let script = "head -c 10485760 /dev/zero | tr '\\0' x >&2; echo done";
+    let (exit, lines) = run_sh(language, script)?;
+    ensure!(exit == Exit::Code(0), "{exit:?}");
+    ensure!(lines.len() == 3, "{} lines", lines.len());
+    ensure!(lines.contains(&"Received from child: done".to_owned()));
+    let flood = format!("Child stderr: {}… (10485760 by", "x".repeat(160));
+    ensure!(
+        lines.iter().any(|line| line.starts_with(&flood)),
+        "{lines:?}"
+    );
+    Ok(())
+}
+
+/// The child writes a part, and the next one when its parent must have read
+/// the first: `read` waits for a message each time.
+fn split_lines(language: Language) -> Result<()> {
+    let script = r"printf 'a\344'; read x; printf '\270'; read x; printf '\255b
+c'; read x; printf 'd\r'; read x; printf '\ne\n'";
+    let pace = ["--count", "4", "--every", "100"];
+    let command = [&pace[..], &["--", "sh", "-c", script]].concat();
+    well(
+        run(language, &command)?,
+        &[
+            "Received from child: a中b",
+            "Received from child: cd",
+            "Received from child: e",
+        ],
+    )
+}
+
+fn not_utf8(language: Language) -> Result<()> {
+    let script = r"cat > /dev/null; printf 'a\377\344\270b\n\n'";
+    let expected = [
+        "Received from child: a\u{FFFD}\u{FFFD}b",
+        "Received from child: ",
+    ];
+    well(run_sh(language, script)?, &expected)
+}
+
+fn hostile(language: Language) -> Result<()> {
+    let script = r"cat > /dev/null; printf '\033[2J\tx\n'";
+    let expected = "Received from child: \\u{1b}[2J\\tx";
+    well(run_sh(language, script)?, &[expected])?;
+    // And from the child's side.
+    let mut child = lesson("stdio-ipc")?.half(language, "child")?;
+    let mut child = Half::start(&mut child)?;
+    child.take_stdin()?.write_all(b"\x1b[2J\n")?;
+    ensure!(child.wait()? == Exit::Code(0));
+    child.wait_for("Received from parent: \\u{1b}[2J").map(drop)
+}
+
+fn no_final_newline(language: Language) -> Result<()> {
+    let script = "cat > /dev/null; printf 'no end'";
+    well(run_sh(language, script)?, &["Received from child: no end"])?;
+    let mut child = lesson("stdio-ipc")?.half(language, "child")?;
+    let mut child = Half::start(&mut child)?;
+    child.take_stdin()?.write_all(b"one\ntwo")?;
+    ensure!(child.wait()? == Exit::Code(0));
+    let lines = child.stdout();
+    ensure!(
+        lines
+            == [
+                "Received from parent: one",
+                "Hello from child",
+                "Received from parent: two",
+                "Hello from child",
+                "Parent closed stdin",
+            ],
+        "{lines:?}"
+    );
+    Ok(())
+}
+
+/// It ends after a while, with 64 MiB unread.
+fn never_reads(language: Language) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let file = big_file(folder.path(), false)?.display().to_string();
+    let script = "echo busy; sleep 0.2; exit 3";
+    let command = ["--stdin", &file, "--", "sh", "-c", script];
+    let (exit, lines) = run(language, &command)?;
+    let ended = "Child process exited with code 3";
+    ensure!(lines == ["Received from child: busy", ended], "{lines:?}");
+    ensure!(exit == Exit::Code(1), "{exit:?}");
+    Ok(())
+}
+
+fn closes_stdin(language: Language) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let file = big_file(folder.path(), false)?.display().to_string();
+    let command = ["--stdin", &file, "--", "sh", "-c"];
+    let closes = "exec <&-; sleep 0.1; echo heard enough";
+    let lines = run(language, &[&command[..], &[closes]].concat())?;
+    well(lines, &["Received from child: heard enough"])?;
+    let (exit, lines) = run(language, &["--", "head", "-n", "1"])?;
+    well((exit, lines), &["Received from child: Hello from parent"])
+}
+
+/// It still gets all that is sent.
+fn closes_outputs(language: Language) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let file = big_file(folder.path(), false)?.display().to_string();
+    let out = folder.path().join("out").display().to_string();
+    let script = format!("exec >&- 2>&-; wc -c > {out}");
+    let command = ["--stdin", &file, "--", "sh", "-c", &script];
+    well(run(language, &command)?, &[])?;
+    ensure!(fs::read_to_string(&out)?.trim() == "67108864");
+    Ok(())
+}
+
+fn refused(language: Language, arguments: &[&str], what: &str) -> Result<()> {
+    let mut half = Half::start(&mut parent(language, arguments)?)?;
+    ensure!(half.wait()? == Exit::Code(1));
+    let stderr = half.stderr();
+    ensure!(stderr.len() == 1, "not one line: {stderr:?}");
+    let what = format!("Error: {what}: ");
+    ensure!(stderr[0].starts_with(&what), "{stderr:?}");
+    ensure!(half.stdout().is_empty(), "{:?}", half.stdout());
+    Ok(())
+}
+
+fn no_program(language: Language) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("file").display().to_string();
+    fs::write(&file, "not a program")?;
+    for program in ["no-such-program", "/", &file] {
+        let what = format!("start {program}");
+        refused(language, &["--", program], &what)?;
+    }
+    Ok(())
+}
+
+fn no_file(language: Language) -> Result<()> {
+    let command = ["--stdin", "/no/such/file", "--", "cat"];
+    refused(language, &command, "open /no/such/file")?;
+    refused(language, &["--stdin", "/", "--", "cat"], "send")
+}
+
+fn exit_code(language: Language) -> Result<()> {
+    let (exit, lines) = run_sh(language, "echo oops >&2; exit 3")?;
+    let ended = "Child process exited with code 3";
+    ensure!(lines == ["Child stderr: oops", ended], "{lines:?}");
+    ensure!(exit == Exit::Code(1), "{exit:?}");
+    Ok(())
+}
+
+fn killed_child(language: Language) -> Result<()> {
+    for signal in ["KILL", "TERM", "SEGV"] {
+        let (exit, lines) = run_sh(language, &format!("kill -{signal} $$"))?;
+        let ended = format!("Child process was killed by SIG{signal}");
+        ensure!(lines == [ended], "{lines:?}");
+        ensure!(exit == Exit::Code(1), "{exit:?}");
+    }
+    Ok(())
+}
+
+/// A parent that goes on until it is stopped, with our child, which has
+/// answered once.
+fn talking(language: Language) -> Result<Half> {
+    let pace = ["--count", "1000", "--every", "20"];
+    let half = Half::start(&mut parent(language, &pace)?)?;
+    half.wait_for_lines(2, "Received from child: Hello")?;
+    Ok(half)
+}
+
+/// The child has the parent's stderr no more, so its end is seen in its
+/// process group: `wait` has seen the end of the parent's outputs.
+fn killed_parent(language: Language) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let end = folder.path().join("end");
+    // The child of the child's side: it writes when it has read the end.
+    let script =
+        format!("echo ready; cat > /dev/null; echo over > {}", end.display());
+    let pace = ["--count", "1000", "--every", "1000"];
+    let command = [&pace[..], &["--", "sh", "-c", &script]].concat();
+    let mut half = Half::start(&mut parent(language, &command)?)?;
+    half.wait_for("Received from child: ready")?;
+    half.stop(Signal::Kill)?;
+    wait_for(|| end.exists()).context("the child did not see the end")?;
+
+    let mut half = talking(language)?;
+    half.stop(Signal::Kill)?;
+    let group = half.id();
+    wait_for(|| !has_group(group)).context("the child is still there")
+}
+
+/// Asks again and again, for at most a minute: here nobody prints a line.
+fn wait_for(is_so: impl Fn() -> bool) -> Result<()> {
+    for _ in 0..6000 {
+        if is_so() {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    anyhow::bail!("not within a minute")
+}
+
+#[cfg(unix)]
+fn has_group(group: u32) -> bool {
+    use rustix::process::{Pid, test_kill_process_group};
+    Pid::from_raw(group as i32)
+        .is_some_and(|group| test_kill_process_group(group).is_ok())
+}
+
+#[cfg(windows)]
+fn has_group(_: u32) -> bool {
+    false
+}
+
+/// It ends with status 0 within two seconds, and with the child's last word.
+fn ends_well(half: &mut Half) -> Result<()> {
+    let exit = half.wait_at_most(Duration::from_secs(4))?;
+    let lines = half.stdout();
+    let last = lines.get(lines.len().saturating_sub(2)..);
+    ensure!(
+        last == Some(
+            &[
+                "Received from child: Parent closed stdin".to_owned(),
+                ENDED_WELL.to_owned()
+            ][..]
+        ),
+        "{lines:?}"
+    );
+    ensure!(exit == Exit::Code(0), "{exit:?}");
+    ensure!(half.stderr().is_empty(), "{:?}", half.stderr());
+    Ok(())
+}
+
+fn ctrl_c_group(language: Language) -> Result<()> {
+    let mut half = talking(language)?;
+    #[cfg(unix)]
+    {
+        use rustix::process::{Pid, Signal, kill_process_group};
+        let group = Pid::from_raw(half.id() as i32).context("no group")?;
+        kill_process_group(group, Signal::INT)?;
+    }
+    ends_well(&mut half)
+}
+
+fn ctrl_c_parent(language: Language) -> Result<()> {
+    for signal in [Signal::Interrupt, Signal::Terminate] {
+        let mut half = talking(language)?;
+        half.signal(signal)?;
+        ends_well(&mut half)?;
+    }
+    Ok(())
+}
+
+fn stubborn(language: Language) -> Result<()> {
+    let script = "trap '' INT TERM; echo ready; while :; do sleep 9; done";
+    let mut half =
+        Half::start(&mut parent(language, &["--", "sh", "-c", script])?)?;
+    half.wait_for("Received from child: ready")?;
+    half.signal(Signal::Terminate)?;
+    let exit = half.wait_at_most(Duration::from_secs(14))?;
+    ensure!(exit == Exit::Code(0), "{exit:?}");
+    half.wait_for("Child process was killed by SIGKILL")
+        .map(drop)
+}
+
+fn sigterm_child(language: Language) -> Result<()> {
+    for signal in [Signal::Interrupt, Signal::Terminate] {
+        let mut child = lesson("stdio-ipc")?.half(language, "child")?;
+        let mut child = Half::start(&mut child)?;
+        let mut stdin = child.take_stdin()?;
+        stdin.write_all(b"hello\n")?;
+        child.wait_for("Hello from child")?;
+        child.signal(signal)?;
+        let exit = child.wait_at_most(Duration::from_secs(4))?;
+        ensure!(exit == Exit::Code(0), "{exit:?}");
+    }
+    Ok(())
+}
+
+/// Also while a grandchild keeps the outputs open, and so the parent waiting.
+fn no_zombie(language: Language) -> Result<()> {
+    let script = "echo $$; sleep 1 & exit 0";
+    let mut half =
+        Half::start(&mut parent(language, &["--", "sh", "-c", script])?)?;
+    let id = half.wait_for("Received from child: ")?;
+    let process = PathBuf::from(format!("/proc/{id}"));
+    wait_for(|| !process.exists()).context("a zombie is left")?;
+    ensure!(half.peak_memory().is_some(), "the parent has ended before");
+    ensure!(half.wait()? == Exit::Code(0));
+    half.wait_for(ENDED_WELL).map(drop)
+}
+
+fn closed_stdout(language: Language) -> Result<()> {
+    let pace = ["--count", "1000", "--every", "20"];
+    let flood: &[&str] = &["--", "yes"];
+    for arguments in [&pace[..], flood] {
+        let mut command = parent(language, arguments)?;
+        let (mut half, stdout) = Half::start_with_stdout(&mut command)?;
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line)?;
+        ensure!(line.starts_with("Received from child: "), "{line}");
+        let exit = half.wait_at_most(Duration::from_secs(4))?;
+        ensure!(exit == Exit::Code(0), "{exit:?}");
+        ensure!(half.stderr().is_empty(), "{:?}", half.stderr());
+        let group = half.id();
+        wait_for(|| !has_group(group)).context("the child is still there")?;
+    }
+    // And the child's side.
+    let mut child = lesson("stdio-ipc")?.half(language, "child")?;
+    let (mut child, mut stdout) = Half::start_with_stdout(&mut child)?;
+    let mut stdin = child.take_stdin()?;
+    stdin.write_all(b"hello\n")?;
+    stdout.read_exact(&mut [0; 10])?;
+    drop(stdout);
+    stdin.write_all(b"hello\n")?;
+    ensure!(child.wait()? == Exit::Code(0));
+    ensure!(child.stderr().is_empty(), "{:?}", child.stderr());
+    Ok(())
+}
+
+fn paced(language: Language) -> Result<()> {
+    let pace = ["--count", "3", "--every", "10", "--message", "你好"];
+    let command = [&pace[..], &["--", "cat"]].concat();
+    well(run(language, &command)?, &["Received from child: 你好"; 3])
+}
+
+fn quiet(language: Language) -> Result<()> {
+    let (exit, lines) = run(language, &["--quiet"])?;
+    ensure!(lines.is_empty() && exit == Exit::Code(0), "{lines:?}");
+    Ok(())
+}
+
+fn help(language: Language) -> Result<()> {
+    for half in ["parent", "child"] {
+        for (argument, code, text) in [
+            ("--help", 0, "--quiet"),
+            ("--no-such-flag", 2, "--no-such-flag"),
+            ("surplus", 2, "surplus"),
+        ] {
+            let mut command = lesson("stdio-ipc")?.half(language, half)?;
+            let mut program = Half::start(command.arg(argument))?;
+            let exit = program.wait()?;
+            let lines = [program.stdout(), program.stderr()].concat();
+            ensure!(exit == Exit::Code(code), "{half} {argument}: {exit:?}");
+            ensure!(lines.concat().contains(text), "{lines:?}");
+        }
+    }
+    Ok(())
+}
+
+/// One that uses nothing of ours.
+fn node_child(language: Language) -> Result<()> {
+    let script = "process.stdin.on('data', d => console.log(`got ${d}`.trim()))
+        .on('end', () => console.error('bye'))";
+    let (exit, lines) = run(language, &["--", "node", "-e", script])?;
+    ensure!(exit == Exit::Code(0), "{exit:?}");
+    let mut lines = lines;
+    lines.sort();
+    ensure!(
+        lines
+            == [
+                ENDED_WELL,
+                "Child stderr: bye",
+                "Received from child: got Hello from parent"
+            ],
+        "{lines:?}"
+    );
+    // And our child under a shell's pipe.
+    let child = lesson("stdio-ipc")?.half(language, "child")?;
+    let program = child.get_program().display().to_string();
+    let arguments: Vec<String> = child
+        .get_args()
+        .map(|argument| argument.display().to_string())
+        .collect();
+    let arguments: Vec<&str> = arguments.iter().map(|a| &**a).collect();
+    let lines = tool(&program, &arguments, b"a\n")?;
+    ensure!(lines.len() == 3, "{lines:?}");
+    Ok(())
+}
+
+/// The peak of a program that the parent started, by its process id.
+fn peak_of(id: &str) -> Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{id}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib: u64 = line
+        .and_then(|line| line.split_whitespace().next())
+        .context("VmHWM")?
+        .parse()?;
+    Ok(kib * 1024)
+}
+
+/// The child of a process.
+fn child_of(id: u32) -> Result<String> {
+    let path = format!("/proc/{id}/task/{id}/children");
+    let children = fs::read_to_string(path)?;
+    let child = children.split_whitespace().next();
+    Ok(child.context("no child")?.to_owned())
+}
+
+/// What parent and child need when they do next to nothing.
+fn idle() -> Result<(u64, u64)> {
+    let half = talking(Language::Rust)?;
+    let child = peak_of(&child_of(half.id())?)?;
+    Ok((half.peak_memory().context("/proc/PID/status")?, child))
+}
+
+/// 64 MiB through the parent, which is looked at as long as it runs.
+fn peak(arguments: &[&str]) -> Result<(u64, u64)> {
+    let mut command = parent(Language::Rust, arguments)?;
+    let (mut half, stdout) = Half::start_with_stdout(&mut command)?;
+    let (mut ours, mut childs) = (0, 0);
+    let mut lines = BufReader::new(stdout);
+    let mut line = Vec::new();
+    let mut number = 0;
+    while lines.read_until(b'\n', &mut line)? > 0 {
+        if number % 1000 == 0 || line.starts_with(b"Child process") {
+            ours = half.peak_memory().unwrap_or(0).max(ours);
+            let child = child_of(half.id()).and_then(|id| peak_of(&id));
+            childs = child.unwrap_or(0).max(childs);
+        }
+        number += 1;
+        line.clear();
+    }
+    ensure!(half.wait()? == Exit::Code(0));
+    Ok((ours, childs))
+}
+
+fn bounded(arguments: &[&str]) -> Result<()> {
+    let (idle, idle_child) = idle()?;
+    let (peak, peak_child) = peak(arguments)?;
+    ensure!(peak > 0, "the parent was never looked at");
+    ensure!(peak < idle + BOUND, "parent: {peak} bytes, idle: {idle}");
+    ensure!(
+        peak_child < idle_child + BOUND,
+        "child: {peak_child} bytes, idle: {idle_child}"
+    );
+    Ok(())
+}
+
+fn cat_memory() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let file = big_file(folder.path(), false)?.display().to_string();
+    bounded(&["--stdin", &file, "--", "cat"])
+}
+
+fn both_memory() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let file = big_file(folder.path(), false)?.display().to_string();
+    bounded(&["--stdin", &file])
+}
+
+/// A line of 64 MiB both ways: from `cat`, and to our child.
+fn line_memory() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let file = big_file(folder.path(), true)?.display().to_string();
+    bounded(&["--stdin", &file, "--", "cat"])?;
+    // Our child prints its first line when it has read all.
+    bounded(&["--stdin", &file])
 }

@@ -82,15 +82,16 @@ async fn parent() -> common::Result<ExitCode> {
 
     // All three at once. A pipe holds 64 KiB: a child that nobody reads
     // waits when it is full, and then reads nothing more from us either.
+    // Waiting for the child also clears it away: else a zombie is left.
     let ended = async {
         tokio::try_join!(
             hear(stdout, "Received from child"),
             hear(stderr, "Child stderr"),
-        )?;
-        child.wait().await // without it, a zombie is left
+            child.wait(),
+        )
     };
     let ended = tokio::select! {
-        status = ended => Some(status.context("read from the child")?),
+        all = ended => Some(all.context("read from the child")?.2),
         // Only an error ends this here; all said, we go on listening.
         Err(error) = say(stdin, &args, file) => Err(error).context("send")?,
         // Ctrl-C closes the child's stdin, and it should end by itself.
