@@ -1,6 +1,35 @@
 //! The lines of a stream, to be shown.
 
+use std::io;
+
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::task;
+
 use crate::log::{self, Text};
+
+/// Has every line shown that comes from a stream, until it ends.
+///
+/// # Errors
+/// When it cannot be read.
+pub async fn each(
+    mut from: impl AsyncRead + Unpin,
+    mut show: impl FnMut(Text<'_>),
+) -> io::Result<()> {
+    let mut buffer = vec![0; 16 * 1024];
+    let mut lines = Lines::default();
+    loop {
+        // One read is not one line: it may hold half of one, or three.
+        let length = from.read(&mut buffer).await?;
+        if length == 0 {
+            lines.finish(show);
+            return Ok(());
+        }
+        lines.feed(&buffer[..length], &mut show);
+        // There may be thousands of lines in a piece. While more comes at
+        // once, tokio would let us go on for 128 pieces; Ctrl-C comes first.
+        task::yield_now().await;
+    }
+}
 
 /// Cuts a stream into lines. Of each it keeps only what is shown, so that a
 /// line of many MiB costs no more memory than a short one.

@@ -615,11 +615,34 @@ fn both_memory() -> Result<()> {
     bounded(&["--stdin", &file])
 }
 
-/// A line of 64 MiB both ways: from `cat`, and to our child.
+/// A line of 64 MiB that ends while the program still has to run.
 fn line_memory() -> Result<()> {
+    let (idle, idle_child) = idle()?;
     let folder = tempfile::tempdir()?;
-    let file = big_file(folder.path(), true)?.display().to_string();
-    bounded(&["--stdin", &file, "--", "cat"])?;
-    // Our child prints its first line when it has read all.
-    bounded(&["--stdin", &file])
+    let file = big_file(folder.path(), true)?;
+    let go_on = folder.path().join("go-on");
+    let script = format!(
+        "cat; echo; until [ -e {} ]; do sleep 0.1; done",
+        go_on.display()
+    );
+    let file = file.display().to_string();
+    let command = ["--stdin", &file, "--", "sh", "-c", &script];
+    let mut half = Half::start(&mut parent(Language::Rust, &command)?)?;
+    half.wait_for("Received from child: x")?;
+    let peak = half.peak_memory().context("/proc/PID/status")?;
+    ensure!(peak < idle + BOUND, "parent: {peak} bytes, idle: {idle}");
+    fs::write(go_on, "")?;
+    ensure!(half.wait()? == Exit::Code(0));
+
+    let mut child = lesson("stdio-ipc")?.half(Language::Rust, "child")?;
+    let mut child = Half::start(&mut child)?;
+    let mut stdin = child.take_stdin()?;
+    std::io::copy(&mut fs::File::open(file)?, &mut stdin)?;
+    stdin.write_all(b"\n")?;
+    child.wait_for("Received from parent: x")?;
+    let peak = child.peak_memory().context("/proc/PID/status")?;
+    ensure!(peak < idle_child + BOUND, "child: {peak} bytes");
+    drop(stdin);
+    ensure!(child.wait()? == Exit::Code(0));
+    Ok(())
 }
