@@ -15,28 +15,33 @@ const EVERYWHERE = {
  *
  * `spec` has an entry per argument: `{ value, default, help, parse }`; one
  * without `value` is a switch, one with `positional: true` goes without its
- * name. Answers an object with the parsed values.
+ * name, one with `rest: true` is all that stands behind `--`. Answers an
+ * object with the parsed values.
  */
 export function args(about, spec) {
   const all = { ...spec, ...EVERYWHERE }
-  const names = Object.keys(all)
+  const names = Object.keys(all).filter(name => !all[name].rest)
+  const rest = Object.keys(all).find(name => all[name].rest)
   const positional = names.filter(name => all[name].positional)
   const named = names.filter(name => !all[name].positional)
   try {
+    const given = process.argv.slice(2)
+    const behind = rest ? given.indexOf('--') : -1
     const { values, positionals } = parseArgs({
+      args: behind < 0 ? given : given.slice(0, behind),
       allowPositionals: positional.length > 0,
       options: Object.fromEntries(named.map(name =>
         [name, { type: all[name].value ? 'string' : 'boolean' }])),
     })
     if (values.help) {
-      console.log(help(about, all, positional, named))
+      console.log(help(about, all, positional, named, rest))
       process.exit()
     }
     if (positionals.length > positional.length) {
       throw Error(`unexpected argument '${positionals[positional.length]}'`)
     }
     setQuiet(values.quiet ?? false)
-    return Object.fromEntries(names.map(name => {
+    const parsed = names.map(name => {
       const { default: otherwise, parse = value => value } = all[name]
       const at = positional.indexOf(name)
       const given = at < 0 ? values[name] : positionals[at]
@@ -46,9 +51,11 @@ export function args(about, spec) {
         const shown = at < 0 ? `--${name}` : name.toUpperCase()
         throw Error(`invalid value '${given}' for ${shown}: ${error.message}`)
       }
-    }))
+    })
+    if (rest) parsed.push([rest, behind < 0 ? [] : given.slice(behind + 1)])
+    return Object.fromEntries(parsed)
   } catch (error) {
-    console.error(`error: ${error.message}\n\n${usage(positional)}`)
+    console.error(`error: ${error.message}\n\n${usage(positional, rest)}`)
     process.exit(2)
   }
 }
@@ -71,20 +78,22 @@ export function wholeNumber(text, least, most = Number.MAX_SAFE_INTEGER) {
   return number
 }
 
-function usage(positional) {
+function usage(positional, rest) {
   const script = relative('', process.argv[1]) || basename(process.argv[1])
   return ['Usage: node', script, '[OPTIONS]',
-    ...positional.map(name => `[${name.toUpperCase()}]`)].join(' ')
+    ...positional.map(name => `[${name.toUpperCase()}]`),
+    ...rest ? [`[-- ${rest.toUpperCase()}...]`] : []].join(' ')
 }
 
-function help(about, all, positional, named) {
+function help(about, all, positional, named, rest) {
   const row = (name, { help, default: otherwise }) =>
     `  ${name.padEnd(18)} ${help}` +
     (otherwise === undefined ? '' : ` [default: ${otherwise}]`)
-  return [about, '', usage(positional), '',
-    ...positional.length ? ['Arguments:'] : [],
-    ...positional.map(name => row(`[${name.toUpperCase()}]`, all[name])),
-    ...positional.length ? [''] : [],
+  const words = rest ? [...positional, rest] : positional
+  return [about, '', usage(positional, rest), '',
+    ...words.length ? ['Arguments:'] : [],
+    ...words.map(name => row(`[${name.toUpperCase()}]`, all[name])),
+    ...words.length ? [''] : [],
     'Options:',
     ...named.map(name => row(
       `--${name}${all[name].value ? ` <${all[name].value}>` : ''}`,

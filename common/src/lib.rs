@@ -27,6 +27,7 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
 // `fn main() -> Result` prints the Debug form.
 impl std::fmt::Debug for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        log::Escaped(&format!("{:#}", self.0)).fmt(f)
+        // Named in full: `.fmt(f)` would be the Debug form here.
+        std::fmt::Display::fmt(&log::Escaped(&format!("{:#}", self.0)), f)
     }
 }

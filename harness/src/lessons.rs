@@ -51,12 +51,24 @@ pub struct Lesson {
 }
 
 /// Every lesson, cheapest to build first.
-pub static LESSONS: &[Lesson] = &[Lesson {
-    name: "tcp-echo",
-    shape: Shape::Tcp,
-    watch: "What the client sends over TCP, the server sends back.",
-    exchange: ("receive: ", "echoes"),
-}];
+pub static LESSONS: &[Lesson] = &[
+    Lesson {
+        name: "tcp-echo",
+        shape: Shape::Tcp,
+        watch: "What the client sends over TCP, the server sends back.",
+        exchange: ("receive: ", "echoes"),
+    }, // On Windows, the channel is another one: see the lesson's README.
+    #[cfg(unix)]
+    Lesson {
+        name: "fork-ipc",
+        shape: Shape::Family {
+            child_lines: Some("message from parent"),
+            paced: "child",
+        },
+        watch: "A parent and the child it started send each other messages.",
+        exchange: ("message from child: ", "messages"),
+    },
+];
 
 impl Lesson {
     /// The lesson called `name`.

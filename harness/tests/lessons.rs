@@ -18,6 +18,9 @@ mod server;
 mod tour;
 mod workspace;
 
+#[cfg(unix)]
+#[path = "../../fork-ipc/tests/fork_ipc.rs"]
+mod fork_ipc;
 #[path = "../../tcp-echo/tests/tcp_echo.rs"]
 mod tcp_echo;
 
@@ -31,6 +34,8 @@ fn main() -> anyhow::Result<()> {
         half::tests(),
         tour::tests(),
         tcp_echo::tests(),
+        #[cfg(unix)]
+        fork_ipc::tests(),
     ];
     check::run(tests.into_iter().flatten())
 }
