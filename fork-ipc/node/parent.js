@@ -10,16 +10,13 @@ import { fork, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { args } from '../../common/node/args.js'
 import { error, line, shown } from '../../common/node/log.js'
+import { pace } from '../../common/node/pace.js'
 import { stop } from '../../common/node/shutdown.js'
 
 const { message, every, count, quiet, program } = args(
   'Starts a child, prints what it says, and answers each message.', {
     message: { value: 'TEXT', default: 'hi', help: 'What to answer' },
-    every: {
-      value: 'MS',
-      help: 'Given to its own child: milliseconds between two messages',
-    },
-    count: { value: 'N', help: 'Given to its own child: how many messages' },
+    ...pace, // for its own child
     program: {
       rest: true,
       help: 'The program to start instead of its own child, and its arguments',
@@ -32,8 +29,8 @@ const [name, ...rest] = program
 const child = name
   ? spawn(name, rest, { stdio: ['inherit', 'inherit', 'inherit', 'ipc'] })
   : fork(fileURLToPath(new URL('child.js', import.meta.url)), [
-    ...every ? [`--every=${every}`] : [],
-    ...count ? [`--count=${count}`] : [],
+    `--every=${every}`,
+    ...count < Infinity ? [`--count=${count}`] : [],
     ...quiet ? ['--quiet'] : [],
   ])
 child.on('error', ({ message }) => {
@@ -52,18 +49,13 @@ child.on('message', said => {
 })
 
 // 3. Disconnect as well: a child that waits for more has nothing to wait
-//    for. One that does not end in half a second is killed.
-let disconnected = false
-function disconnect() {
+//    for. It may take its time to end, but only half a second after Ctrl-C:
+//    then it is killed.
+stop.addEventListener('abort', () => {
   if (child.connected) child.disconnect()
   setTimeout(() => child.kill('SIGKILL'), 500).unref()
-}
-child.on('disconnect', () => {
-  disconnected = true
-  line('child disconnected')
-  setTimeout(() => child.kill('SIGKILL'), 500).unref()
 })
-stop.addEventListener('abort', disconnect)
+child.on('disconnect', () => line('child disconnected'))
 
 // 4. Only now is it known how the child ended.
 child.on('exit', (code, signal) => {

@@ -7,7 +7,6 @@ use std::mem::ManuallyDrop;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
-use std::time::Duration;
 
 use rustix::io::FdFlags;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
@@ -178,24 +177,26 @@ impl Child {
         self.process.wait().await
     }
 
-    /// Disconnects and waits for the program's end. One that has not ended
-    /// after `patience` is killed.
+    /// Disconnects and waits for the program's end. It is killed if it has
+    /// not ended when `patience` ends.
     ///
     /// # Errors
     /// As [`Self::wait`].
-    pub async fn end(&mut self, patience: Duration) -> io::Result<ExitStatus> {
+    pub async fn end(
+        &mut self,
+        patience: impl Future<Output = ()>,
+    ) -> io::Result<ExitStatus> {
         let ended = async {
             // Closed already? Then there is nothing to deliver.
             let _ = self.channel.disconnect().await;
             self.process.wait().await
         };
-        match tokio::time::timeout(patience, ended).await {
-            Ok(status) => status,
-            Err(_) => {
-                self.process.start_kill()?;
-                self.process.wait().await
-            }
+        tokio::select! {
+            status = ended => return status,
+            () = patience => {}
         }
+        self.process.start_kill()?;
+        self.process.wait().await
     }
 }
 

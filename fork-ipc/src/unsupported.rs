@@ -7,7 +7,6 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::io;
 use std::process::ExitStatus;
-use std::time::Duration;
 
 use serde::Serialize;
 
@@ -163,7 +162,10 @@ impl Child {
     ///
     /// # Errors
     /// See the other systems.
-    pub async fn end(&mut self, _: Duration) -> io::Result<ExitStatus> {
+    pub async fn end(
+        &mut self,
+        _: impl Future<Output = ()>,
+    ) -> io::Result<ExitStatus> {
         match self.channel.0 {}
     }
 }

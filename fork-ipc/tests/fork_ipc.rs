@@ -222,7 +222,7 @@ fn no_handle(language: Language) -> Result<()> {
           all += text
           if (all.includes('NACK')) wire.write('"done"\n')
         })
-        wire.on('end', () => console.log(all.split('\n').sort().join()))
+        wire.on('close', () => console.log(all.split('\n').sort().join()))
         wire.write('{"cmd":"NODE_HANDLE","type":"net.Socket","msg":1}\n')"#;
     let mut half = raw_parent(language, script, &["--count", "1"])?;
     exits(&mut half, Exit::Code(0))?;
@@ -276,7 +276,7 @@ fn exit_code(language: Language) -> Result<()> {
 }
 
 fn too_few(language: Language) -> Result<()> {
-    let script = r#"wire.end('"one"\n')"#;
+    let script = r#"wire.once('data', () => wire.end('"one"\n'))"#;
     let mut half = raw_parent(language, script, &["--count", "2"])?;
     exits(&mut half, Exit::Code(0))?;
     expect_lines(&half, &["message from parent: one", "exit 1"])

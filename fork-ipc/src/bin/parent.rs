@@ -14,8 +14,9 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use clap::Parser;
-use common::{log, shutdown};
+use common::{log, pace::Pace, shutdown};
 use fork_ipc::{Error, Fork, describe};
+use tokio::time::sleep;
 
 mod child;
 
@@ -26,13 +27,9 @@ struct Args {
     #[arg(long, value_name = "TEXT", default_value = "hi")]
     message: String,
 
-    /// Given to its own child: milliseconds between two messages
-    #[arg(long, value_name = "MS")]
-    every: Option<u64>,
-
-    /// Given to its own child: how many messages
-    #[arg(long, value_name = "N")]
-    count: Option<u64>,
+    /// For its own child
+    #[command(flatten)]
+    pace: Pace,
 
     #[command(flatten)]
     quiet: log::Quiet,
@@ -61,7 +58,10 @@ async fn parent() -> common::Result {
     //    of the channel more.
     let fork = match args.program.split_first() {
         Some((program, arguments)) => Fork::new(program).args(arguments),
-        None => Fork::this_program()?.arg("child").args(args.for_child()),
+        None => Fork::this_program()?
+            .arg("child")
+            .args(args.pace.flags())
+            .args(args.quiet.flag()),
     };
     let mut child = fork.spawn()?;
 
@@ -79,10 +79,7 @@ async fn parent() -> common::Result {
                 log::line(format_args!("message from child: {shown}"));
                 // Waits while the child does not read. Gone meanwhile? Then
                 // the next recv() says so.
-                match child.channel.send(&args.message).await {
-                    Ok(()) | Err(Error::Closed) => {}
-                    Err(error) => Err(error).context("send")?,
-                }
+                let _ = child.channel.send(&args.message).await;
             }
             // One message is lost, the next one arrives.
             Some(Err(error @ Error::Malformed { .. })) => {
@@ -94,8 +91,13 @@ async fn parent() -> common::Result {
     }
 
     // 3. Disconnect as well: a child that waits for more has nothing to wait
-    //    for. One that does not end in half a second is killed.
-    let status = child.end(Duration::from_millis(500)).await?;
+    //    for. It may take its time to end, but only half a second after
+    //    Ctrl-C: then it is killed.
+    let patience = async {
+        stop.cancelled().await;
+        sleep(Duration::from_millis(500)).await;
+    };
+    let status = child.end(patience).await?;
     log::line("child disconnected");
 
     // 4. Only now is it known how the child ended.
@@ -104,16 +106,5 @@ async fn parent() -> common::Result {
     match status.success() || stop.is_cancelled() {
         true => Ok(()),
         false => Err(anyhow!("the child {how}"))?,
-    }
-}
-
-impl Args {
-    /// The arguments that are for the child.
-    fn for_child(&self) -> Vec<String> {
-        [("--every", self.every), ("--count", self.count)]
-            .into_iter()
-            .filter_map(|(flag, value)| Some(format!("{flag}={}", value?)))
-            .chain(self.quiet.flag().map(str::to_owned))
-            .collect()
     }
 }
