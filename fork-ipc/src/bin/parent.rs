@@ -10,13 +10,11 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use clap::Parser;
 use common::{log, pace::Pace, shutdown};
 use fork_ipc::{Error, Fork, describe};
-use tokio::time::sleep;
 
 mod child;
 
@@ -93,11 +91,7 @@ async fn parent() -> common::Result {
     // 3. Disconnect as well: a child that waits for more has nothing to wait
     //    for. It may take its time to end, but only half a second after
     //    Ctrl-C: then it is killed.
-    let patience = async {
-        stop.cancelled().await;
-        sleep(Duration::from_millis(500)).await;
-    };
-    let status = child.end(patience).await?;
+    let status = child.end(shutdown::patience()).await?;
     log::line("child disconnected");
 
     // 4. Only now is it known how the child ended.
