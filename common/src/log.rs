@@ -30,6 +30,11 @@ impl Quiet {
     pub fn apply(self) {
         QUIET.store(self.quiet, Ordering::Relaxed);
     }
+
+    /// The flag as it was given: for a parent that hands it on to its child.
+    pub fn flag(self) -> Option<&'static str> {
+        self.quiet.then_some("--quiet")
+    }
 }
 
 /// Prints one line about what happens, unless `--quiet` was given.

@@ -25,6 +25,14 @@ pub struct Pace {
 }
 
 impl Pace {
+    /// The flags as they were given: for a parent that hands them on to its
+    /// child.
+    pub fn flags(&self) -> Vec<String> {
+        let count = self.count.map(|count| format!("--count={count}"));
+        let every = format!("--every={}", self.every);
+        [every].into_iter().chain(count).collect()
+    }
+
     /// Begins to count.
     pub fn start(&self) -> Ticks {
         let mut clock = time::interval(Duration::from_millis(self.every));

@@ -55,6 +55,14 @@ pub fn token() -> CancellationToken {
         .clone()
 }
 
+/// Ends half a second after Ctrl-C: as long as a child may take that was told
+/// to end. After that there is just time to kill it. Must be called within a
+/// tokio runtime.
+pub async fn patience() {
+    token().cancelled().await;
+    time::sleep(LIMIT / 3).await;
+}
+
 /// As if Ctrl-C had been typed.
 pub(crate) fn request() {
     match TOKEN.get() {

@@ -73,6 +73,17 @@ pub static LESSONS: &[Lesson] = &[
         watch: "A parent writes to its child's stdin and reads its stdout.",
         exchange: ("Received from child: Hello", "answers"),
     },
+    // On Windows, the channel is another one: see the lesson's README.
+    #[cfg(unix)]
+    Lesson {
+        name: "fork-ipc",
+        shape: Shape::Family {
+            child_lines: Some("message from parent"),
+            paced: "child",
+        },
+        watch: "A parent and the child it started send each other messages.",
+        exchange: ("message from child: ", "messages"),
+    },
 ];
 
 impl Lesson {

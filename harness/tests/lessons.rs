@@ -18,6 +18,9 @@ mod server;
 mod tour;
 mod workspace;
 
+#[cfg(unix)]
+#[path = "../../fork-ipc/tests/fork_ipc.rs"]
+mod fork_ipc;
 #[path = "../../tcp-echo/tests/tcp_echo.rs"]
 mod tcp_echo;
 
@@ -39,6 +42,8 @@ fn main() -> anyhow::Result<()> {
         tcp_echo::tests(),
         pipe_echo::tests(),
         stdio_ipc::tests(),
+        #[cfg(unix)]
+        fork_ipc::tests(),
     ];
     check::run(tests.into_iter().flatten())
 }

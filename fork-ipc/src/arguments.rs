@@ -1,0 +1,89 @@
+//! The arguments of a program that Node's `fork()` may have started.
+
+use std::env;
+use std::ffi::OsString;
+
+/// Parses this program's arguments, with or without what `fork()` puts in
+/// front of them.
+///
+/// `fork(module, args, { execPath })` believes that it starts a Node: it puts
+/// Node's own flags first, then the module's path, and `args` only then. If
+/// the arguments cannot be parsed as they are, this leaves out all that comes
+/// before the end of a word without a dash, until they can. Only when there
+/// is a channel: who types a command wants to hear of his mistakes.
+///
+/// ```
+/// use clap::Parser;
+/// #[derive(Parser)]
+/// struct Args {}
+///
+/// let args = fork_ipc::parse_arguments(Args::try_parse_from);
+/// ```
+///
+/// # Errors
+/// What `parse` says about all the arguments.
+pub fn parse_arguments<T, E>(
+    parse: impl Fn(Vec<OsString>) -> Result<T, E>,
+) -> Result<T, E> {
+    let forked = env::var_os("NODE_CHANNEL_FD").is_some();
+    parse_list(env::args_os().collect(), forked, parse)
+}
+
+fn parse_list<T, E>(
+    all: Vec<OsString>,
+    forked: bool,
+    parse: impl Fn(Vec<OsString>) -> Result<T, E>,
+) -> Result<T, E> {
+    let error = match parse(all.clone()) {
+        Err(error) if forked => error,
+        parsed => return parsed,
+    };
+    for (at, word) in all.iter().enumerate().skip(1) {
+        if word.as_encoded_bytes().starts_with(b"-") {
+            continue;
+        }
+        let mut rest = all.clone();
+        rest.drain(1..=at);
+        if let Ok(parsed) = parse(rest) {
+            return Ok(parsed);
+        }
+    }
+    Err(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes `--count N` and nothing else, as clap would.
+    fn parsed(words: &str, forked: bool) -> Result<String, ()> {
+        let words = words.split_whitespace().map(OsString::from).collect();
+        parse_list(words, forked, |list| {
+            let list: Vec<String> =
+                list.into_iter().flat_map(OsString::into_string).collect();
+            match &list[1..] {
+                [] => Ok(String::new()),
+                [flag, number] if flag == "--count" => Ok(number.clone()),
+                _ => Err(()),
+            }
+        })
+    }
+
+    #[test]
+    fn what_fork_puts_in_front_is_left_out() {
+        assert_eq!(parsed("child", true).unwrap(), "");
+        assert_eq!(parsed("child --count 2", true).unwrap(), "2");
+        assert_eq!(parsed("child /x.js --count 2", true).unwrap(), "2");
+        assert_eq!(parsed("child --a=5 -r y /x.js", true).unwrap(), "");
+        assert_eq!(
+            parsed("child --a=5 -r y /x.js --count 2", true).unwrap(),
+            "2"
+        );
+    }
+
+    #[test]
+    fn a_mistake_is_a_mistake() {
+        assert!(parsed("child --cuont 2 3", false).is_err());
+        assert!(parsed("child --count", true).is_err());
+    }
+}

@@ -1,0 +1,209 @@
+//! The child's role: the channel that the parent left in the environment.
+//!
+//! A parent puts the number of a descriptor into `NODE_CHANNEL_FD` and, if it
+//! wants, `json` or `advanced` into `NODE_CHANNEL_SERIALIZATION_MODE`. Both
+//! must go from the environment before this process starts others: they
+//! would inherit the names, but not the descriptor. (A Node process that
+//! finds the name without the descriptor aborts.)
+
+use std::env;
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+use rustix::io::FdFlags;
+use rustix::net::{AddressFamily, SocketType};
+
+use crate::{Channel, Error, Options, Serialization};
+
+/// The descriptor's number.
+pub(crate) const FD: &str = "NODE_CHANNEL_FD";
+
+/// `json` or `advanced`.
+pub(crate) const MODE: &str = "NODE_CHANNEL_SERIALIZATION_MODE";
+
+/// Why there is no channel.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum NoChannel {
+    /// This process was not started with one.
+    NotStartedWithOne,
+    /// This process has other threads, which might be reading the
+    /// environment just now.
+    TooLate,
+    /// A variable is not what it should be.
+    Variable {
+        /// Its name.
+        name: &'static str,
+        /// What it was.
+        value: String,
+    },
+    /// The number is not that of an open descriptor: the name was inherited
+    /// from a process that had one.
+    Stale(RawFd),
+    /// The descriptor is not a Unix stream socket.
+    NotASocket(RawFd),
+    /// A system call failed.
+    Io(io::Error),
+}
+
+impl fmt::Display for NoChannel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotStartedWithOne => {
+                write!(f, "not started with a channel: {FD} is not set")
+            }
+            Self::TooLate => f.write_str(
+                "take the channel before the first thread is started",
+            ),
+            Self::Variable { name, value } => {
+                write!(f, "{name} cannot be '{}'", value.escape_debug())
+            }
+            Self::Stale(number) => write!(
+                f,
+                "{FD} is {number}, but no such descriptor is open: \
+                 the name was left over by another process"
+            ),
+            Self::NotASocket(number) => write!(
+                f,
+                "{FD} is {number}, but that is not a Unix stream socket"
+            ),
+            Self::Io(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for NoChannel {}
+
+/// This process's channel to its parent. Once, before the first thread, and
+/// within a tokio runtime: the first line of a `main` with
+/// `#[tokio::main(flavor = "current_thread")]`. With the other flavor, call
+/// [`Inherited::take`] before the runtime is built.
+///
+/// # Errors
+/// When there is none, or it is not what it should be.
+pub fn channel() -> Result<Channel, NoChannel> {
+    Inherited::take()?.open()
+}
+
+/// A channel that this process has from its parent, not yet in use.
+#[derive(Debug)]
+pub struct Inherited {
+    socket: OwnedFd,
+    /// What the parent asked for. The limit may be changed.
+    pub options: Options,
+}
+
+impl Inherited {
+    /// Takes the channel out of the environment: removes both variables, and
+    /// sees to it that no process started from here inherits the socket.
+    ///
+    /// # Errors
+    /// When there is none, when it is not what it should be, and when this
+    /// process has started a thread before.
+    pub fn take() -> Result<Self, NoChannel> {
+        if env::var_os(FD).is_none_or(|value| value.is_empty()) {
+            return Err(NoChannel::NotStartedWithOne);
+        }
+        if !only_thread() {
+            return Err(NoChannel::TooLate);
+        }
+        // SAFETY: this thread is the only one.
+        unsafe { Self::take_unchecked() }
+    }
+
+    /// As [`Self::take`], where nobody can tell how many threads there are.
+    ///
+    /// # Safety
+    /// No other thread may read or write the environment meanwhile, and
+    /// nobody else may own the descriptor that it names. At the beginning of
+    /// `main` both hold.
+    ///
+    /// # Errors
+    /// As [`Self::take`].
+    pub unsafe fn take_unchecked() -> Result<Self, NoChannel> {
+        let [number, mode] = [FD, MODE].map(|name| {
+            let value = env::var_os(name).unwrap_or_default();
+            // SAFETY: no other thread uses the environment, says the caller.
+            unsafe { env::remove_var(name) };
+            value.to_string_lossy().into_owned()
+        });
+        if number.is_empty() {
+            return Err(NoChannel::NotStartedWithOne);
+        }
+        let variable = |name, value| NoChannel::Variable { name, value };
+        let serialization = match &*mode {
+            "" | "json" => Serialization::Json,
+            "advanced" => Serialization::Advanced,
+            _ => return Err(variable(MODE, mode)),
+        };
+        let digits = number.bytes().all(|byte| byte.is_ascii_digit());
+        let number: RawFd = match number.parse() {
+            Ok(parsed) if digits => parsed,
+            _ => return Err(variable(FD, number)),
+        };
+        // SAFETY: only borrowed, and only to ask whether it is open.
+        let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
+        check(borrowed, number)?;
+        // SAFETY: it is open, and ours: the parent left it to us, and nobody
+        // else has taken it, says the caller.
+        let socket = unsafe { OwnedFd::from_raw_fd(number) };
+        let options = Options {
+            serialization,
+            ..Options::default()
+        };
+        Ok(Self { socket, options })
+    }
+
+    /// Begins to use it. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// When the socket cannot be registered.
+    pub fn open(self) -> Result<Channel, NoChannel> {
+        Channel::new(self.socket, self.options).map_err(|error| match error {
+            Error::Io(error) => NoChannel::Io(error),
+            other => NoChannel::Io(io::Error::other(other)),
+        })
+    }
+}
+
+/// The descriptor is open and a Unix stream socket; from here on, programs
+/// that this one starts do not inherit it.
+fn check(socket: BorrowedFd<'_>, number: RawFd) -> Result<(), NoChannel> {
+    if rustix::io::fcntl_setfd(socket, FdFlags::CLOEXEC).is_err() {
+        return Err(NoChannel::Stale(number));
+    }
+    let stream = rustix::net::sockopt::socket_type(socket.as_fd())
+        .is_ok_and(|kind| kind == SocketType::STREAM);
+    let unix = rustix::net::getsockname(socket)
+        .is_ok_and(|address| address.address_family() == AddressFamily::UNIX);
+    match stream && unix {
+        true => Ok(()),
+        false => Err(NoChannel::NotASocket(number)),
+    }
+}
+
+/// No other thread has been started in this process.
+fn only_thread() -> bool {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        std::fs::read_dir("/proc/self/task")
+            .is_ok_and(|threads| threads.count() == 1)
+    }
+    #[cfg(target_vendor = "apple")]
+    {
+        unsafe extern "C" {
+            fn pthread_is_threaded_np() -> std::ffi::c_int;
+        }
+        // SAFETY: it takes nothing, returns a number, and has no conditions;
+        // declared as in <pthread.h>.
+        unsafe { pthread_is_threaded_np() == 0 }
+    }
+    // Nobody can tell: `take_unchecked` is for these.
+    #[cfg(not(any(
+        target_os = "linux",
+        target_os = "android",
+        target_vendor = "apple"
+    )))]
+    false
+}

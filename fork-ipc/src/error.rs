@@ -1,0 +1,63 @@
+//! What can go wrong on a channel.
+
+use std::fmt;
+use std::io;
+
+/// What can go wrong on a channel.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The channel is closed: by the peer, by its death, or by us.
+    Closed,
+    /// A message was not what the serialization demands. It is lost; the next
+    /// one arrives.
+    Malformed {
+        /// What is wrong with it.
+        why: String,
+        /// The message as it came.
+        bytes: Vec<u8>,
+    },
+    /// A value cannot be written, or a message is not of the type that was
+    /// asked for. The message is still there.
+    Value(String),
+    /// The socket failed, or a message was longer than the limit. The channel
+    /// has ended.
+    Io(io::Error),
+}
+
+impl Error {
+    /// A message that is not what the serialization demands.
+    pub(crate) fn malformed(why: impl fmt::Display, bytes: Vec<u8>) -> Self {
+        Self::Malformed {
+            why: why.to_string(),
+            bytes,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed => f.write_str("the channel is closed"),
+            Self::Malformed { why, bytes } => {
+                let start = &bytes[..bytes.len().min(40)];
+                let start = String::from_utf8_lossy(start);
+                let dots = if bytes.len() > 40 { "…" } else { "" };
+                write!(f, "{why}: '{start}{dots}'")
+            }
+            Self::Value(why) => f.write_str(why),
+            Self::Io(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return Self::Closed;
+        }
+        Self::Io(error)
+    }
+}

@@ -1,0 +1,255 @@
+//! The parent's role: starts a program with a channel to it.
+
+use std::env;
+use std::ffi::OsStr;
+use std::io;
+use std::mem::ManuallyDrop;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+
+use rustix::io::FdFlags;
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
+use tokio::process::Command;
+
+use crate::child::{FD, MODE};
+use crate::{Channel, Options, Serialization};
+
+/// Starts a program with a channel, as Node's `child_process.fork()` does.
+///
+/// The program inherits stdin, stdout and stderr unless told otherwise.
+#[derive(Debug)]
+pub struct Fork {
+    command: Command,
+    options: Options,
+    number: RawFd,
+}
+
+/// A running program and the channel to it.
+#[derive(Debug)]
+pub struct Child {
+    /// The channel.
+    pub channel: Channel,
+    /// The process.
+    pub process: tokio::process::Child,
+}
+
+impl Fork {
+    /// Will start `program`: `node`, say, with a script as its argument.
+    pub fn new(program: impl AsRef<OsStr>) -> Self {
+        Self {
+            command: Command::new(program),
+            options: Options::default(),
+            number: 3,
+        }
+    }
+
+    /// Will start this program once more, as Node's `fork()` starts Node.
+    ///
+    /// # Errors
+    /// When the system does not know where this program's file is.
+    pub fn this_program() -> io::Result<Self> {
+        Ok(Self::new(env::current_exe()?))
+    }
+
+    /// Adds an argument.
+    pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.command.arg(argument);
+        self
+    }
+
+    /// Adds arguments.
+    pub fn args<T: AsRef<OsStr>>(
+        mut self,
+        arguments: impl IntoIterator<Item = T>,
+    ) -> Self {
+        self.command.args(arguments);
+        self
+    }
+
+    /// Sets a variable of the program's environment.
+    pub fn env(
+        mut self,
+        name: impl AsRef<OsStr>,
+        value: impl AsRef<OsStr>,
+    ) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Sets the folder that the program starts in.
+    pub fn cwd(mut self, folder: impl AsRef<Path>) -> Self {
+        self.command.current_dir(folder);
+        self
+    }
+
+    /// Sets where the program's stdin comes from.
+    pub fn stdin(mut self, from: impl Into<Stdio>) -> Self {
+        self.command.stdin(from);
+        self
+    }
+
+    /// Sets where the program's stdout goes.
+    pub fn stdout(mut self, to: impl Into<Stdio>) -> Self {
+        self.command.stdout(to);
+        self
+    }
+
+    /// Sets where the program's stderr goes.
+    pub fn stderr(mut self, to: impl Into<Stdio>) -> Self {
+        self.command.stderr(to);
+        self
+    }
+
+    /// Sets what messages are made of: Node's option `serialization`.
+    pub fn serialization(mut self, serialization: Serialization) -> Self {
+        self.options.serialization = serialization;
+        self
+    }
+
+    /// Sets how many bytes a message from the child may have.
+    pub fn limit(mut self, bytes: usize) -> Self {
+        self.options.limit = bytes;
+        self
+    }
+
+    /// Sets the number of the channel's descriptor in the child: 3 unless
+    /// said otherwise, as with Node's `fork()`. Whatever the child would
+    /// have inherited under that number, it does not.
+    pub fn descriptor(mut self, number: u16) -> Self {
+        self.number = number.into();
+        self
+    }
+
+    /// All else that [`tokio::process::Command`] can do.
+    pub fn command(&mut self) -> &mut Command {
+        &mut self.command
+    }
+
+    /// Starts the program. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// When it cannot be started, with the program's name.
+    pub fn spawn(mut self) -> io::Result<Child> {
+        let (ours, theirs) = pair()?;
+        let number = self.number;
+        // The number must not be that of std's own pipe to the child, which
+        // is opened in a moment. So it is taken: by this, or by something
+        // else that is open already.
+        let _taken = rustix::io::fcntl_dupfd_cloexec(&theirs, number)?;
+        let occupant = identity(number)?;
+
+        // Set, not added: a leftover of the same name would win otherwise.
+        self.command.env(FD, number.to_string());
+        self.command.env(
+            MODE,
+            match self.options.serialization {
+                Serialization::Json => "json",
+                Serialization::Advanced => "advanced",
+            },
+        );
+        let raw = theirs.as_raw_fd();
+        let hand_over = move || hand_over(raw, number, occupant);
+        // SAFETY: between fork and exec only async-signal-safe calls are
+        // allowed. These are two system calls, without allocation, on a
+        // descriptor that stays open until `spawn` has returned.
+        unsafe { self.command.pre_exec(hand_over) };
+        let program = self.command.as_std().get_program().to_owned();
+        let process = self.command.spawn().map_err(|error| {
+            let program = program.display();
+            io::Error::new(error.kind(), format!("start {program}: {error}"))
+        })?;
+        // Here, or its end would never come.
+        drop(theirs);
+        let channel = Channel::new(ours, self.options);
+        let channel = channel.map_err(io::Error::other)?;
+        Ok(Child { channel, process })
+    }
+}
+
+impl Child {
+    /// Waits for the program's end. Its last messages may still be in the
+    /// channel: receive until `None` first.
+    ///
+    /// # Errors
+    /// Whatever `waitpid(2)` says.
+    pub async fn wait(&mut self) -> io::Result<ExitStatus> {
+        self.process.wait().await
+    }
+
+    /// Disconnects and waits for the program's end. It is killed if it has
+    /// not ended when `patience` ends.
+    ///
+    /// # Errors
+    /// As [`Self::wait`].
+    pub async fn end(
+        &mut self,
+        patience: impl Future<Output = ()>,
+    ) -> io::Result<ExitStatus> {
+        let ended = async {
+            // Closed already? Then there is nothing to deliver.
+            let _ = self.channel.disconnect().await;
+            self.process.wait().await
+        };
+        tokio::select! {
+            status = ended => return status,
+            () = patience => {}
+        }
+        self.process.start_kill()?;
+        self.process.wait().await
+    }
+}
+
+/// Two connected sockets that no program started elsewhere inherits.
+fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
+    #[cfg(not(target_vendor = "apple"))]
+    let flags = SocketFlags::CLOEXEC;
+    #[cfg(target_vendor = "apple")]
+    let flags = SocketFlags::empty();
+    let (ours, theirs) = rustix::net::socketpair(
+        AddressFamily::UNIX,
+        SocketType::STREAM,
+        flags,
+        None,
+    )?;
+    #[cfg(target_vendor = "apple")]
+    for socket in [&ours, &theirs] {
+        rustix::io::fcntl_setfd(socket, FdFlags::CLOEXEC)?;
+    }
+    Ok((ours, theirs))
+}
+
+/// Which file it is that has this number.
+fn identity(number: RawFd) -> io::Result<(u64, u64)> {
+    // SAFETY: only borrowed, and only to be asked what it is. Should nothing
+    // have the number, the answer is an error.
+    let occupant = unsafe { BorrowedFd::borrow_raw(number) };
+    let stat = rustix::fs::fstat(occupant)?;
+    // Their types differ from system to system.
+    Ok((stat.st_dev as u64, stat.st_ino as u64))
+}
+
+/// In the child, before it becomes the program: puts the socket where the
+/// program looks for it.
+fn hand_over(
+    socket: RawFd,
+    number: RawFd,
+    occupant: (u64, u64),
+) -> io::Result<()> {
+    // SAFETY: `spawn` keeps it open until the child has become the program.
+    let socket = unsafe { BorrowedFd::borrow_raw(socket) };
+    if socket.as_raw_fd() == number {
+        // dup2 onto itself would leave the flag as it is.
+        return Ok(rustix::io::fcntl_setfd(socket, FdFlags::empty())?);
+    }
+    // Another thread may have closed it meanwhile, and std's pipe may have
+    // got the number: stop here, and let std say so through that pipe.
+    if identity(number)? != occupant {
+        return Err(rustix::io::Errno::BUSY.into());
+    }
+    // SAFETY: whatever has this number in the child, it is to be replaced,
+    // and nobody uses it there; forgotten below, it is not closed here.
+    let place = unsafe { OwnedFd::from_raw_fd(number) };
+    let mut place = ManuallyDrop::new(place);
+    Ok(rustix::io::dup2(socket, &mut place)?)
+}
