@@ -98,7 +98,7 @@ impl Test {
                 Some(why) => Ok(Completion::ignored_with(why)),
                 None => run()
                     .map(|()| Completion::Completed)
-                    .map_err(|error| format!("{error:?}").into()),
+                    .map_err(|error| format!("{error:#}").into()),
             }
         })
     }

@@ -166,16 +166,7 @@ fn copied_out() -> Result<()> {
         for part in ["common", lesson.name] {
             copy(&root().join(part), &there.join(part))?;
         }
-        let members = format!("members = [\"common\", \"{}\"]", lesson.name);
-        let cut: Vec<&str> = manifest
-            .lines()
-            .filter(|line| !line.starts_with("default-members"))
-            .map(|line| match line.starts_with("members") {
-                true => &members,
-                false => line,
-            })
-            .collect();
-        fs::write(there.join("Cargo.toml"), cut.join("\n"))?;
+        fs::write(there.join("Cargo.toml"), cut(&manifest, lesson.name)?)?;
         fs::copy(root().join("Cargo.lock"), there.join("Cargo.lock"))?;
 
         let output = Command::new("cargo")
@@ -199,6 +190,19 @@ fn copied_out() -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The root manifest with the members that are copied, and no others.
+fn cut(manifest: &str, lesson: &str) -> Result<String> {
+    let (before, members) =
+        manifest.split_once("\nmembers = [").context("no members")?;
+    let (_, after) = members.split_once(']').context("no end of members")?;
+    let after: Vec<&str> = after
+        .lines()
+        .filter(|line| !line.starts_with("default-members"))
+        .collect();
+    let members = format!("members = [\"common\", \"{lesson}\"]");
+    Ok(format!("{before}\n{members}{}", after.join("\n")))
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {
