@@ -14,10 +14,15 @@ mod echo;
 mod half;
 mod matrix;
 mod peer;
+#[cfg(unix)]
+mod redis;
 mod server;
 mod tour;
 mod workspace;
 
+#[cfg(unix)]
+#[path = "../../redis-pubsub/tests/redis_pubsub.rs"]
+mod redis_pubsub;
 #[path = "../../tcp-echo/tests/tcp_echo.rs"]
 mod tcp_echo;
 
@@ -39,6 +44,8 @@ fn main() -> anyhow::Result<()> {
         tcp_echo::tests(),
         pipe_echo::tests(),
         stdio_ipc::tests(),
+        #[cfg(unix)]
+        redis_pubsub::tests(),
     ];
     check::run(tests.into_iter().flatten())
 }
