@@ -1,11 +1,12 @@
 //! What every half needs and no lesson teaches: log lines, pacing, an orderly
-//! end, the pipe of this system.
+//! end, the pipe of this system, a Redis for those who run none.
 //!
 //! Its Node twin is `common/node/`, with the same names.
 
 pub mod accept;
 use std::fmt;
 
+pub mod broker;
 pub mod exit;
 pub mod lines;
 pub mod log;

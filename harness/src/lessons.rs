@@ -1,7 +1,7 @@
 //! The lessons, and how a pair of halves is started.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::Result;
 
@@ -33,6 +33,16 @@ pub enum Shape {
         /// Whom `--every` and `--count` are for, when the parent is told
         /// which program to start. To its own child it hands them on.
         paced: &'static str,
+    },
+    /// Two halves that know nothing of each other: what stands between them
+    /// is a server that we did not write.
+    Broker {
+        /// The half that receives, which is started first and says
+        /// `listening on ...`, and the one that sends.
+        halves: [&'static str; 2],
+        /// The server's program. The first half starts it, in the folder for
+        /// temporary files, and the other one finds it there.
+        server: &'static str,
     },
 }
 
@@ -84,6 +94,15 @@ pub static LESSONS: &[Lesson] = &[
         watch: "A parent and the child it started send each other messages.",
         exchange: ("message from child: ", "messages"),
     },
+    Lesson {
+        name: "redis-pubsub",
+        shape: Shape::Broker {
+            halves: ["consumer", "producer"],
+            server: "redis-server",
+        },
+        watch: "What the producer publishes to Redis reaches whoever listens.",
+        exchange: ("Received from ", "messages"),
+    },
 ];
 
 impl Lesson {
@@ -96,6 +115,7 @@ impl Lesson {
     pub fn halves(&self) -> [&'static str; 2] {
         match self.shape {
             Shape::Family { .. } => ["parent", "child"],
+            Shape::Broker { halves, .. } => halves,
             Shape::Tcp | Shape::Http | Shape::Pipe => ["server", "client"],
         }
     }
@@ -147,7 +167,8 @@ impl Lesson {
     }
 
     /// Where the first half is to listen so that no two tests meet: a port
-    /// that the system chooses, or a pipe in `folder`. `None` for families.
+    /// that the system chooses, or a pipe in `folder`. `None` where neither
+    /// half listens.
     pub fn free_address(&self, folder: &Path) -> Option<String> {
         match self.shape {
             Shape::Tcp | Shape::Http => Some("127.0.0.1:0".to_owned()),
@@ -158,8 +179,49 @@ impl Lesson {
             Shape::Pipe => {
                 Some(folder.join("lesson.sock").display().to_string())
             }
-            Shape::Family { .. } => None,
+            Shape::Family { .. } | Shape::Broker { .. } => None,
         }
+    }
+
+    /// The server that has to be on PATH, where the lesson needs one.
+    pub fn server(&self) -> Option<&'static str> {
+        match self.shape {
+            Shape::Broker { server, .. } => Some(server),
+            _ => None,
+        }
+    }
+
+    /// What it needs and this machine has not, with what to do about it;
+    /// when its second half is written in `second`.
+    pub fn missing(&self, second: Language) -> Option<String> {
+        if let Some(server) = self.server() {
+            let found = Command::new(server)
+                .arg("--version")
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .status();
+            if found.is_err() {
+                return Some(format!(
+                    "{server} is not on PATH; apt install {server}"
+                ));
+            }
+        }
+        let folder = self.folder().join("node");
+        let absent = self.has_packages()
+            && second == Language::Node
+            && !folder.join("node_modules").is_dir();
+        absent.then(|| {
+            format!(
+                "packages from npm are not here; npm ci --prefix {}/node",
+                self.name
+            )
+        })
+    }
+
+    /// Does its Node half need packages from npm? `npm ci` in its `node`
+    /// folder gets them.
+    pub fn has_packages(&self) -> bool {
+        self.folder().join("node/package-lock.json").is_file()
     }
 
     /// What the client is told, for a server that said `listening on

@@ -1,6 +1,7 @@
 //! Two halves of one lesson, started the way its README says.
 
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -60,7 +61,12 @@ impl Lesson {
         if !matches!(self.shape, Shape::Family { .. }) {
             let listening = first.wait_for("listening on ")?;
             let mut command = self.half(second, second_name)?;
-            command.arg(self.target(&listening)).args(arguments.second);
+            if self.server().is_some() {
+                own_server(&mut command, folder.path());
+            } else {
+                command.arg(self.target(&listening));
+            }
+            command.args(arguments.second);
             talking = Some(Half::start_with(&mut command, says(second_name))?);
             address = Some(listening);
         }
@@ -77,11 +83,19 @@ impl Lesson {
         language: Language,
         folder: &Path,
         arguments: &[&str],
-    ) -> Result<std::process::Command> {
+    ) -> Result<Command> {
         let mut command = self.half(language, self.halves()[0])?;
+        if self.server().is_some() {
+            own_server(&mut command, folder);
+        }
         command.args(self.free_address(folder)).args(arguments);
         Ok(command)
     }
+}
+
+/// Both halves look for their server in `folder`, and nowhere else.
+fn own_server(command: &mut Command, folder: &Path) {
+    command.env_remove("REDIS_URL").env("TMPDIR", folder);
 }
 
 impl Pair {

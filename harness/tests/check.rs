@@ -1,11 +1,12 @@
 //! A test: its name, what it needs, what it does.
 
 use std::env;
+use std::fs::File;
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
-use anyhow::Result;
-use harness::Language;
+use anyhow::{Context, Result, bail};
+use harness::{Language, root};
 use libtest_mimic::{Arguments, Completion, Trial};
 
 /// One promise.
@@ -22,6 +23,9 @@ pub enum Need {
     Program(&'static str, &'static str),
     /// Signals, Unix sockets, file modes.
     Unix,
+    /// What the Node halves of this lesson get from npm. It is fetched
+    /// where it is absent, as the lesson's README says.
+    Packages(&'static str),
     /// `/proc`, where memory and processor time are read.
     Proc,
 }
@@ -43,11 +47,52 @@ impl Need {
                     .status();
                 found.err().map(|error| format!("needs {name}: {error}"))
             }
+            Self::Packages(lesson) => npm_ci(lesson)
+                .err()
+                .map(|error| format!("needs npm packages: {error:#}")),
             Self::Unix => (!cfg!(unix)).then(|| "needs Unix".to_owned()),
             Self::Proc => (!cfg!(target_os = "linux"))
                 .then(|| "needs Linux's /proc".to_owned()),
         }
     }
+}
+
+/// Runs `npm ci` in the lesson's `node` folder, once; tests of other
+/// processes wait meanwhile, and then find the packages there.
+fn npm_ci(lesson: &str) -> Result<()> {
+    static FAILED: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());
+    let folder = root().join(lesson).join("node");
+    // npm writes it last.
+    let done = folder.join("node_modules/.package-lock.json");
+    let mut failed = FAILED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, why)) = failed.iter().find(|(name, _)| name == lesson) {
+        bail!("{why}");
+    }
+    let target = env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| root().join("target"), |given| root().join(given));
+    std::fs::create_dir_all(&target)?;
+    let lock = File::create(target.join(format!("npm-{lesson}.lock")))?;
+    lock.lock().context("wait for another npm")?;
+    if done.is_file() {
+        return Ok(());
+    }
+    let output = Command::new("npm")
+        .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+        .current_dir(&folder)
+        .stdin(Stdio::null())
+        .output();
+    let why = match output {
+        Ok(output) if output.status.success() => return Ok(()),
+        Ok(output) => {
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            let error = |line: &&str| line.starts_with("npm error");
+            let line = stderr.lines().find(error).unwrap_or("npm ci failed");
+            line.to_owned()
+        }
+        Err(error) => format!("npm: {error}"),
+    };
+    failed.push((lesson.to_owned(), why.clone()));
+    bail!("{why}")
 }
 
 /// A test that needs nothing but the workspace.

@@ -14,6 +14,8 @@ mod echo;
 mod half;
 mod matrix;
 mod peer;
+#[cfg(unix)]
+mod redis;
 mod server;
 mod tour;
 mod workspace;
@@ -21,6 +23,9 @@ mod workspace;
 #[cfg(unix)]
 #[path = "../../fork-ipc/tests/fork_ipc.rs"]
 mod fork_ipc;
+#[cfg(unix)]
+#[path = "../../redis-pubsub/tests/redis_pubsub.rs"]
+mod redis_pubsub;
 #[path = "../../tcp-echo/tests/tcp_echo.rs"]
 mod tcp_echo;
 
@@ -44,6 +49,8 @@ fn main() -> anyhow::Result<()> {
         stdio_ipc::tests(),
         #[cfg(unix)]
         fork_ipc::tests(),
+        #[cfg(unix)]
+        redis_pubsub::tests(),
     ];
     check::run(tests.into_iter().flatten())
 }

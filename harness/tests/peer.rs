@@ -11,7 +11,7 @@ use harness::Shape;
 use socket2::SockRef;
 
 /// When a read or write counts as hung.
-const LIMIT: Duration = Duration::from_secs(60);
+pub const LIMIT: Duration = Duration::from_secs(60);
 
 /// A connection over either transport, with blocking calls.
 #[derive(Debug)]

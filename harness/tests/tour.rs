@@ -16,6 +16,7 @@ pub fn tests() -> Vec<Test> {
         test("says_which_lesson_it_does_not_know", unknown),
         test("stops_and_reports_a_lesson_that_hangs", hangs).needs(Need::Unix),
         test("reports_a_lesson_that_fails", fails).needs(Need::Unix),
+        test("skips_a_lesson_whose_broker_is_not_installed", no_broker),
         test("ends_quietly_when_nobody_reads", closed_stdout),
     ]
     .map(|test| test.of("tour"))
@@ -101,6 +102,17 @@ fn hangs() -> Result<()> {
 fn fails() -> Result<()> {
     let tour = with_script("echo no; exit 7")?;
     tour.wait_for("  failed: a half ended with Code(7)")?;
+    Ok(())
+}
+
+fn no_broker() -> Result<()> {
+    let nothing = tempfile::tempdir()?;
+    let mut tour = tour(&["redis-pubsub"])?;
+    let mut tour = Half::start(tour.env("PATH", nothing.path()))?;
+    ensure!(tour.wait()? == Exit::Code(0), "{:?}", tour.stdout());
+    tour.wait_for("  skipped: redis-server is not on PATH")?;
+    let row = tour.stdout().pop().unwrap_or_default();
+    ensure!(row.ends_with("skipped"), "{row}");
     Ok(())
 }
 

@@ -15,8 +15,31 @@ pub struct Report {
     pub exchanges: usize,
     /// How long it took, without building.
     pub time: Duration,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+/// What became of a lesson.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
     /// Both halves ended well, and something was exchanged.
-    pub ok: bool,
+    Well,
+    /// Something it needs is not here, which is nobody's failure.
+    Skipped,
+    /// One of the halves failed.
+    Failed,
+}
+
+impl Report {
+    /// A lesson that cannot be shown here.
+    pub fn skipped(lesson: &'static Lesson) -> Self {
+        Self {
+            lesson,
+            exchanges: 0,
+            time: Duration::ZERO,
+            outcome: Outcome::Skipped,
+        }
+    }
 }
 
 /// Prints a line for each lesson that was shown.
@@ -26,9 +49,10 @@ pub fn table(reports: &[Report]) {
     screen::line(format_args!("{}", style(header).bold()));
     for report in reports {
         let (_, what) = report.lesson.exchange;
-        let verdict = match report.ok {
-            true => style("ok").green(),
-            false => style("failed").red().bold(),
+        let verdict = match report.outcome {
+            Outcome::Well => style("ok").green(),
+            Outcome::Skipped => style("skipped").yellow(),
+            Outcome::Failed => style("failed").red().bold(),
         };
         screen::line(format_args!(
             "{:<16} {:<24} {:>5.1} s  {verdict}",

@@ -11,7 +11,7 @@ use harness::{
 };
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::report::Report;
+use crate::report::{Outcome, Report};
 use crate::screen;
 
 /// Few messages at a quick pace: a look, not a wait.
@@ -29,6 +29,10 @@ pub fn show(
         style(lesson.name).bold(),
         lesson.watch
     ));
+    if let Some(missing) = lesson.missing(second) {
+        screen::line(format_args!("  skipped: {missing}"));
+        return Report::skipped(lesson);
+    }
     let exchanges = Arc::new(AtomicUsize::new(0));
     let mut begun = Instant::now();
     let outcome = build_programs(lesson).and_then(|()| {
@@ -45,7 +49,10 @@ pub fn show(
         lesson,
         exchanges: exchanges.load(Ordering::Relaxed),
         time: begun.elapsed(),
-        ok: outcome.is_ok(),
+        outcome: match outcome {
+            Ok(()) => Outcome::Well,
+            Err(_) => Outcome::Failed,
+        },
     }
 }
 
@@ -72,9 +79,13 @@ fn play(
         let half = speaker(lesson, half, line);
         if line.starts_with(lesson.exchange.0) {
             let [first, second] = lesson.halves();
-            // An echo is complete at the side that began it.
-            let is_family = matches!(lesson.shape, Shape::Family { .. });
-            if half == if is_family { first } else { second } {
+            // An echo is complete at the side that began it, and a message
+            // through a broker where it arrives.
+            let at_first = matches!(
+                lesson.shape,
+                Shape::Family { .. } | Shape::Broker { .. }
+            );
+            if half == if at_first { first } else { second } {
                 counted.fetch_add(1, Ordering::Relaxed);
             }
         }

@@ -1,0 +1,545 @@
+//! What redis-pubsub promises, and what Redis does not: each way to lose a
+//! message is made to happen, with a real server.
+
+use std::io::Read;
+use std::net::TcpListener;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs, io, thread};
+
+use anyhow::{Context, Result, ensure};
+use harness::{Exit, Half, Language, Signal};
+use rustix::process::{Pid, Signal as Freeze, kill_process};
+
+use crate::check::{NODE, Need, Test, both, test};
+use crate::peer::LIMIT;
+use crate::redis::{REDIS, Redis};
+use crate::server::lesson;
+
+type Promise = fn(Language) -> Result<()>;
+
+pub fn tests() -> Vec<Test> {
+    let promises: &[(&str, Promise)] = &[
+        ("published_before_anybody_listened_is_lost", before),
+        ("published_during_a_restart_is_lost_and_it_is_said", restart),
+        (
+            "passed_on_to_a_consumer_that_is_then_killed_is_lost",
+            killed,
+        ),
+        (
+            "over_the_limit_a_slow_consumer_loses_what_was_passed_on",
+            slow,
+        ),
+        ("the_pause_before_the_next_try_grows", growing_pause),
+        ("each_consumer_gets_each_message", two_consumers),
+        ("a_pattern_gets_the_channels_that_match", pattern),
+        ("text_from_a_peer_cannot_drive_the_terminal", hostile_text),
+        ("redis_over_tcp_works_too", tcp),
+        (
+            "without_redis_url_a_server_is_started_and_stopped",
+            own_server,
+        ),
+        (
+            "its_own_server_ends_even_when_the_program_is_killed",
+            orphan,
+        ),
+        ("halves_that_start_at_once_share_one_server", at_once),
+        ("the_socket_of_a_killed_server_is_replaced", stale),
+        (
+            "without_redis_server_it_says_what_to_install",
+            not_installed,
+        ),
+        (
+            "without_a_server_there_it_says_so_without_the_password",
+            nobody,
+        ),
+        ("ctrl_c_ends_a_consumer_that_listens_or_waits", ctrl_c),
+        (
+            "a_producer_whose_server_dies_says_what_is_not_known",
+            no_answer,
+        ),
+        ("quiet_and_help_and_mistakes", help),
+    ];
+    let mut tests: Vec<Test> = promises
+        .iter()
+        .flat_map(|(name, run)| {
+            let [rust, node] = both(name, *run);
+            [rust, node.needs(Need::Packages("redis-pubsub"))]
+        })
+        .collect();
+    tests.push(
+        test("ioredis_understands_both_halves", ioredis)
+            .needs(NODE)
+            .needs(Need::Packages("redis-pubsub")),
+    );
+    tests
+        .into_iter()
+        .map(|test| test.of("redis-pubsub").needs(REDIS).needs(Need::Unix))
+        .collect()
+}
+
+/// One half that talks to the server at `url`.
+fn half(
+    language: Language,
+    name: &str,
+    url: &str,
+    arguments: &[&str],
+) -> Result<Half> {
+    let mut command = lesson("redis-pubsub")?.half(language, name)?;
+    Half::start(command.env("REDIS_URL", url).args(arguments))
+}
+
+/// One half that has to look for a server in `folder`.
+fn half_in(
+    language: Language,
+    name: &str,
+    folder: &Path,
+    arguments: &[&str],
+) -> Result<Half> {
+    let mut command = lesson("redis-pubsub")?.half(language, name)?;
+    command.env_remove("REDIS_URL").env("TMPDIR", folder);
+    Half::start(command.args(arguments))
+}
+
+/// A consumer that listens.
+fn listening(
+    language: Language,
+    redis: &Redis,
+    arguments: &[&str],
+) -> Result<Half> {
+    let consumer = half(language, "consumer", &redis.url(), arguments)?;
+    consumer.wait_for("listening on ")?;
+    Ok(consumer)
+}
+
+/// Publishes one message; returns what the producer says about it.
+fn publish(language: Language, redis: &Redis, message: &str) -> Result<String> {
+    let arguments = ["--count", "1", "--message", message];
+    let mut producer = half(language, "producer", &redis.url(), &arguments)?;
+    let exit = producer.wait()?;
+    ensure!(exit == Exit::Code(0), "{exit:?}: {:?}", producer.stderr());
+    let said = producer.wait_for(&format!("Sent to channel: {message} "))?;
+    Ok(said.trim_matches(['(', ')']).to_owned())
+}
+
+const LOST: &str = "nobody listens: lost";
+const PASSED_ON: &str = "1 listens, read or not";
+
+/// As Ctrl-Z does, but the program cannot refuse; and as `fg` does.
+fn freeze(half: &Half, freeze: bool) -> Result<()> {
+    let id = Pid::from_raw(half.id() as i32).context("an id")?;
+    let signal = if freeze { Freeze::STOP } else { Freeze::CONT };
+    Ok(kill_process(id, signal)?)
+}
+
+fn before(language: Language) -> Result<()> {
+    let redis = Redis::start(&[])?;
+    let said = publish(language, &redis, "too early")?;
+    ensure!(said == LOST, "{said}");
+    let mut consumer = listening(language, &redis, &["--count", "1"])?;
+    let said = publish(language, &redis, "in time")?;
+    ensure!(said == PASSED_ON, "{said}");
+    ensure!(consumer.wait()? == Exit::Code(0), "{:?}", consumer.stderr());
+    let lines = consumer.stdout();
+    let expected = ["listening on channel", "Received from channel: in time"];
+    ensure!(lines == expected, "{lines:?}");
+    Ok(())
+}
+
+fn restart(language: Language) -> Result<()> {
+    let mut redis = Redis::start(&[])?;
+    let mut consumer = listening(language, &redis, &["--count", "1"])?;
+    // Frozen, so that it cannot be quicker than the message.
+    freeze(&consumer, true)?;
+    redis.kill()?;
+    redis.start_again()?;
+    let said = publish(language, &redis, "meanwhile")?;
+    ensure!(said == LOST, "{said}");
+    freeze(&consumer, false)?;
+    consumer.wait_for("listening on channel again")?;
+    let said = publish(language, &redis, "afterwards")?;
+    ensure!(said == PASSED_ON, "{said}");
+    ensure!(consumer.wait()? == Exit::Code(0), "{:?}", consumer.stderr());
+    let lines = consumer.stdout();
+    let expected = [
+        "listening on channel",
+        "disconnected",
+        "listening on channel again; what was published meanwhile is lost",
+        "Received from channel: afterwards",
+    ];
+    ensure!(lines == expected, "{lines:?}");
+    Ok(())
+}
+
+fn killed(language: Language) -> Result<()> {
+    let redis = Redis::start(&[])?;
+    let mut consumer = listening(language, &redis, &[])?;
+    freeze(&consumer, true)?;
+    let said = publish(language, &redis, "promised")?;
+    ensure!(said == PASSED_ON, "{said}");
+    ensure!(consumer.stop(Signal::Kill)? == Exit::Signal(9));
+    let lines = consumer.stdout();
+    ensure!(lines == ["listening on channel"], "{lines:?}");
+    // The next one does not get it either: Redis has kept nothing.
+    let mut next = listening(language, &redis, &["--count", "1"])?;
+    publish(language, &redis, "next")?;
+    next.wait()?;
+    ensure!(next.stdout()[1] == "Received from channel: next");
+    Ok(())
+}
+
+fn slow(language: Language) -> Result<()> {
+    let limit = ["--client-output-buffer-limit", "pubsub 1mb 0 0"];
+    let redis = Redis::start(&limit)?;
+    let consumer = listening(language, &redis, &[])?;
+    freeze(&consumer, true)?;
+    let large = "x".repeat(100_000);
+    let much = ["--count", "60", "--every", "1", "--message", &large];
+    let mut producer = half(language, "producer", &redis.url(), &much)?;
+    ensure!(producer.wait()? == Exit::Code(0), "{:?}", producer.stderr());
+    let count = |lines: Vec<String>, end: &str| {
+        lines.iter().filter(|line| line.ends_with(end)).count()
+    };
+    let promised = count(producer.stdout(), &format!("({PASSED_ON})"));
+    let lost = count(producer.stdout(), &format!("({LOST})"));
+    ensure!(promised + lost == 60 && lost > 0, "{promised} and {lost}");
+
+    freeze(&consumer, false)?;
+    consumer.wait_for("disconnected")?;
+    consumer.wait_for("listening on channel again")?;
+    let received = count(consumer.stdout(), "(100000 bytes)");
+    ensure!(received < promised, "{received} of {promised} arrived");
+    publish(language, &redis, "afterwards")?;
+    consumer.wait_for("Received from channel: afterwards")?;
+    Ok(())
+}
+
+fn growing_pause(language: Language) -> Result<()> {
+    let mut redis = Redis::start(&[])?;
+    let consumer = listening(language, &redis, &[])?;
+    redis.kill()?;
+    let socket = redis.socket().display().to_string();
+    for pause in [100, 200, 400, 800] {
+        let next = format!("; next try in {pause}ms");
+        let line = consumer.wait_for_error(&next)?;
+        ensure!(line.starts_with("connect to "), "{line}");
+        ensure!(line.contains(&socket), "{line}");
+    }
+    redis.start_again()?;
+    consumer.wait_for("listening on channel again")?;
+    publish(language, &redis, "afterwards")?;
+    consumer.wait_for("Received from channel: afterwards")?;
+    Ok(())
+}
+
+fn two_consumers(language: Language) -> Result<()> {
+    let redis = Redis::start(&[])?;
+    let consumers = [
+        listening(language, &redis, &["--count", "1"])?,
+        listening(language, &redis, &["--count", "1"])?,
+    ];
+    let said = publish(language, &redis, "all")?;
+    ensure!(said == "2 listen, read or not", "{said}");
+    for mut consumer in consumers {
+        ensure!(consumer.wait()? == Exit::Code(0));
+        consumer.wait_for("Received from channel: all")?;
+    }
+    Ok(())
+}
+
+fn pattern(language: Language) -> Result<()> {
+    let redis = Redis::start(&[])?;
+    let arguments = ["--pattern", "news.*", "--count", "2"];
+    let mut consumer = listening(language, &redis, &arguments)?;
+    ensure!(publish(language, &redis, "no news")? == LOST);
+    for channel in ["news.sport", "newspaper", "news.weather"] {
+        redis.cli(&["PUBLISH", channel, "hello"])?;
+    }
+    ensure!(consumer.wait()? == Exit::Code(0), "{:?}", consumer.stderr());
+    let lines = consumer.stdout();
+    let expected = [
+        "listening on news.*",
+        "Received from news.sport: hello",
+        "Received from news.weather: hello",
+    ];
+    ensure!(lines == expected, "{lines:?}");
+    Ok(())
+}
+
+fn hostile_text(language: Language) -> Result<()> {
+    let redis = Redis::start(&[])?;
+    let arguments = ["--pattern", "*", "--count", "4"];
+    let mut consumer = listening(language, &redis, &arguments)?;
+    let long = "中".repeat(1000);
+    for text in [b"\x1b[2J\n".as_slice(), b"a\xFFb", "中😀".as_bytes()] {
+        redis.cli_with(&["PUBLISH", "\x1b[31m"], text)?;
+    }
+    redis.cli_with(&["PUBLISH", "long"], long.as_bytes())?;
+    ensure!(consumer.wait()? == Exit::Code(0), "{:?}", consumer.stderr());
+    let cut = format!("Received from long: {}… (3000 bytes)", "中".repeat(160));
+    let expected = [
+        "listening on *",
+        "Received from \\u{1b}[31m: \\u{1b}[2J\\n",
+        "Received from \\u{1b}[31m: a\u{FFFD}b",
+        "Received from \\u{1b}[31m: 中😀",
+        &cut,
+    ];
+    ensure!(consumer.stdout() == expected, "{:?}", consumer.stdout());
+    Ok(())
+}
+
+/// A port of the system's choice in front of the server's socket: `--port 0`
+/// means to redis-server that there is none.
+fn port_of(redis: &Redis) -> Result<u16> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let port = listener.local_addr()?.port();
+    let socket = redis.socket();
+    thread::spawn(move || -> io::Result<()> {
+        loop {
+            let (tcp, _) = listener.accept()?;
+            let unix = UnixStream::connect(&socket)?;
+            let (mut from, mut to) = (tcp.try_clone()?, unix.try_clone()?);
+            thread::spawn(move || io::copy(&mut from, &mut to));
+            let (mut from, mut to) = (unix, tcp);
+            thread::spawn(move || io::copy(&mut from, &mut to));
+        }
+    });
+    Ok(port)
+}
+
+fn tcp(language: Language) -> Result<()> {
+    let redis = Redis::start(&["--requirepass", "top-secret"])?;
+    let port = port_of(&redis)?;
+    let url = format!("redis://:top-secret@127.0.0.1:{port}");
+    let mut consumer = half(language, "consumer", &url, &["--count", "1"])?;
+    consumer.wait_for("listening on ")?;
+    let mut producer = half(language, "producer", &url, &["--count", "1"])?;
+    ensure!(producer.wait()? == Exit::Code(0), "{:?}", producer.stderr());
+    ensure!(consumer.wait()? == Exit::Code(0), "{:?}", consumer.stderr());
+    let wrong = format!("redis://:wrong@127.0.0.1:{port}");
+    for name in ["consumer", "producer"] {
+        let mut half = half(language, name, &wrong, &[])?;
+        ensure!(half.wait()? == Exit::Code(1), "{:?}", half.stdout());
+        let stderr = half.stderr();
+        ensure!(stderr.len() == 1, "{stderr:?}");
+        ensure!(!stderr[0].contains("wrong@"), "{stderr:?}");
+    }
+    Ok(())
+}
+
+fn own_server(language: Language) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut consumer = half_in(language, "consumer", folder.path(), &[])?;
+    let socket = consumer.wait_for("started redis-server at ")?;
+    ensure!(Path::new(&socket).starts_with(folder.path()), "{socket}");
+    consumer.wait_for("listening on channel")?;
+    let private = Path::new(&socket).parent().context("its folder")?;
+    let mode = private.metadata()?.permissions().mode() & 0o777;
+    ensure!(mode == 0o700, "others can reach it: {mode:o}");
+
+    // The other half, in either language, finds it and says nothing of it.
+    for other in [Language::Rust, Language::Node] {
+        let count = ["--count", "1"];
+        let mut producer = half_in(other, "producer", folder.path(), &count)?;
+        ensure!(producer.wait()? == Exit::Code(0), "{:?}", producer.stderr());
+        ensure!(producer.stdout().len() == 1, "{:?}", producer.stdout());
+    }
+    consumer.wait_for_lines(2, "Received from channel: ")?;
+    ensure!(consumer.stop(Signal::Interrupt)? == Exit::Code(0));
+    let left: Vec<_> = fs::read_dir(folder.path())?.collect();
+    ensure!(left.is_empty(), "{left:?}");
+
+    // Alone, a producer starts one too.
+    let count = ["--count", "1"];
+    let mut alone = half_in(language, "producer", folder.path(), &count)?;
+    ensure!(alone.wait()? == Exit::Code(0), "{:?}", alone.stderr());
+    alone.wait_for("started redis-server at ")?;
+    ensure!(fs::read_dir(folder.path())?.next().is_none());
+    Ok(())
+}
+
+fn orphan(language: Language) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut consumer = half_in(language, "consumer", folder.path(), &[])?;
+    let socket = consumer.wait_for("started redis-server at ")?;
+    consumer.wait_for("listening on channel")?;
+    let mut connection = UnixStream::connect(socket)?;
+    connection.set_read_timeout(Some(LIMIT))?;
+    consumer.stop(Signal::Kill)?;
+    // Returns when the server ends the connection, as it is ending itself.
+    let mut nothing = Vec::new();
+    connection
+        .read_to_end(&mut nothing)
+        .context("it lives on")?;
+    Ok(())
+}
+
+fn at_once(language: Language) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let consumers = (0..6)
+        .map(|_| half_in(language, "consumer", folder.path(), &[]))
+        .collect::<Result<Vec<_>>>()?;
+    for consumer in &consumers {
+        consumer.wait_for("listening on channel")?;
+    }
+    let started = consumers.iter().filter(|consumer| {
+        consumer.stdout()[0].starts_with("started redis-server at ")
+    });
+    ensure!(started.count() == 1, "not one server");
+    let count = ["--count", "1"];
+    let mut producer = half_in(language, "producer", folder.path(), &count)?;
+    ensure!(producer.wait()? == Exit::Code(0), "{:?}", producer.stderr());
+    let line = producer.wait_for("Sent to channel: ")?;
+    ensure!(line.contains("(6 listen"), "{line}");
+    Ok(())
+}
+
+fn stale(language: Language) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let count = ["--count", "1"];
+    let start = || half_in(language, "producer", folder.path(), &count);
+    let mut first = start()?;
+    ensure!(first.wait()? == Exit::Code(0), "{:?}", first.stderr());
+    let socket = first.wait_for("started redis-server at ")?;
+    // What is left when the server is killed too: its name, and a socket on
+    // which nobody listens.
+    let there = Path::new(&socket).parent().context("its folder")?;
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(there)?;
+    drop(UnixListener::bind(there.join("1.sock"))?);
+    symlink("1.sock", &socket)?;
+    let mut producer = start()?;
+    ensure!(producer.wait()? == Exit::Code(0), "{:?}", producer.stderr());
+    producer.wait_for(&format!("started redis-server at {socket}"))?;
+    ensure!(fs::read_dir(folder.path())?.next().is_none(), "files left");
+    Ok(())
+}
+
+/// Where a program is, by PATH.
+fn on_path(program: &str) -> Result<PathBuf> {
+    env::split_paths(&env::var_os("PATH").unwrap_or_default())
+        .map(|folder| folder.join(program))
+        .find(|path| path.is_file())
+        .with_context(|| format!("no {program}"))
+}
+
+fn not_installed(language: Language) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    for program in ["sh", "id", "node"] {
+        if let Ok(path) = on_path(program) {
+            symlink(path, folder.path().join(program))?;
+        }
+    }
+    for name in ["consumer", "producer"] {
+        let mut command = lesson("redis-pubsub")?.half(language, name)?;
+        command.env_remove("REDIS_URL").env("PATH", folder.path());
+        let mut half = Half::start(&mut command)?;
+        ensure!(half.wait()? == Exit::Code(1), "{:?}", half.stdout());
+        let stderr = half.stderr();
+        ensure!(stderr.len() == 1, "{stderr:?}");
+        ensure!(stderr[0].contains("apt install redis-server"), "{stderr:?}");
+    }
+    Ok(())
+}
+
+fn nobody(language: Language) -> Result<()> {
+    // Bound and not listening: nobody else can take this port meanwhile.
+    let taken = socket2::Socket::new(
+        socket2::Domain::IPV4,
+        socket2::Type::STREAM,
+        None,
+    )?;
+    taken.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into())?;
+    let address = taken.local_addr()?.as_socket().context("an address")?;
+    let url = format!("redis://somebody:top-secret@{address}");
+    for name in ["consumer", "producer"] {
+        let mut half = half(language, name, &url, &[])?;
+        ensure!(half.wait()? == Exit::Code(1), "{:?}", half.stdout());
+        let stderr = half.stderr();
+        ensure!(stderr.len() == 1, "{stderr:?}");
+        let start = format!("Error: connect to {address}: ");
+        ensure!(stderr[0].starts_with(&start), "{stderr:?}");
+        ensure!(stderr[0].ends_with("a running Redis?"), "{stderr:?}");
+        ensure!(!stderr[0].contains("secret"), "{stderr:?}");
+    }
+    Ok(())
+}
+
+fn ctrl_c(language: Language) -> Result<()> {
+    let mut redis = Redis::start(&[])?;
+    let mut listens = listening(language, &redis, &[])?;
+    ensure!(listens.stop(Signal::Interrupt)? == Exit::Code(0));
+    ensure!(listens.stderr().is_empty(), "{:?}", listens.stderr());
+    let mut waits = listening(language, &redis, &[])?;
+    redis.kill()?;
+    waits.wait_for_error("; next try in 800ms")?;
+    ensure!(waits.stop(Signal::Terminate)? == Exit::Code(0));
+    Ok(())
+}
+
+fn no_answer(language: Language) -> Result<()> {
+    let mut redis = Redis::start(&[])?;
+    let mut producer =
+        half(language, "producer", &redis.url(), &["--every", "20"])?;
+    producer.wait_for("Sent to channel: ")?;
+    redis.kill()?;
+    ensure!(producer.wait()? == Exit::Code(1), "{:?}", producer.stdout());
+    let stderr = producer.stderr();
+    ensure!(stderr.len() == 1, "{stderr:?}");
+    ensure!(stderr[0].starts_with("Error: publish: "), "{stderr:?}");
+    Ok(())
+}
+
+fn help(language: Language) -> Result<()> {
+    let redis = Redis::start(&[])?;
+    let quiet = ["--quiet", "--count", "1"];
+    let mut consumer = listening(language, &redis, &quiet)?;
+    let mut producer = half(language, "producer", &redis.url(), &quiet)?;
+    ensure!(producer.wait()? == Exit::Code(0), "{:?}", producer.stderr());
+    ensure!(producer.stdout().is_empty(), "{:?}", producer.stdout());
+    ensure!(consumer.wait()? == Exit::Code(0), "{:?}", consumer.stderr());
+    ensure!(consumer.stdout() == ["listening on channel"]);
+
+    for name in ["consumer", "producer"] {
+        let mut program = half(language, name, "", &["--help"])?;
+        ensure!(program.wait()? == Exit::Code(0));
+        let text = program.stdout().join("\n");
+        for option in ["--count", "--quiet", "[CHANNEL]"] {
+            ensure!(text.contains(option), "{option} not in {text}");
+        }
+        let mut program = half(language, name, "", &["--no-such-thing"])?;
+        ensure!(program.wait()? == Exit::Code(2));
+        let mut program = half(language, name, "http://here", &[])?;
+        ensure!(program.wait()? == Exit::Code(1), "{:?}", program.stdout());
+        ensure!(program.stderr().len() == 1, "{:?}", program.stderr());
+    }
+    Ok(())
+}
+
+fn ioredis() -> Result<()> {
+    let redis = Redis::start(&[])?;
+    let script = lesson("redis-pubsub")?.folder().join("node/ioredis.js");
+    let start = |half: &str| {
+        let mut node = Command::new("node");
+        Half::start(node.arg(&script).args([half, &redis.url()]))
+    };
+    for language in [Language::Rust, Language::Node] {
+        let mut consumer = listening(language, &redis, &["--count", "1"])?;
+        let mut producer = start("producer")?;
+        ensure!(producer.wait()? == Exit::Code(0), "{:?}", producer.stderr());
+        producer.wait_for("Sent to channel: Hello from ioredis (1)")?;
+        ensure!(consumer.wait()? == Exit::Code(0), "{:?}", consumer.stderr());
+        consumer.wait_for("Received from channel: Hello from ioredis")?;
+
+        let mut consumer = start("consumer")?;
+        consumer.wait_for("listening on channel")?;
+        publish(language, &redis, "Hello from producer")?;
+        ensure!(consumer.wait()? == Exit::Code(0), "{:?}", consumer.stderr());
+        consumer.wait_for("Received from channel: Hello from producer")?;
+    }
+    Ok(())
+}
