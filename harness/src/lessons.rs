@@ -84,6 +84,12 @@ pub static LESSONS: &[Lesson] = &[
         watch: "A parent and the child it started send each other messages.",
         exchange: ("message from child: ", "messages"),
     },
+    Lesson {
+        name: "http-echo",
+        shape: Shape::Http,
+        watch: "The client asks for /hello over HTTP; that is the answer.",
+        exchange: ("statusCode: ", "answers"),
+    },
 ];
 
 impl Lesson {

@@ -30,6 +30,9 @@ mod pipe_echo;
 #[path = "../../stdio-ipc/tests/stdio_ipc.rs"]
 mod stdio_ipc;
 
+#[path = "../../http-echo/tests/http_echo.rs"]
+mod http_echo;
+
 fn main() -> anyhow::Result<()> {
     check::raise_descriptor_limit();
     // One line each, so that two lessons can be added at the same time.
@@ -44,6 +47,7 @@ fn main() -> anyhow::Result<()> {
         stdio_ipc::tests(),
         #[cfg(unix)]
         fork_ipc::tests(),
+        http_echo::tests(),
     ];
     check::run(tests.into_iter().flatten())
 }
