@@ -95,6 +95,12 @@ pub static LESSONS: &[Lesson] = &[
         exchange: ("message from child: ", "messages"),
     },
     Lesson {
+        name: "http-echo",
+        shape: Shape::Http,
+        watch: "The client asks for /hello over HTTP; that is the answer.",
+        exchange: ("statusCode: ", "answers"),
+    },
+    Lesson {
         name: "redis-pubsub",
         shape: Shape::Broker {
             halves: ["consumer", "producer"],

@@ -31,6 +31,7 @@ pub enum Need {
 }
 
 pub const NODE: Need = Need::Program("node", "--version");
+pub const CURL: Need = Need::Program("curl", "--version");
 pub const NC: Need = Need::Program("nc", "-h");
 pub const SOCAT: Need = Need::Program("socat", "-V");
 

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use harness::{Exit, Half, Language, Signal};
+use harness::{Exit, Half, Language, Shape, Signal};
 
 use crate::check::{Need, Test, both, test};
 use crate::peer::{Listening, Peer};
@@ -234,15 +234,7 @@ fn reset(name: &str, language: Language) -> Result<()> {
 
 fn thousand_clients(name: &str, language: Language) -> Result<()> {
     let server = Server::start(name, language)?;
-    let mut peers = Vec::new();
-    while peers.len() < 1000 {
-        match server.connect() {
-            Ok(peer) => peers.push(peer),
-            // The kernel's queue is full: the server takes its time.
-            Err(error) if is_busy(&error) => thread::yield_now(),
-            Err(error) => return Err(error),
-        }
-    }
+    let mut peers = server.connect_many(1000)?;
     for (i, peer) in peers.iter_mut().enumerate() {
         peer.write_all(format!("I am {i}").as_bytes())?;
     }
@@ -252,11 +244,6 @@ fn thousand_clients(name: &str, language: Language) -> Result<()> {
     drop(peers);
     server.half.wait_for_lines(1000, "socket disconnected")?;
     Ok(())
-}
-
-fn is_busy(error: &anyhow::Error) -> bool {
-    let error = error.downcast_ref::<std::io::Error>();
-    error.is_some_and(|error| error.kind() == ErrorKind::WouldBlock)
 }
 
 fn killed_client(name: &str, language: Language) -> Result<()> {
@@ -283,7 +270,7 @@ fn killed_server(name: &str, language: Language) -> Result<()> {
     Ok(())
 }
 
-fn no_server(name: &str, language: Language) -> Result<()> {
+pub fn no_server(name: &str, language: Language) -> Result<()> {
     let lesson = lesson(name)?;
     let folder = tempfile::tempdir()?;
     // A free address: somebody listened there, and does not any more.
@@ -291,7 +278,7 @@ fn no_server(name: &str, language: Language) -> Result<()> {
     let (listening, address) = Listening::bind(lesson.shape, &address)?;
     drop(listening);
     let mut command = lesson.half(language, "client")?;
-    let mut client = Half::start(command.arg(&address))?;
+    let mut client = Half::start(command.arg(lesson.target(&address)))?;
     ensure!(client.wait()? == Exit::Code(1));
     let stderr = client.stderr();
     ensure!(stderr.len() == 1, "not one line: {stderr:?}");
@@ -302,7 +289,7 @@ fn no_server(name: &str, language: Language) -> Result<()> {
     Ok(())
 }
 
-fn in_use(name: &str, language: Language) -> Result<()> {
+pub fn in_use(name: &str, language: Language) -> Result<()> {
     let first = Server::start(name, Language::Rust)?;
     let mut command = first.lesson.half(language, "server")?;
     let mut second = Half::start(command.arg(&first.address))?;
@@ -384,7 +371,7 @@ fn idle_server_ends(name: &str, language: Language) -> Result<()> {
 }
 
 /// A signal's way, on a machine that has much else to do, included.
-const TWO_SECONDS: Duration = Duration::from_secs(4);
+pub const TWO_SECONDS: Duration = Duration::from_secs(4);
 
 fn busy_server_ends(name: &str, language: Language) -> Result<()> {
     for signal in [Signal::Interrupt, Signal::Terminate] {
@@ -438,7 +425,15 @@ fn stuck_client(name: &str, language: Language) -> Result<()> {
     Ok(())
 }
 
-fn closed_stdout(name: &str, language: Language) -> Result<()> {
+/// Bytes after which a server of this shape has a line to print.
+fn hello(shape: Shape) -> &'static [u8] {
+    match shape {
+        Shape::Http => b"GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        _ => b"hello",
+    }
+}
+
+pub fn closed_stdout(name: &str, language: Language) -> Result<()> {
     let lesson = lesson(name)?;
     let folder = tempfile::tempdir()?;
     let address = lesson.free_address(folder.path());
@@ -452,7 +447,7 @@ fn closed_stdout(name: &str, language: Language) -> Result<()> {
     drop(stdout); // as `server | head -1` does
 
     let mut peer = Peer::connect(lesson.shape, &address)?;
-    let _ = peer.write_all(b"hello");
+    let _ = peer.write_all(hello(lesson.shape));
     ensure!(server.wait()? == Exit::Code(0), "{:?}", server.stderr());
     ensure!(server.stderr().is_empty(), "{:?}", server.stderr());
     let left = std::fs::read_dir(folder.path())?.count();
@@ -460,7 +455,7 @@ fn closed_stdout(name: &str, language: Language) -> Result<()> {
     Ok(())
 }
 
-fn quiet(name: &str, language: Language) -> Result<()> {
+pub fn quiet(name: &str, language: Language) -> Result<()> {
     let server = Server::start_with(name, language, &["--quiet"])?;
     let mut client = server
         .client(language, &["--quiet", "--count", "2", "--every", "1"])?;
@@ -472,7 +467,7 @@ fn quiet(name: &str, language: Language) -> Result<()> {
     Ok(())
 }
 
-fn help(name: &str, language: Language) -> Result<()> {
+pub fn help(name: &str, language: Language) -> Result<()> {
     for half in lesson(name)?.halves() {
         let run = |argument: &str| -> Result<(Exit, String)> {
             let mut command = lesson(name)?.half(language, half)?;

@@ -35,6 +35,9 @@ mod pipe_echo;
 #[path = "../../stdio-ipc/tests/stdio_ipc.rs"]
 mod stdio_ipc;
 
+#[path = "../../http-echo/tests/http_echo.rs"]
+mod http_echo;
+
 fn main() -> anyhow::Result<()> {
     check::raise_descriptor_limit();
     // One line each, so that two lessons can be added at the same time.
@@ -51,6 +54,7 @@ fn main() -> anyhow::Result<()> {
         fork_ipc::tests(),
         #[cfg(unix)]
         redis_pubsub::tests(),
+        http_echo::tests(),
     ];
     check::run(tests.into_iter().flatten())
 }

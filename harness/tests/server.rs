@@ -1,7 +1,8 @@
 //! A lesson's server, started for one test.
 
-use std::io::Write;
+use std::io::{self, ErrorKind, Write};
 use std::process::Command;
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -76,6 +77,20 @@ impl Server {
         Peer::connect(self.lesson.shape, &self.address)
     }
 
+    /// Many connections to it at once.
+    pub fn connect_many(&self, count: usize) -> Result<Vec<Peer>> {
+        let mut peers = Vec::new();
+        while peers.len() < count {
+            match self.connect() {
+                Ok(peer) => peers.push(peer),
+                // The kernel's queue is full: the server takes its time.
+                Err(error) if is_busy(&error) => thread::yield_now(),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(peers)
+    }
+
     /// A client of the same lesson that talks to it.
     pub fn client(
         &self,
@@ -119,4 +134,9 @@ impl Server {
         self.lesson.shape == Shape::Pipe
             && std::fs::symlink_metadata(&self.address).is_ok()
     }
+}
+
+fn is_busy(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<io::Error>();
+    error.is_some_and(|error| error.kind() == ErrorKind::WouldBlock)
 }

@@ -1,0 +1,38 @@
+// The server's answers. Rust twin: ../src/reply.rs.
+
+import { STATUS_CODES } from 'node:http'
+
+/** 200 and this text. */
+export function text(response, text) {
+  response.writeHead(200, {
+    'Content-Type': 'text/plain; charset=utf-8',
+    // A browser that guesses could take what it is sent for a page of ours.
+    'X-Content-Type-Options': 'nosniff',
+    'Content-Length': Buffer.byteLength(text),
+  })
+  response.end(text)
+}
+
+/** No more than this status, and then no more of this connection. */
+export function refuse(request, response, status) {
+  response.writeHead(status, { Connection: 'close', 'Content-Length': 0 })
+  // The client has the whole answer now. To close while it still sends would
+  // make the kernel answer with a reset, and the client lose the answer.
+  response.flushHeaders()
+  request.resume().on('end', () => response.end())
+  limitOf(request.socket)
+}
+
+/** The same, where Node has made no `response`. */
+export function refuseOn(socket, status) {
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n` +
+    'Connection: close\r\nContent-Length: 0\r\n\r\n')
+  socket.resume()
+  limitOf(socket)
+}
+
+/** Who goes on sending for ever is not listened to for ever. */
+function limitOf(socket) {
+  const limit = setTimeout(() => socket.destroy(), socket.timeout)
+  socket.on('close', () => clearTimeout(limit))
+}

@@ -1,0 +1,84 @@
+//! HTTP client: asks for a path every three seconds and prints the answer.
+//!
+//! Node twin: `node/client.js`. Other half: `server.rs`.
+//!
+//!     cargo run -p http-echo --bin client
+//!     cargo run -p http-echo --bin client -- 'http://127.0.0.1:8888/a?b=c'
+//!
+//! Try this: restart the server while the client runs.
+
+use anyhow::{Context, ensure};
+use clap::Parser;
+use common::{log, pace::Pace};
+use http_body_util::BodyExt;
+use http_echo::{agent::Agent, url::Url};
+use hyper::Response;
+use hyper::body::Incoming;
+
+/// Asks an HTTP server for a path and prints the answer.
+#[derive(Parser)]
+struct Args {
+    /// What to ask for
+    #[arg(default_value = "http://127.0.0.1:8888/hello")]
+    url: Url,
+
+    /// Ask for /TEXT instead of the URL's own path
+    #[arg(long, value_name = "TEXT")]
+    message: Option<String>,
+
+    #[command(flatten)]
+    pace: Pace,
+
+    #[command(flatten)]
+    quiet: log::Quiet,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> common::Result {
+    let args = Args::parse();
+    args.quiet.apply();
+    let target = args.url.target(args.message.as_deref());
+
+    // 1. Connect, when the first request is made. The agent keeps the
+    //    connection for the others, and opens another one when the server
+    //    has closed it meanwhile.
+    let mut agent = Agent::new(args.url);
+
+    // 2. Ask, now and at every tick, until that was all or Ctrl-C.
+    let mut ticks = args.pace.start();
+    while ticks.next().await {
+        let response = agent.get(&target).await?;
+        let status = response.status().as_u16();
+        log::line(format_args!("statusCode: {status}"));
+        hear(response, &target).await?;
+    }
+
+    // 4. Without its agent the connection ends.
+    Ok(())
+}
+
+/// 3. Prints the body as it arrives. It may come in any number of pieces,
+///    and may be longer than any memory: keep none of them.
+async fn hear(
+    response: Response<Incoming>,
+    target: &str,
+) -> anyhow::Result<()> {
+    let mut body = response.into_body();
+    let mut decoder = log::Decoder::default();
+    let mut missing = target.as_bytes();
+    while let Some(piece) = body.frame().await {
+        // Else it is a trailer: headers that come behind the body.
+        if let Ok(bytes) = piece.context("receive")?.into_data() {
+            log::line(decoder.decode(&bytes));
+            missing = missing
+                .strip_prefix(&*bytes)
+                .context("the answer is not what was asked for")?;
+        }
+    }
+    ensure!(
+        missing.is_empty(),
+        "{} bytes of the answer are missing",
+        missing.len()
+    );
+    Ok(())
+}

@@ -1,0 +1,98 @@
+//! HTTP echo server: the answer to a request is the path that it asks for.
+//!
+//! Node twin: `node/server.js`. Other half: `client.rs`.
+//!
+//!     cargo run -p http-echo --bin server
+//!     cargo run -p http-echo --bin client       # in a second terminal
+//!
+//! Try this: `curl -i http://127.0.0.1:8888/hello?name=you`
+
+use anyhow::{Context, Error};
+use clap::Parser;
+use common::{accept, log, shutdown};
+use http_echo::{body, limits::Limits, reply, target};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper::{Request, StatusCode};
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::TcpListener;
+
+/// Answers each HTTP request with the path that it asks for.
+#[derive(Parser)]
+struct Args {
+    /// Where to listen; 0.0.0.0:8888 opens it to other computers
+    #[arg(default_value = "127.0.0.1:8888")]
+    address: String,
+
+    #[command(flatten)]
+    limits: Limits,
+
+    #[command(flatten)]
+    quiet: log::Quiet,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> common::Result {
+    let args = Args::parse();
+    args.quiet.apply();
+    let (address, limits) = (args.address, args.limits);
+    let stop = shutdown::token();
+
+    // 1. Listen. From here on the kernel queues clients, so whoever has
+    //    read this line can connect.
+    let listener = TcpListener::bind(&address)
+        .await
+        .with_context(|| format!("listen on {address}"))?;
+    log::ready(format_args!("listening on {}", listener.local_addr()?));
+
+    // 2. Take one connection after the other, each into a task of its own,
+    //    until Ctrl-C. Hyper reads a connection's requests and calls
+    //    `answer` for each: the next one when the last answer is written,
+    //    so a client that never reads cannot make answers pile up.
+    let connections = GracefulShutdown::new();
+    while let Some(next) = stop.run_until_cancelled(listener.accept()).await {
+        match next {
+            Ok((socket, _)) => {
+                let socket = limits.socket(socket, &stop);
+                let service = service_fn(move |ask| answer(ask, limits.body()));
+                let served = limits.http().serve_connection(socket, service);
+                tokio::spawn(watch(connections.watch(served)));
+            }
+            Err(error) => accept::failed(error).await,
+        }
+    }
+
+    // 5. Stop: take no more clients, finish the answers. Who is between two
+    //    requests is sent away at once.
+    drop(listener);
+    connections.shutdown().await;
+    Ok(())
+}
+
+/// 3. An error ends this connection, and no other.
+async fn watch(connection: impl Future<Output = hyper::Result<()>>) {
+    if let Err(error) = connection.await {
+        log::error(format_args!("socket: {:#}", Error::from(error)));
+    }
+}
+
+/// 4. Answers a request, whatever its method, with the target it asks for.
+async fn answer(
+    request: Request<Incoming>,
+    limit: u64,
+) -> hyper::Result<reply::Reply> {
+    let target = match target::of(&request) {
+        Ok(target) => target,
+        Err(status) => return Ok(reply::refusal(status)),
+    };
+    log::line(format_args!("url {}", log::shown(&target)));
+
+    // The next request begins where this one's body ends, so read to there.
+    // Keep nothing of it: bodies that are collected fill the memory.
+    if !body::fits(request.into_body(), limit).await? {
+        return Ok(reply::refusal(StatusCode::PAYLOAD_TOO_LARGE));
+    }
+
+    // To HEAD, hyper sends the headers of this and no body.
+    Ok(reply::text(target))
+}

@@ -1,0 +1,9 @@
+#![doc = include_str!("../README.md")]
+
+pub mod agent;
+pub mod body;
+pub mod limits;
+pub mod reply;
+pub mod socket;
+pub mod target;
+pub mod url;

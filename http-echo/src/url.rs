@@ -1,0 +1,56 @@
+//! The client's URL.
+
+use std::str::FromStr;
+
+use anyhow::{Error, Result, bail};
+use hyper::Uri;
+use hyper::http::uri::{Authority, PathAndQuery, Scheme};
+
+use crate::target::segment;
+
+/// `http://HOST[:PORT][/PATH]`
+#[derive(Clone, Debug)]
+pub struct Url {
+    authority: Authority,
+    path: PathAndQuery,
+}
+
+impl FromStr for Url {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let uri: Uri = text.parse()?;
+        let parts = uri.into_parts();
+        match (parts.scheme, parts.authority, parts.path_and_query) {
+            (Some(scheme), Some(authority), Some(path))
+                if scheme == Scheme::HTTP && !authority.host().is_empty() =>
+            {
+                Ok(Self { authority, path })
+            }
+            _ => bail!("expected http://HOST:PORT/PATH"),
+        }
+    }
+}
+
+impl Url {
+    /// Where to connect: `HOST:PORT`.
+    pub fn address(&self) -> String {
+        let port = self.authority.port_u16().unwrap_or(80);
+        format!("{}:{port}", self.authority.host())
+    }
+
+    /// What the `Host` header says: the URL's own words, without a user.
+    pub fn host(&self) -> &str {
+        let authority = self.authority.as_str();
+        authority.rsplit('@').next().unwrap_or(authority)
+    }
+
+    /// What to ask for: `message` in place of the URL's own path, if given.
+    pub fn target(&self, message: Option<&str>) -> String {
+        match message {
+            Some(text) => format!("/{}", segment(text)),
+            // With its first "/", which a URL may go without.
+            None => self.path.to_string(),
+        }
+    }
+}
