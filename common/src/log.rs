@@ -26,6 +26,13 @@ pub struct Quiet {
 }
 
 impl Quiet {
+    /// Quiet also where something else asks for it.
+    pub fn or(self, other: bool) -> Self {
+        Self {
+            quiet: self.quiet || other,
+        }
+    }
+
     /// From here on, [`line()`] prints nothing.
     pub fn apply(self) {
         QUIET.store(self.quiet, Ordering::Relaxed);

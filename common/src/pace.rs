@@ -33,9 +33,19 @@ impl Pace {
         [every].into_iter().chain(count).collect()
     }
 
+    /// The time between two messages, for a program that keeps it itself.
+    pub fn every(&self) -> Duration {
+        Duration::from_millis(self.every)
+    }
+
+    /// How many messages are to be sent, where that was said.
+    pub fn count(&self) -> Option<u64> {
+        self.count
+    }
+
     /// Begins to count.
     pub fn start(&self) -> Ticks {
-        let mut clock = time::interval(Duration::from_millis(self.every));
+        let mut clock = time::interval(self.every());
         // A tick that came late is not made up for.
         clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Ticks {

@@ -356,14 +356,7 @@ impl Half {
 
     /// Processor time that the program has used so far. Only on Linux.
     pub fn cpu_time(&self) -> Option<Duration> {
-        let path = format!("/proc/{}/stat", self.id());
-        let stat = std::fs::read_to_string(path).ok()?;
-        // The second field is a name in parentheses; utime and stime are
-        // fields 14 and 15, in ticks of 10 ms.
-        let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
-        let user: u64 = fields.next()?.parse().ok()?;
-        let system: u64 = fields.next()?.parse().ok()?;
-        Some(Duration::from_millis((user + system) * 10))
+        cpu_time(self.id())
     }
 }
 
@@ -436,4 +429,15 @@ fn status_field(id: u32, name: &str) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     line.split_whitespace().next()?.parse().ok()
+}
+
+/// Processor time that the process has used so far. Only on Linux.
+pub fn cpu_time(id: u32) -> Option<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    // The second field is a name in parentheses; utime and stime are
+    // fields 14 and 15, in ticks of 10 ms.
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
+    let user: u64 = fields.next()?.parse().ok()?;
+    let system: u64 = fields.next()?.parse().ok()?;
+    Some(Duration::from_millis((user + system) * 10))
 }

@@ -33,6 +33,8 @@ pub enum Shape {
         /// Whom `--every` and `--count` are for, when the parent is told
         /// which program to start. To its own child it hands them on.
         paced: &'static str,
+        /// Whether a Rust parent can have a Node child, and the reverse.
+        mixed: bool,
     },
     /// Two halves that know nothing of each other: what stands between them
     /// is a server that we did not write.
@@ -79,6 +81,7 @@ pub static LESSONS: &[Lesson] = &[
         shape: Shape::Family {
             child_lines: None,
             paced: "parent",
+            mixed: true,
         },
         watch: "A parent writes to its child's stdin and reads its stdout.",
         exchange: ("Received from child: Hello", "answers"),
@@ -90,9 +93,23 @@ pub static LESSONS: &[Lesson] = &[
         shape: Shape::Family {
             child_lines: Some("message from parent"),
             paced: "child",
+            mixed: true,
         },
         watch: "A parent and the child it started send each other messages.",
         exchange: ("message from child: ", "messages"),
+    },
+    // On Windows, only its threads run.
+    #[cfg(unix)]
+    Lesson {
+        name: "shared-memory",
+        shape: Shape::Family {
+            child_lines: Some("child: "),
+            paced: "parent",
+            mixed: false,
+        },
+        watch: "A parent and its child change one number, \
+                and pass messages without the kernel.",
+        exchange: ("Received from child: ", "echoes"),
     },
     Lesson {
         name: "http-echo",
@@ -124,6 +141,23 @@ impl Lesson {
             Shape::Broker { halves, .. } => halves,
             Shape::Tcp | Shape::Http | Shape::Pipe => ["server", "client"],
         }
+    }
+
+    /// Which languages the halves can have, the first one first.
+    pub fn pairings(&self) -> &'static [[Language; 2]] {
+        use Language::{Node, Rust};
+        match self.shape {
+            Shape::Family { mixed: false, .. } => &[[Rust, Rust], [Node, Node]],
+            _ => &[[Rust, Rust], [Rust, Node], [Node, Rust], [Node, Node]],
+        }
+    }
+
+    /// The pairing whose second half is written in `second`; the first one
+    /// in Rust where that is possible.
+    pub fn pairing_with(&self, second: Language) -> [Language; 2] {
+        let mut pairings = self.pairings().iter();
+        let found = pairings.find(|pairing| pairing[1] == second);
+        found.copied().unwrap_or([Language::Rust, second])
     }
 
     /// The lesson's folder.

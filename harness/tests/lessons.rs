@@ -38,6 +38,10 @@ mod stdio_ipc;
 #[path = "../../http-echo/tests/http_echo.rs"]
 mod http_echo;
 
+#[cfg(unix)]
+#[path = "../../shared-memory/tests/shared_memory.rs"]
+mod shared_memory;
+
 fn main() -> anyhow::Result<()> {
     check::raise_descriptor_limit();
     // One line each, so that two lessons can be added at the same time.
@@ -55,6 +59,8 @@ fn main() -> anyhow::Result<()> {
         #[cfg(unix)]
         redis_pubsub::tests(),
         http_echo::tests(),
+        #[cfg(unix)]
+        shared_memory::tests(),
     ];
     check::run(tests.into_iter().flatten())
 }

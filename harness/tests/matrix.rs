@@ -9,13 +9,6 @@ use harness::{
 
 use crate::check::{NODE, Need, Test, test};
 
-const PAIRINGS: [(Language, Language); 4] = [
-    (Language::Rust, Language::Rust),
-    (Language::Rust, Language::Node),
-    (Language::Node, Language::Rust),
-    (Language::Node, Language::Node),
-];
-
 /// What `--every` is set to where the README leaves it at three seconds:
 /// still so long that no echo of a busy machine meets the next message.
 const EVERY: [&str; 2] = ["--every", "1000"];
@@ -28,7 +21,7 @@ pub fn tests() -> Result<Vec<Test>> {
     for lesson in LESSONS {
         let scenarios = scenarios(lesson)?;
         for (number, scenario) in scenarios.into_iter().enumerate() {
-            for (first, second) in PAIRINGS {
+            for &[first, second] in lesson.pairings() {
                 let name = format!(
                     "matrix::{}::{}::{first:?}-{second:?}",
                     lesson.name,

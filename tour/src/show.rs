@@ -34,10 +34,11 @@ pub fn show(
         return Report::skipped(lesson);
     }
     let exchanges = Arc::new(AtomicUsize::new(0));
+    let languages = lesson.pairing_with(second);
     let mut begun = Instant::now();
     let outcome = build_programs(lesson).and_then(|()| {
         begun = Instant::now();
-        play(lesson, second, limit, &exchanges)
+        play(lesson, languages, limit, &exchanges)
     });
     if let Err(error) = &outcome {
         screen::line(format_args!(
@@ -70,7 +71,7 @@ fn build_programs(lesson: &Lesson) -> Result<()> {
 
 fn play(
     lesson: &'static Lesson,
-    second: Language,
+    languages: [Language; 2],
     limit: Duration,
     exchanges: &Arc<AtomicUsize>,
 ) -> Result<()> {
@@ -89,7 +90,7 @@ fn play(
                 counted.fetch_add(1, Ordering::Relaxed);
             }
         }
-        print_line(lesson, second, half, stream, line);
+        print_line(lesson, languages, half, stream, line);
     };
     let arguments = match lesson.shape {
         Shape::Family { .. } => Arguments {
@@ -101,7 +102,7 @@ fn play(
             second: &PACE,
         },
     };
-    let mut pair = lesson.start([Language::Rust, second], arguments, print)?;
+    let mut pair = lesson.start(languages, arguments, print)?;
     for exit in pair.finish(limit).context("it hangs; stopped")? {
         if exit != Exit::Code(0) {
             bail!("a half ended with {exit:?}");
@@ -126,7 +127,7 @@ fn speaker(lesson: &Lesson, half: &'static str, line: &str) -> &'static str {
 
 fn print_line(
     lesson: &Lesson,
-    second: Language,
+    languages: [Language; 2],
     half: &'static str,
     stream: Stream,
     line: &str,
@@ -137,9 +138,9 @@ fn print_line(
     } else {
         Color::Cyan
     };
-    let name = match second {
-        Language::Node if is_second => format!("{half} (node)"),
-        _ => half.to_owned(),
+    let name = match languages[usize::from(is_second)] {
+        Language::Node => format!("{half} (node)"),
+        Language::Rust => half.to_owned(),
     };
     let name = style(format!("{name:>14}")).fg(colour);
     match stream {

@@ -1,0 +1,228 @@
+//! A parent, the child that it starts with its memory, and how each of the
+//! two hears of the other's death, or that it is to stop itself.
+
+use std::env;
+use std::ffi::OsString;
+use std::io;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use common::{exit::How, log, shutdown};
+
+use crate::memory::Memory;
+use crate::ring::{self, Watch};
+
+/// The environment variable that tells the child where its memory is.
+const DESCRIPTOR: &str = "SHARED_MEMORY_FD";
+
+/// Starts the child, and leaves the memory open for it: `program` with its
+/// arguments or, where that is empty, this program itself in the child's
+/// role. So the child is never older than the parent, as it might be if it
+/// were a file of its own.
+///
+/// Its stdin is a pipe into which nothing is ever written: when the parent
+/// is dead, however it died, the system closes it, and the child can see it.
+///
+/// # Errors
+/// Whatever the system says.
+pub fn start(
+    memory: &Memory,
+    program: &[OsString],
+    quiet: log::Quiet,
+) -> io::Result<Child> {
+    let mut command = match program.split_first() {
+        Some((name, arguments)) => {
+            let mut command = Command::new(name);
+            command.args(arguments);
+            command
+        }
+        None => {
+            let mut command = Command::new(env::current_exe()?);
+            command.arg("child");
+            command.args(quiet.flag());
+            command
+        }
+    };
+    command.stdin(Stdio::piped());
+    leave_open(memory, &mut command);
+    command.spawn()
+}
+
+/// Whether the parent started this program in the child's role.
+pub fn is_child() -> bool {
+    env::args_os().nth(1).is_some_and(|role| role == "child")
+}
+
+#[cfg(unix)]
+fn leave_open(memory: &Memory, command: &mut Command) {
+    use std::os::fd::{AsRawFd, BorrowedFd};
+    use std::os::unix::process::CommandExt;
+
+    use rustix::io::{FdFlags, fcntl_setfd};
+
+    let number = memory.file().as_raw_fd();
+    command.env(DESCRIPTOR, number.to_string());
+    // Descriptors are closed when another program is started, and so is this
+    // one, but in the child: there the mark is taken off. In the parent it
+    // stays, for any other program that it may start meanwhile.
+    let keep = move || {
+        // SAFETY: `number` is open: the child is a copy of a process in
+        // which `memory`, borrowed until after spawn(), has it open.
+        let descriptor = unsafe { BorrowedFd::borrow_raw(number) };
+        Ok(fcntl_setfd(descriptor, FdFlags::empty())?)
+    };
+    // SAFETY: between fork and exec only what is safe in a signal handler is
+    // allowed: no locks, no allocation. This is one system call.
+    unsafe { command.pre_exec(keep) };
+}
+
+/// Never reached: there, no memory can be made.
+#[cfg(not(unix))]
+fn leave_open(memory: &Memory, _: &mut Command) {
+    let _ = (memory.file(), DESCRIPTOR);
+}
+
+/// The memory that our parent made; `None` when nobody started us with one.
+///
+/// # Errors
+/// As [`Memory::inherited`].
+pub fn inherited() -> io::Result<Option<Memory>> {
+    match env::var(DESCRIPTOR) {
+        Ok(number) => Memory::inherited(&number).map(Some),
+        Err(_) => Ok(None),
+    }
+}
+
+/// Set when this program is to end: on Ctrl-C, on SIGTERM, and when nobody
+/// reads stdout any more.
+#[derive(Clone, Debug)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// From here on, signals do not end the program but its waiting.
+    ///
+    /// `common`'s token is made for tokio. These programs block, so tokio has
+    /// a thread of its own, which sleeps until a signal comes.
+    ///
+    /// # Errors
+    /// When that thread cannot be started.
+    pub fn listen() -> io::Result<Self> {
+        let stopped = Arc::new(AtomicBool::new(false));
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let token = {
+            let _inside = runtime.enter();
+            shutdown::token()
+        };
+        let stop = Self(Arc::clone(&stopped));
+        thread::Builder::new().spawn(move || {
+            runtime.block_on(async {
+                token.cancelled().await;
+                stopped.store(true, Ordering::Release);
+                // The token sees to it that we do not take too long.
+                std::future::pending::<()>().await;
+            });
+        })?;
+        Ok(stop)
+    }
+}
+
+/// Whom we wait for, and until when.
+#[derive(Clone, Debug)]
+pub struct Kin {
+    peer: Peer,
+    stop: Stop,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Peer {
+    /// The process that started us; its end is that of our stdin.
+    Parent,
+    /// The process that we started; nobody has waited for it yet.
+    #[cfg_attr(not(unix), allow(dead_code, reason = "no children there"))]
+    Child(u32),
+}
+
+impl Kin {
+    /// For the child.
+    pub fn parent(stop: Stop) -> Self {
+        let peer = Peer::Parent;
+        Self { peer, stop }
+    }
+
+    /// For the parent.
+    pub fn child(child: &Child, stop: Stop) -> Self {
+        let peer = Peer::Child(child.id());
+        Self { peer, stop }
+    }
+}
+
+impl Watch for Kin {
+    fn is_stopped(&self) -> bool {
+        self.stop.0.load(Ordering::Acquire)
+    }
+
+    #[cfg(unix)]
+    fn peer_is_gone(&self) -> bool {
+        match self.peer {
+            Peer::Parent => stdin_has_ended(),
+            Peer::Child(id) => has_exited(id),
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn peer_is_gone(&self) -> bool {
+        let _ = self.peer;
+        false
+    }
+}
+
+#[cfg(unix)]
+fn stdin_has_ended() -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let stdin = io::stdin();
+    let mut asked = [PollFd::new(&stdin, PollFlags::IN)];
+    let at_once = Timespec::default();
+    poll(&mut asked, Some(&at_once)).is_ok()
+        && asked[0].revents().contains(PollFlags::HUP)
+}
+
+/// Only looks: the status stays for `wait()` to fetch, and the id with it, so
+/// that no other process can have got the same one meanwhile.
+#[cfg(unix)]
+fn has_exited(id: u32) -> bool {
+    use rustix::io::Errno;
+    use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+    let Some(pid) = Pid::from_raw(id.cast_signed()) else {
+        return true;
+    };
+    let look =
+        WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    match waitid(WaitId::Pid(pid), look) {
+        Ok(exited) => exited.is_some(),
+        Err(error) => error != Errno::INTR,
+    }
+}
+
+/// Whether that is why it failed.
+pub fn is<T>(outcome: &anyhow::Result<T>, error: ring::Error) -> bool {
+    let why = outcome.as_ref().err().and_then(anyhow::Error::downcast_ref);
+    why == Some(&error)
+}
+
+/// Waits for the child's end and says how it was; true when it was a good
+/// one. A child that broke the rules is not waited for: `kill` it.
+///
+/// # Errors
+/// Whatever the system says.
+pub fn farewell(mut child: Child, kill: bool) -> io::Result<bool> {
+    if kill {
+        child.kill()?;
+    }
+    let status = child.wait()?;
+    log::line(format_args!("Child {}", How(status)));
+    Ok(status.success())
+}

@@ -1,0 +1,390 @@
+//! What the ring promises, over memory of one process: against a model,
+//! against values that cannot be, and between two threads. Under loom: in
+//! every order. The lesson's other tests are in `shared_memory.rs`.
+
+#[cfg(loom)]
+mod every_order {
+    use loom::model::Builder;
+    use loom::sync::Arc;
+    use loom::thread;
+
+    use crate::ring::{Error, Ring, Watch};
+
+    /// Nobody dies, nobody stops: who sleeps is woken, or sleeps for ever.
+    /// loom fails a test in which a thread does.
+    struct Calm;
+
+    impl Watch for Calm {
+        fn is_stopped(&self) -> bool {
+            false
+        }
+
+        fn peer_is_gone(&self) -> bool {
+            false
+        }
+    }
+
+    /// Tries every order with at most so many involuntary switches between
+    /// the threads, in which nearly all mistakes show. Without the bound it
+    /// takes hours.
+    fn in_every_order(switches: usize, test: fn()) {
+        let mut builder = Builder::new();
+        builder.preemption_bound = Some(switches);
+        builder.check(test);
+    }
+
+    /// Three messages of two words each through four words, with other
+    /// bytes each: the second time round, and asleep on either side.
+    #[test]
+    fn messages_arrive_whole_and_nobody_sleeps_for_ever() {
+        in_every_order(3, || {
+            let ring = Arc::new(Ring::<4>::default());
+            let there = Arc::clone(&ring);
+            let sending = thread::spawn(move || {
+                let mut sender = there.sender(Calm);
+                for number in 1..=3_u64 {
+                    assert_eq!(sender.send(&number.to_le_bytes()), Ok(()));
+                }
+            });
+            let mut receiver = ring.receiver(Calm);
+            let mut message = Vec::new();
+            for number in 1..=3_u64 {
+                assert_eq!(receiver.receive(&mut message), Ok(()));
+                assert_eq!(message, number.to_le_bytes());
+            }
+            assert_eq!(receiver.receive(&mut message), Err(Error::Closed));
+            assert!(sending.join().is_ok());
+        });
+    }
+
+    /// A sender that waits for room hears that the receiver has gone.
+    #[test]
+    fn a_receiver_that_leaves_wakes_the_sender() {
+        in_every_order(3, || {
+            let ring = Arc::new(Ring::<2>::default());
+            let there = Arc::clone(&ring);
+            let receiving = thread::spawn(move || {
+                let mut message = Vec::new();
+                let mut receiver = there.receiver(Calm);
+                assert_eq!(receiver.receive(&mut message), Ok(()));
+            });
+            let mut sender = ring.sender(Calm);
+            assert_eq!(sender.send(b"1"), Ok(()));
+            let second = sender.send(b"2");
+            assert!(matches!(second, Ok(()) | Err(Error::Closed)));
+            let third = sender.send(b"3");
+            assert_eq!(third, Err(Error::Closed));
+            assert!(receiving.join().is_ok());
+        });
+    }
+
+    /// To and fro, as the lesson's halves talk.
+    #[test]
+    fn an_echo_comes_back() {
+        in_every_order(2, || {
+            let rings = [Ring::<2>::default(), Ring::<2>::default()];
+            let rings = Arc::new(rings);
+            let there = Arc::clone(&rings);
+            let echo = thread::spawn(move || {
+                let mut message = Vec::new();
+                let mut receiver = there[0].receiver(Calm);
+                let mut sender = there[1].sender(Calm);
+                while receiver.receive(&mut message).is_ok() {
+                    assert_eq!(sender.send(&message), Ok(()));
+                }
+            });
+            let mut message = Vec::new();
+            let mut sender = rings[0].sender(Calm);
+            let mut receiver = rings[1].receiver(Calm);
+            for text in [b"a", b"b"] {
+                assert_eq!(sender.send(text), Ok(()));
+                assert_eq!(receiver.receive(&mut message), Ok(()));
+                assert_eq!(message, text);
+            }
+            drop(sender);
+            assert!(echo.join().is_ok());
+        });
+    }
+}
+
+#[cfg(not(loom))]
+mod one_order {
+    use std::collections::VecDeque;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+    use std::time::{Duration, Instant};
+
+    use proptest::prelude::*;
+
+    use crate::ring::{Error, LOOK_UP, Ring, Watch};
+
+    /// 8 words: room for messages of up to 56 bytes.
+    type Small = Ring<8>;
+
+    /// Never wait: for tests in which one thread is both ends.
+    struct Impatient;
+
+    impl Watch for Impatient {
+        fn is_stopped(&self) -> bool {
+            true
+        }
+
+        fn peer_is_gone(&self) -> bool {
+            false
+        }
+    }
+
+    /// Wait until the other one is dead.
+    #[derive(Default)]
+    struct Mortal(AtomicBool);
+
+    impl Watch for Mortal {
+        fn is_stopped(&self) -> bool {
+            false
+        }
+
+        fn peer_is_gone(&self) -> bool {
+            self.0.load(Ordering::Acquire)
+        }
+    }
+
+    fn cases(many: u32) -> ProptestConfig {
+        ProptestConfig {
+            cases: if cfg!(miri) { 4 } else { many },
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        }
+    }
+
+    fn words(message: &[u8]) -> usize {
+        1 + message.len().div_ceil(8)
+    }
+
+    proptest! {
+        #![proptest_config(cases(512))]
+
+        /// Sending and receiving in any order is what a queue does, with the
+        /// counters anywhere, also where they begin again at 0.
+        #[test]
+        fn it_is_a_queue(
+            begin: u32,
+            steps in prop::collection::vec(
+                prop::option::of(prop::collection::vec(any::<u8>(), 0..70)),
+                0..100,
+            ),
+        ) {
+            let ring = Small::default();
+            ring.begin_at(begin);
+            let mut sender = ring.sender(Impatient);
+            let mut receiver = ring.receiver(Impatient);
+            sender.begin_at(begin);
+            receiver.begin_at(begin);
+            let mut model = VecDeque::new();
+            let mut message = Vec::new();
+            for step in steps {
+                let used: usize = model.iter().map(|m: &Vec<u8>| words(m)).sum();
+                match step {
+                    Some(text) => {
+                        let expected = match () {
+                            () if words(&text) > 8 => Err(Error::TooLong(56)),
+                            () if used + words(&text) > 8 => {
+                                Err(Error::Stopped)
+                            }
+                            () => Ok(()),
+                        };
+                        prop_assert_eq!(sender.send(&text), expected);
+                        if expected.is_ok() {
+                            model.push_back(text);
+                        }
+                    }
+                    None => match model.pop_front() {
+                        Some(text) => {
+                            prop_assert_eq!(receiver.receive(&mut message), Ok(()));
+                            prop_assert_eq!(&message, &text);
+                        }
+                        None => prop_assert_eq!(
+                            receiver.receive(&mut message),
+                            Err(Error::Stopped)
+                        ),
+                    },
+                }
+            }
+            // What was sent before the end still arrives.
+            drop(sender);
+            for text in model {
+                prop_assert_eq!(receiver.receive(&mut message), Ok(()));
+                prop_assert_eq!(&message, &text);
+            }
+            prop_assert_eq!(receiver.receive(&mut message), Err(Error::Closed));
+        }
+
+        /// Whatever stands in the memory, an end answers, does not read
+        /// outside, and takes no more than the ring holds.
+        #[test]
+        fn any_bytes_at_all_are_survived(
+            header: [u32; 6],
+            content: [u64; 8],
+            text in prop::collection::vec(any::<u8>(), 0..57),
+        ) {
+            let ring = Small::default();
+            ring.overwrite(header, content);
+            let mut message = Vec::new();
+            let mut receiver = ring.receiver(Impatient);
+            for _ in 0..20 {
+                match receiver.receive(&mut message) {
+                    Ok(()) => prop_assert!(message.len() <= 56),
+                    Err(error) => prop_assert!(matches!(
+                        error,
+                        Error::Corrupt | Error::Closed | Error::Stopped
+                    )),
+                }
+                ring.overwrite(header, content);
+            }
+            let mut sender = ring.sender(Impatient);
+            for _ in 0..20 {
+                match sender.send(&text) {
+                    Ok(()) => {}
+                    Err(error) => prop_assert!(matches!(
+                        error,
+                        Error::Corrupt | Error::Closed | Error::Stopped
+                    )),
+                }
+                ring.overwrite(header, content);
+            }
+        }
+    }
+
+    #[test]
+    fn a_length_or_a_counter_that_cannot_be_is_an_error() {
+        let mut message = Vec::new();
+        for (sent, length) in [
+            (9, 0),           // more words than there are
+            (u32::MAX, 0),    // less than nothing
+            (1, 1),           // a byte that was not sent
+            (8, 57),          // longer than the ring
+            (8, u64::MAX),    // would overflow
+            (2, 1 << 32 | 8), // would be 8, cut to 32 bits
+        ] {
+            let ring = Small::default();
+            ring.overwrite([sent, 0, 0, 0, 0, 0], [length; 8]);
+            let got = ring.receiver(Impatient).receive(&mut message);
+            assert_eq!(got, Err(Error::Corrupt), "{sent} {length}");
+        }
+        for received in [1, u32::MAX - 8, 1 << 31] {
+            let ring = Small::default();
+            let mut sender = ring.sender(Impatient);
+            while sender.send(b"fill it up").is_ok() {}
+            ring.overwrite([6, received + 6, 0, 0, 0, 0], [0; 8]);
+            let sent = sender.send(b"and over it");
+            assert_eq!(sent, Err(Error::Corrupt), "{received}");
+        }
+    }
+
+    /// Two threads at full speed through a ring that is mostly full or
+    /// empty, so that both sleep often.
+    #[test]
+    fn nothing_is_lost_between_two_threads() {
+        let ring = Small::default();
+        let many = if cfg!(miri) { 100 } else { 200_000_u32 };
+        let text = |i: u32| vec![i as u8; (i.wrapping_mul(7919) % 57) as usize];
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut sender = ring.sender(Mortal::default());
+                for i in 0..many {
+                    assert_eq!(sender.send(&text(i)), Ok(()));
+                }
+            });
+            let mut receiver = ring.receiver(Mortal::default());
+            let mut message = Vec::new();
+            for i in 0..many {
+                assert_eq!(receiver.receive(&mut message), Ok(()));
+                assert_eq!(message, text(i));
+            }
+            assert_eq!(receiver.receive(&mut message), Err(Error::Closed));
+        });
+    }
+
+    /// A thread writes anything anywhere while the two ends work.
+    #[test]
+    fn a_scribbling_peer_causes_errors_and_no_hang() {
+        let ring = Small::default();
+        let over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut state = 1_u64;
+                let mut random = || {
+                    state ^= state << 13;
+                    state ^= state >> 7;
+                    state ^= state << 17;
+                    // Mostly small: what may just be true is the worst.
+                    state >> (state % 64)
+                };
+                while !over.load(Ordering::Relaxed) {
+                    let header = [(); 6].map(|()| random() as u32);
+                    ring.overwrite(header, [(); 8].map(|()| random()));
+                }
+            });
+            let tries = if cfg!(miri) { 50 } else { 5_000 };
+            let mut seen = Vec::new();
+            let mut message = Vec::new();
+            for _ in 0..tries {
+                let mut receiver = ring.receiver(Impatient);
+                let mut sender = ring.sender(Impatient);
+                seen.extend(receiver.receive(&mut message).err());
+                assert!(message.len() <= 56);
+                seen.extend(sender.send(b"some bytes, some more").err());
+                seen.dedup();
+                seen.truncate(1000);
+            }
+            over.store(true, Ordering::Relaxed);
+            assert!(seen.contains(&Error::Corrupt), "{seen:?}");
+        });
+    }
+
+    #[test]
+    fn a_dead_peer_is_noticed_and_its_last_word_heard() {
+        let ring = Small::default();
+        let mut message = Vec::new();
+        assert_eq!(ring.sender(Impatient).send(b"last"), Ok(()));
+        ring.overwrite([2, 0, 0, 0, 0, 0], [4, 0x7473_616C, 0, 0, 0, 0, 0, 0]);
+        let dead = Mortal(AtomicBool::new(true));
+        let mut receiver = ring.receiver(&dead);
+        assert_eq!(receiver.receive(&mut message), Ok(()));
+        assert_eq!(message, b"last");
+        let begin = Instant::now();
+        let heard = receiver.receive(&mut message);
+        assert_eq!(heard, Err(Error::PeerDied));
+        assert!(begin.elapsed() >= LOOK_UP);
+    }
+
+    #[test]
+    fn a_full_ring_with_a_dead_receiver_is_an_error() {
+        let ring = Small::default();
+        let dead = Mortal(AtomicBool::new(true));
+        let mut sender = ring.sender(&dead);
+        let mut sent = Ok(());
+        while sent.is_ok() {
+            sent = sender.send(b"is anybody there?");
+        }
+        assert_eq!(sent, Err(Error::PeerDied));
+    }
+
+    #[test]
+    fn a_pause_ends_in_time_or_with_the_sender() {
+        let ring = Small::default();
+        let alive = Mortal::default();
+        let mut receiver = ring.receiver(&alive);
+        for most in [Duration::ZERO, Duration::from_millis(30)] {
+            let begin = Instant::now();
+            assert_eq!(receiver.pause(begin + most), Ok(()));
+            assert!(begin.elapsed() >= most);
+        }
+        let hours = Instant::now() + Duration::from_secs(10_000);
+        let mut sender = ring.sender(&alive);
+        assert_eq!(sender.send(b""), Ok(()));
+        assert_eq!(receiver.pause(hours), Ok(()));
+        assert_eq!(receiver.receive(&mut Vec::new()), Ok(()));
+        drop(sender);
+        assert_eq!(receiver.pause(hours), Err(Error::Closed));
+    }
+}
