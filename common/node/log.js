@@ -47,9 +47,15 @@ export class Decoder {
   }
 }
 
-/** A whole message, ready to be shown: escaped, and cut when it is long. */
+const whole = new TextDecoder('utf-8', { ignoreBOM: true })
+
+/**
+ * A whole message, text or bytes, ready to be shown: escaped, and cut when
+ * it is long.
+ */
 export function shown(text, length) {
   if (quiet) return ''
+  if (typeof text !== 'string') return shown(whole.decode(text), text.length)
   // A short text cannot have too many characters: the usual case.
   if (text.length <= SHOWN) return escaped(text)
   const first = Array.from(text.slice(0, 2 * SHOWN + 1))

@@ -161,12 +161,13 @@ pub struct Text<'a> {
     length: usize,
 }
 
-/// A whole message, ready to be shown.
-pub fn shown(message: &str) -> Text<'_> {
+/// A whole message, text or bytes, ready to be shown.
+pub fn shown<'a>(message: &'a (impl AsRef<[u8]> + ?Sized)) -> Text<'a> {
+    let bytes = message.as_ref();
     Text {
         first: Piece::default(),
-        rest: message.as_bytes(),
-        length: message.len(),
+        rest: bytes,
+        length: bytes.len(),
     }
 }
 
