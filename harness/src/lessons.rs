@@ -21,6 +21,8 @@ pub enum Language {
 pub enum Shape {
     /// `server` and `client`, at `HOST:PORT`.
     Tcp,
+    /// `server` and `client`, at `HOST:PORT` of UDP.
+    Udp,
     /// `server` at `HOST:PORT` and `client` at a URL.
     Http,
     /// `server` and `client`, at a path.
@@ -103,6 +105,12 @@ pub static LESSONS: &[Lesson] = &[
         watch: "What the producer publishes to Redis reaches whoever listens.",
         exchange: ("Received from ", "messages"),
     },
+    Lesson {
+        name: "udp-echo",
+        shape: Shape::Udp,
+        watch: "Numbered datagrams over UDP: were any lost on the way?",
+        exchange: ("receive: ", "echoes"),
+    },
 ];
 
 impl Lesson {
@@ -116,7 +124,9 @@ impl Lesson {
         match self.shape {
             Shape::Family { .. } => ["parent", "child"],
             Shape::Broker { halves, .. } => halves,
-            Shape::Tcp | Shape::Http | Shape::Pipe => ["server", "client"],
+            Shape::Tcp | Shape::Udp | Shape::Http | Shape::Pipe => {
+                ["server", "client"]
+            }
         }
     }
 
@@ -171,7 +181,9 @@ impl Lesson {
     /// half listens.
     pub fn free_address(&self, folder: &Path) -> Option<String> {
         match self.shape {
-            Shape::Tcp | Shape::Http => Some("127.0.0.1:0".to_owned()),
+            Shape::Tcp | Shape::Udp | Shape::Http => {
+                Some("127.0.0.1:0".to_owned())
+            }
             Shape::Pipe if cfg!(windows) => Some(format!(
                 r"\\.\pipe\lesson-{}",
                 folder.file_name().unwrap_or_default().display()

@@ -302,7 +302,7 @@ fn no_server(name: &str, language: Language) -> Result<()> {
     Ok(())
 }
 
-fn in_use(name: &str, language: Language) -> Result<()> {
+pub fn in_use(name: &str, language: Language) -> Result<()> {
     let first = Server::start(name, Language::Rust)?;
     let mut command = first.lesson.half(language, "server")?;
     let mut second = Half::start(command.arg(&first.address))?;
@@ -460,7 +460,7 @@ fn closed_stdout(name: &str, language: Language) -> Result<()> {
     Ok(())
 }
 
-fn quiet(name: &str, language: Language) -> Result<()> {
+pub fn quiet(name: &str, language: Language) -> Result<()> {
     let server = Server::start_with(name, language, &["--quiet"])?;
     let mut client = server
         .client(language, &["--quiet", "--count", "2", "--every", "1"])?;
@@ -472,7 +472,7 @@ fn quiet(name: &str, language: Language) -> Result<()> {
     Ok(())
 }
 
-fn help(name: &str, language: Language) -> Result<()> {
+pub fn help(name: &str, language: Language) -> Result<()> {
     for half in lesson(name)?.halves() {
         let run = |argument: &str| -> Result<(Exit, String)> {
             let mut command = lesson(name)?.half(language, half)?;

@@ -28,6 +28,8 @@ mod fork_ipc;
 mod redis_pubsub;
 #[path = "../../tcp-echo/tests/tcp_echo.rs"]
 mod tcp_echo;
+#[path = "../../udp-echo/tests/udp_echo.rs"]
+mod udp_echo;
 
 #[path = "../../pipe-echo/tests/pipe_echo.rs"]
 mod pipe_echo;
@@ -51,6 +53,7 @@ fn main() -> anyhow::Result<()> {
         fork_ipc::tests(),
         #[cfg(unix)]
         redis_pubsub::tests(),
+        udp_echo::tests(),
     ];
     check::run(tests.into_iter().flatten())
 }
