@@ -46,6 +46,9 @@ pub enum Shape {
         /// temporary files, and the other one finds it there.
         server: &'static str,
     },
+    /// Two programs that end by themselves and do not meet: each shows what
+    /// happens within one process.
+    Solo([&'static str; 2]),
 }
 
 /// One lesson.
@@ -111,6 +114,12 @@ pub static LESSONS: &[Lesson] = &[
         watch: "Numbered datagrams over UDP: were any lost on the way?",
         exchange: ("receive: ", "echoes"),
     },
+    Lesson {
+        name: "event-emitter",
+        shape: Shape::Solo(["channels", "emitter"]),
+        watch: "Events within one process: channels, and Node's emitter.",
+        exchange: ("", "lines"),
+    },
 ];
 
 impl Lesson {
@@ -124,6 +133,7 @@ impl Lesson {
         match self.shape {
             Shape::Family { .. } => ["parent", "child"],
             Shape::Broker { halves, .. } => halves,
+            Shape::Solo(programs) => programs,
             Shape::Tcp | Shape::Udp | Shape::Http | Shape::Pipe => {
                 ["server", "client"]
             }
@@ -191,7 +201,9 @@ impl Lesson {
             Shape::Pipe => {
                 Some(folder.join("lesson.sock").display().to_string())
             }
-            Shape::Family { .. } | Shape::Broker { .. } => None,
+            Shape::Family { .. } | Shape::Broker { .. } | Shape::Solo(_) => {
+                None
+            }
         }
     }
 

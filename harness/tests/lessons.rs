@@ -28,14 +28,18 @@ mod fork_ipc;
 mod redis_pubsub;
 #[path = "../../tcp-echo/tests/tcp_echo.rs"]
 mod tcp_echo;
-#[path = "../../udp-echo/tests/udp_echo.rs"]
-mod udp_echo;
 
 #[path = "../../pipe-echo/tests/pipe_echo.rs"]
 mod pipe_echo;
 
 #[path = "../../stdio-ipc/tests/stdio_ipc.rs"]
 mod stdio_ipc;
+
+#[path = "../../udp-echo/tests/udp_echo.rs"]
+mod udp_echo;
+
+#[path = "../../event-emitter/tests/event_emitter.rs"]
+mod event_emitter;
 
 fn main() -> anyhow::Result<()> {
     check::raise_descriptor_limit();
@@ -54,6 +58,7 @@ fn main() -> anyhow::Result<()> {
         #[cfg(unix)]
         redis_pubsub::tests(),
         udp_echo::tests(),
+        event_emitter::tests(),
     ];
     check::run(tests.into_iter().flatten())
 }

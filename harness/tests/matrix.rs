@@ -29,6 +29,9 @@ pub fn tests() -> Result<Vec<Test>> {
         let scenarios = scenarios(lesson)?;
         for (number, scenario) in scenarios.into_iter().enumerate() {
             for (first, second) in PAIRINGS {
+                if matches!(lesson.shape, Shape::Solo(_)) && first != second {
+                    continue; // they do not meet
+                }
                 let name = format!(
                     "matrix::{}::{}::{first:?}-{second:?}",
                     lesson.name,
@@ -92,6 +95,7 @@ fn replay(
         Shape::Family { child_lines, .. } => {
             replay_family(lesson, scenario, first, second, child_lines)
         }
+        Shape::Solo(_) => replay_solo(lesson, scenario, first),
         _ => replay_server(lesson, scenario, first, second),
     }
 }
@@ -186,6 +190,22 @@ fn replay_family(
             compare("child", &child.lines, &passed_on)
         }
     }
+}
+
+fn replay_solo(
+    lesson: &Lesson,
+    scenario: &Scenario,
+    language: Language,
+) -> Result<()> {
+    for transcript in scenario {
+        let half = transcript.half(lesson.name);
+        let (half, arguments) = half.context("no command")?;
+        let mut command = lesson.half(language, half)?;
+        let mut running = Half::start(command.args(arguments))?;
+        ensure!(running.wait()? == Exit::Code(0), "{:?}", running.stderr());
+        compare(half, &transcript.lines, &running.stdout())?;
+    }
+    Ok(())
 }
 
 /// The README's arguments, at a quicker pace where it is paced at all.

@@ -9,7 +9,7 @@ import { address, args, wholeNumber } from '../../common/node/args.js'
 import { error, line, shown } from '../../common/node/log.js'
 import { pace, ticks } from '../../common/node/pace.js'
 import { stop } from '../../common/node/shutdown.js'
-import { connect, datagram, numberOf } from './datagrams.js'
+import { connect, isRefusal } from './datagrams.js'
 import { Ledger } from './ledger.js'
 
 const ADVICE = 'is the server there? node udp-echo/node/server.js'
@@ -31,7 +31,7 @@ const { address: server, message, wait, ...rest } = args(
       value: 'MS',
       default: '1000',
       help: 'Milliseconds after which an echo counts as lost',
-      parse: text => wholeNumber(text, 1, 86_400_000),
+      parse: text => wholeNumber(text, 0, 65535),
     },
   })
 const there = `${server.host}:${server.port}`
@@ -44,17 +44,14 @@ const failed = what => {
 //    this system whose datagrams we want, and to report refusals.
 const socket = await connect(server)
   .catch(({ message }) => failed(`connect to ${there}: ${message}`))
-const ledger = new Ledger(wait)
+const ledger = new Ledger(message, wait)
 const ended = new AbortController()
 let allSent = false
 let timer
 
 // 2. Print what comes back: in any order, or twice.
 socket.on('message', bytes => {
-  const text = shown(bytes)
-  const fate = ledger.hear(numberOf(bytes, message))
-  if (fate === 'unknown') error(`this is not what was sent: ${text}`)
-  else line(`${fate === 'returned' ? 'receive' : fate}: ${text}`)
+  line(`${ledger.hear(bytes)}: ${shown(bytes)}`)
   watch()
 })
 socket.on('error', problem => tell(problem, 'receive'))
@@ -72,20 +69,31 @@ function watch() {
 
 function giveUp() {
   while (ledger.deadline <= performance.now()) {
-    line(`lost: ${shown(datagram(ledger.giveUp(), message))}`)
+    line(`lost: ${shown(ledger.giveUp())}`)
   }
   watch()
 }
 
 // 4. Send, now and at every tick, until that was all or Ctrl-C.
-function say(text) {
+async function say() {
+  for await (const _ of ticks(rest, ended.signal)) {
+    const text = ledger.send()
+    line(`send: ${shown(text)}`)
+    send(text)
+    watch()
+  }
+  allSent = true
+  watch()
+}
+say()
+
+function send(text) {
   // Sent is not arrived. A refusal that is reported here was the answer to
-  // an earlier datagram; this one was not sent yet.
+  // an earlier datagram: send this one again.
   socket.send(text, problem => {
     if (!problem) return
-    const bytes = Buffer.byteLength(text)
-    tell(problem, `send ${bytes} bytes (UDP over IPv4 takes 65507)`)
-    say(text)
+    tell(problem, `send ${Buffer.byteLength(text)} bytes (IPv4 takes 65507)`)
+    send(text)
   })
 }
 
@@ -93,11 +101,9 @@ function say(text) {
  * Goes on when nobody listens there: the server may yet be started, and a
  * client without a connection cannot lose it.
  */
-function tell({ code, message }, what) {
-  if (!['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH'].includes(code)) {
-    failed(`${what}: ${message}`)
-  }
-  error(`${there}: ${message}; ${ADVICE}`)
+function tell(problem, what) {
+  if (!isRefusal(problem)) failed(`${what}: ${problem.message}`)
+  error(`${there}: ${problem.message}; ${ADVICE}`)
 }
 
 // After Ctrl-C, no echo is waited for longer than half a second.
@@ -105,21 +111,10 @@ stop.addEventListener('abort', () => {
   ledger.hurry(500)
   watch()
 })
-for await (const _ of ticks(rest, ended.signal)) {
-  const text = datagram(ledger.send(), message)
-  line(`send: ${shown(text)}`)
-  say(text)
-  watch()
-}
-allSent = true
-watch()
 
 // 5. The summary.
 function finish() {
   socket.close()
   line(`${ledger}`)
-  if (ledger.lost > 0) {
-    const { lost, sent } = ledger
-    failed(`${lost} of ${sent} messages did not come back`)
-  }
+  if (ledger.missing) failed(ledger.missing)
 }

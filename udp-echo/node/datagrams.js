@@ -26,19 +26,9 @@ export async function connect({ host, port }) {
   return socket
 }
 
-/** What a client sends: the message with its number in front. */
-export function datagram(number, message) {
-  return `${number} ${message}`
-}
-
-/**
- * The number of a datagram, if it is one of those that datagram() makes of
- * this message.
- */
-export function numberOf(bytes, message) {
-  const number = parseInt(bytes.toString('latin1', 0, 20), 10)
-  const isOurs = bytes.equals(Buffer.from(datagram(number, message)))
-  return isOurs ? number : undefined
+/** Whether an error says that nobody receives what was sent. */
+export function isRefusal({ code }) {
+  return ['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH'].includes(code)
 }
 
 /**

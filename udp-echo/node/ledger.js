@@ -5,8 +5,13 @@
 // twice.
 const MEMORY = 10_000
 
-/** One client's messages, numbered from 1. Times are milliseconds. */
+/**
+ * One client's messages. Each goes out with its number in front, from 1 on:
+ * '1 hello'. A server that only echoes brings the number back. Times are in
+ * milliseconds.
+ */
 export class Ledger {
+  #message
   #wait
   /** By number: when it was sent, or 'lost', or 'returned'. */
   #messages = new Map()
@@ -21,11 +26,12 @@ export class Ledger {
   #roundTrips = new Map()
 
   /** An echo that is not there after `wait` counts as lost. */
-  constructor(wait) {
+  constructor(message, wait) {
+    this.#message = message
     this.#wait = wait
   }
 
-  /** Takes down that a message is sent now, and answers its number. */
+  /** Takes down that one more message is sent now; answers the datagram. */
   send() {
     this.#sent += 1
     this.#messages.set(this.#sent, performance.now())
@@ -33,16 +39,16 @@ export class Ledger {
       if (this.#messages.size <= MEMORY || number >= this.#settled) break
       this.#messages.delete(number)
     }
-    return this.#sent
+    return this.#datagram(this.#sent)
   }
 
   /**
-   * Takes down that the echo of message `number` has come. Answers
-   * 'returned' when it is its first one, in time; 'late' when it was not
-   * waited for any more; 'doubled' when it is one more; 'unknown' when no
-   * such message was sent.
+   * Takes down that this datagram came back. Answers 'receive' when it is
+   * the first echo, in time; 'late' when it was not waited for any more;
+   * 'doubled' when it is one more; 'unknown' when this was not sent.
    */
-  hear(number) {
+  hear(datagram) {
+    const number = this.#numberOf(datagram)
     if (!(number >= 1 && number <= this.#sent)) return 'unknown'
     const state = this.#messages.get(number)
     if (state === undefined) return 'late' // so late that it is forgotten
@@ -59,7 +65,7 @@ export class Ledger {
     this.#highest = Math.max(number, this.#highest)
     const micros = Math.round((performance.now() - state) * 1000)
     this.#roundTrips.set(micros, (this.#roundTrips.get(micros) ?? 0) + 1)
-    return 'returned'
+    return 'receive'
   }
 
   /** When the oldest message that is waited for must be given up. */
@@ -68,12 +74,12 @@ export class Ledger {
       : this.#messages.get(this.#settled) + this.#wait
   }
 
-  /** Gives that message up and answers its number. */
+  /** Gives that message up and answers its datagram. */
   giveUp() {
     const number = this.#settled
     this.#messages.set(number, 'lost')
     this.#settle()
-    return number
+    return this.#datagram(number)
   }
 
   /** From now on, waits no longer than `most` for any echo. */
@@ -86,12 +92,25 @@ export class Ledger {
     return this.#settled > this.#sent
   }
 
-  get sent() {
-    return this.#sent
+  /** That was all: what is wrong with it, if any. */
+  get missing() {
+    return this.#lost > 0 &&
+      `${this.#lost} of ${this.#sent} messages did not come back`
   }
 
-  get lost() {
+  get #lost() {
     return this.#sent - this.#returned
+  }
+
+  #datagram(number) {
+    return `${number} ${this.#message}`
+  }
+
+  /** The number of a datagram, if it is one that this message makes. */
+  #numberOf(datagram) {
+    const number = parseInt(datagram.toString('latin1', 0, 20), 10)
+    const isOurs = datagram.equals(Buffer.from(this.#datagram(number)))
+    return isOurs ? number : undefined
   }
 
   /** Goes on to the next message that is waited for. */
@@ -112,7 +131,7 @@ export class Ledger {
   /** The summary. */
   toString() {
     const counts = `sent ${this.#sent}, returned ${this.#returned}, ` +
-      `lost ${this.lost}, doubled ${this.#doubled}, ` +
+      `lost ${this.#lost}, doubled ${this.#doubled}, ` +
       `reordered ${this.#reordered}`
     const last = this.#returned - 1
     if (last < 0) return counts

@@ -5,19 +5,22 @@ use std::fmt::{self, Display};
 use std::future;
 use std::time::Duration;
 
+use anyhow::ensure;
 use tokio::time::{self, Instant};
 
 /// How many of the last messages are remembered, to tell an echo that comes
 /// twice.
 const MEMORY: usize = 10_000;
 
-/// One client's messages, numbered from 1.
+/// One client's messages. Each goes out with its number in front, from 1 on:
+/// `1 hello`. A server that only echoes brings the number back.
 ///
 /// Its size does not grow with their number: it holds the last 10,000, those
 /// that are waited for, and how often each round trip time was measured.
 /// [`Display`] is the summary.
 #[derive(Debug)]
 pub struct Ledger {
+    message: String,
     wait: Duration,
     /// The number of the first message in `messages`.
     first: u64,
@@ -50,15 +53,27 @@ pub enum Fate {
     Late,
     /// One more.
     Doubled,
-    /// No such message was sent.
+    /// This was not sent.
     Unknown,
+}
+
+impl Display for Fate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Returned => "receive",
+            Self::Late => "late",
+            Self::Doubled => "doubled",
+            Self::Unknown => "unknown",
+        })
+    }
 }
 
 impl Ledger {
     /// Nothing sent yet. A message counts as lost when its echo is not there
     /// after `wait`.
-    pub fn new(wait: Duration) -> Self {
+    pub fn new(message: &str, wait: Duration) -> Self {
         Self {
+            message: message.to_owned(),
             wait,
             first: 1,
             messages: VecDeque::new(),
@@ -71,24 +86,29 @@ impl Ledger {
         }
     }
 
-    /// Takes down that a message is sent now, and returns its number.
-    pub fn send(&mut self) -> u64 {
-        self.send_at(Instant::now())
+    /// Takes down that one more message is sent now; returns the datagram.
+    pub fn send(&mut self) -> String {
+        let number = self.send_at(Instant::now());
+        self.datagram(number)
     }
 
-    /// Takes down that the echo of message `number` has come.
-    pub fn hear(&mut self, number: u64) -> Fate {
-        self.hear_at(number, Instant::now())
+    /// Takes down that this datagram came back.
+    pub fn hear(&mut self, datagram: &[u8]) -> Fate {
+        match self.number_of(datagram) {
+            Some(number) => self.hear_at(number, Instant::now()),
+            None => Fate::Unknown,
+        }
     }
 
-    /// Waits until a message must be given up, and returns its number; for
+    /// Waits until a message must be given up, and returns its datagram; for
     /// ever if none is waited for. May be dropped while it waits.
-    pub async fn overdue(&mut self) -> u64 {
+    pub async fn overdue(&mut self) -> String {
         match self.deadline() {
             Some(deadline) => time::sleep_until(deadline).await,
             None => future::pending().await,
         }
-        self.give_up()
+        let number = self.give_up();
+        self.datagram(number)
     }
 
     /// From now on, waits no longer than `most` for any echo.
@@ -101,14 +121,35 @@ impl Ledger {
         self.settled > self.sent()
     }
 
+    /// That was all.
+    ///
+    /// # Errors
+    /// When a message did not come back, or not in time.
+    pub fn settle_up(&self) -> anyhow::Result<()> {
+        let (lost, sent) = (self.lost(), self.sent());
+        ensure!(lost == 0, "{lost} of {sent} messages did not come back");
+        Ok(())
+    }
+
     /// How many messages were sent.
-    pub fn sent(&self) -> u64 {
+    fn sent(&self) -> u64 {
         self.first + self.messages.len() as u64 - 1
     }
 
-    /// How many of them did not come back, or not in time.
-    pub fn lost(&self) -> u64 {
+    fn lost(&self) -> u64 {
         self.sent() - self.returned
+    }
+
+    fn datagram(&self, number: u64) -> String {
+        format!("{number} {}", self.message)
+    }
+
+    /// The number of a datagram, if it is one that this message makes.
+    fn number_of(&self, datagram: &[u8]) -> Option<u64> {
+        let digits = datagram.split(|byte| *byte == b' ').next()?;
+        let number = str::from_utf8(digits).ok()?.parse().ok()?;
+        let is_ours = self.datagram(number).as_bytes() == datagram;
+        is_ours.then_some(number)
     }
 
     fn send_at(&mut self, now: Instant) -> u64 {
@@ -226,7 +267,7 @@ mod tests {
     #[test]
     fn each_echo_has_its_fate() {
         let start = Instant::now();
-        let mut ledger = Ledger::new(WAIT);
+        let mut ledger = Ledger::new("hello", WAIT);
         assert!(ledger.is_settled());
         assert_eq!(ledger.deadline(), None);
         for number in 1..=4 {
@@ -254,8 +295,31 @@ mod tests {
     }
 
     #[test]
+    fn a_datagram_gives_its_number_back() {
+        for message in ["hello", "", " 2 a b", "中"] {
+            let ledger = Ledger::new(message, WAIT);
+            for number in [1, 9, 10, u64::MAX] {
+                let bytes = ledger.datagram(number).into_bytes();
+                assert_eq!(ledger.number_of(&bytes), Some(number));
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_not_sent_has_no_number() {
+        let ledger = Ledger::new("hello", WAIT);
+        let others = "/ /1/1 hell/1 hello /01 hello/+1 hello/-1 hello/ \
+                      1 hello/1  hello/1 HELLO/hello/\u{661} hello/\
+                      99999999999999999999 hello";
+        for bytes in others.split('/') {
+            assert_eq!(ledger.number_of(bytes.as_bytes()), None, "{bytes}");
+        }
+        assert_eq!(ledger.number_of(b"\xFF hello"), None);
+    }
+
+    #[test]
     fn without_an_echo_there_is_no_round_trip() {
-        let mut ledger = Ledger::new(WAIT);
+        let mut ledger = Ledger::new("hello", WAIT);
         ledger.send();
         assert_eq!(ledger.give_up(), 1);
         assert_eq!(
@@ -268,7 +332,7 @@ mod tests {
     #[test]
     fn it_forgets_what_was_settled_long_ago() {
         let now = Instant::now();
-        let mut ledger = Ledger::new(WAIT);
+        let mut ledger = Ledger::new("hello", WAIT);
         for number in 1..=3 * MEMORY as u64 {
             ledger.send_at(now);
             if number != 5 {
@@ -289,7 +353,7 @@ mod tests {
     #[test]
     fn a_hurry_makes_no_wait_longer() {
         let now = Instant::now();
-        let mut ledger = Ledger::new(WAIT);
+        let mut ledger = Ledger::new("hello", WAIT);
         ledger.send_at(now);
         ledger.hurry(ms(1000));
         assert_eq!(ledger.deadline(), Some(now + WAIT));

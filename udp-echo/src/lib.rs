@@ -5,6 +5,7 @@ mod ledger;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use common::log;
 use tokio::net::{UdpSocket, lookup_host};
 
 pub use ledger::{Fate, Ledger};
@@ -42,20 +43,27 @@ pub async fn connect(address: &str) -> io::Result<UdpSocket> {
     Ok(socket)
 }
 
-/// What a client sends: the message with its number in front, for example
-/// `1 hello`.
-pub fn datagram(number: u64, message: &str) -> String {
-    format!("{number} {message}")
+/// Tells of a refusal, after which a client goes on: the server may yet be
+/// started, and without a connection there is none to lose.
+///
+/// # Errors
+/// Any other error, which is handed back.
+pub fn go_on(error: io::Error, address: &str) -> io::Result<()> {
+    use io::ErrorKind;
+    match error.kind() {
+        // Windows says "reset" where the others say "refused".
+        ErrorKind::ConnectionRefused
+        | ErrorKind::ConnectionReset
+        | ErrorKind::HostUnreachable
+        | ErrorKind::NetworkUnreachable => {
+            log::error(format_args!("{address}: {error}; {ADVICE}"));
+            Ok(())
+        }
+        _ => Err(error),
+    }
 }
 
-/// The number of a datagram, if it is one of those that [`datagram`] makes of
-/// this message.
-pub fn number_of(bytes: &[u8], message: &str) -> Option<u64> {
-    let digits = bytes.split(|byte| *byte == b' ').next()?;
-    let number = str::from_utf8(digits).ok()?.parse().ok()?;
-    let is_ours = datagram(number, message).as_bytes() == bytes;
-    is_ours.then_some(number)
-}
+const ADVICE: &str = "is the server there? cargo run -p udp-echo --bin server";
 
 /// Whether a server at port `own` may answer this sender.
 ///
@@ -71,40 +79,6 @@ pub fn may_answer(sender: SocketAddr, own: u16) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_datagram_gives_its_number_back() {
-        for number in [1, 9, 10, u64::MAX] {
-            for message in ["hello", "", " 2 a b", "中"] {
-                let bytes = datagram(number, message);
-                let found = number_of(bytes.as_bytes(), message);
-                assert_eq!(found, Some(number));
-            }
-        }
-    }
-
-    #[test]
-    fn what_was_not_sent_has_no_number() {
-        for bytes in [
-            "",
-            " ",
-            "1",
-            "1 hell",
-            "1 hello ",
-            "01 hello",
-            "+1 hello",
-            "-1 hello",
-            " 1 hello",
-            "1  hello",
-            "1 HELLO",
-            "hello",
-            "99999999999999999999 hello",
-            "\u{661} hello",
-        ] {
-            assert_eq!(number_of(bytes.as_bytes(), "hello"), None, "{bytes}");
-        }
-        assert_eq!(number_of(b"\xFF hello", "hello"), None);
-    }
 
     #[test]
     fn no_answer_goes_to_a_service_or_to_our_own_port() {
