@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::check::{NODE, Test, both, test};
 use crate::echo;
+use crate::random::Random;
 use crate::server::lesson;
 
 // The source itself: lessons are no dependencies of this program.
@@ -418,15 +419,12 @@ static BEHAVIOURS: &[Behaviour] = &[
     },
 ];
 
-/// Numbers that look random and are the same each time (xorshift).
-struct Random(u64);
+/// Writes scripts.
+struct Author(Random);
 
-impl Random {
+impl Author {
     fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % limit as u64) as usize
+        self.0.below(limit as u64) as usize
     }
 
     fn calls(&mut self, most: usize, listeners: usize) -> Vec<Call> {
@@ -473,10 +471,10 @@ impl Random {
 
 fn any_script() -> Result<()> {
     let mut node = Node::start()?;
-    let mut random = Random(20_261_121);
+    let mut author = Author(Random(20_261_121));
     let (mut calls, mut warnings, mut unheard) = (0, 0, 0);
     for _ in 0..3000 {
-        let mut script = random.script();
+        let mut script = author.script();
         let log = script.run();
         let count = |what| log.iter().filter(|l| l.contains(what)).count();
         calls += count(" hears ");

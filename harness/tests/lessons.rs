@@ -14,6 +14,7 @@ mod echo;
 mod half;
 mod matrix;
 mod peer;
+mod random;
 #[cfg(unix)]
 mod redis;
 mod server;

@@ -77,7 +77,7 @@ fn play(
     let counted = Arc::clone(exchanges);
     let print = move |half, stream, line: &str| {
         let half = speaker(lesson, half, line);
-        if line.starts_with(lesson.exchange.0) {
+        if stream == Stream::Stdout && line.starts_with(lesson.exchange.0) {
             let [first, second] = lesson.halves();
             // An echo is complete at the side that began it, and a message
             // through a broker where it arrives.

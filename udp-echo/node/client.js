@@ -93,7 +93,7 @@ function send(text) {
   socket.send(text, problem => {
     if (!problem) return
     tell(problem, `send ${Buffer.byteLength(text)} bytes (IPv4 takes 65507)`)
-    send(text)
+    socket.send(text, () => {})
   })
 }
 

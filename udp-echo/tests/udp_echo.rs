@@ -12,6 +12,7 @@ use harness::{Exit, Half, Language, Signal};
 
 use crate::check::{NC, Need, SOCAT, Test, both, test};
 use crate::echo;
+use crate::random::Random;
 use crate::server::{Server, lesson, tool};
 
 const NAME: &str = "udp-echo";
@@ -52,8 +53,12 @@ pub fn tests() -> Vec<Test> {
             echo::quiet(NAME, language)
         }),
         both("help_and_mistakes", |language| echo::help(NAME, language)),
-        both("ipv6_host_names_and_all_addresses_work", addresses),
-        both("an_address_that_is_none_gets_a_clear_error", no_address),
+        both("ipv6_host_names_and_all_addresses_work", |language| {
+            echo::addresses(NAME, language)
+        }),
+        both("an_address_that_is_none_gets_a_clear_error", |language| {
+            echo::no_address(NAME, language)
+        }),
         both("nc_gets_its_bytes_back", nc).map(|test| test.needs(NC)),
         both("socat_gets_its_bytes_back", socat).map(|t| t.needs(SOCAT)),
     ];
@@ -517,40 +522,6 @@ fn closed_stdout(language: Language) -> Result<()> {
     Ok(())
 }
 
-fn addresses(language: Language) -> Result<()> {
-    for (listen, shown, connect) in [
-        ("[::1]:0", "[::1]:", "[::1]"),
-        ("localhost:0", "127.0.0.1:", "localhost"),
-        ("0.0.0.0:0", "0.0.0.0:", "127.0.0.1"),
-    ] {
-        let lesson = lesson(NAME)?;
-        let mut command = lesson.half(language, "server")?;
-        let server = Half::start(command.arg(listen))?;
-        let address = server.wait_for("listening on ")?;
-        ensure!(address.starts_with(shown), "{address}");
-        let (_, port) = address.rsplit_once(':').unwrap_or_default();
-        let mut command = lesson.half(language, "client")?;
-        command.args([&format!("{connect}:{port}"), "--count", "1"]);
-        let mut client = Half::start(command.args(["--wait", "60000"]))?;
-        ensure!(client.wait()? == Exit::Code(0), "{:?}", client.stderr());
-    }
-    Ok(())
-}
-
-fn no_address(language: Language) -> Result<()> {
-    for half in ["server", "client"] {
-        for address in ["127.0.0.1", "127.0.0.1:99999", "no.such.host.:1"] {
-            let mut command = lesson(NAME)?.half(language, half)?;
-            let mut program = Half::start(command.arg(address))?;
-            let exit = program.wait()?;
-            let stderr = program.stderr();
-            ensure!(matches!(exit, Exit::Code(1 | 2)), "{exit:?}");
-            ensure!(stderr[0].contains(address), "{stderr:?}");
-        }
-    }
-    Ok(())
-}
-
 fn nc(language: Language) -> Result<()> {
     let server = Server::start(NAME, language)?;
     let (host, port) = server.address.rsplit_once(':').unwrap_or_default();
@@ -568,18 +539,6 @@ fn socat(language: Language) -> Result<()> {
     let echo = tool("socat", &["-t", "2", "-", &there], b"hello socat\n")?;
     ensure!(echo == ["hello socat"], "{echo:?}");
     Ok(())
-}
-
-/// Numbers that look random and are the same each time (xorshift).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % limit
-    }
 }
 
 /// What the path does to one message.

@@ -81,11 +81,12 @@ async fn main() -> common::Result {
                 log::line(format_args!("send: {}", log::shown(&text)));
                 // Sent is not arrived. A refusal that is reported here was
                 // the answer to an earlier datagram: send this one again.
-                while let Err(error) = socket.send(text.as_bytes()).await {
+                if let Err(error) = socket.send(text.as_bytes()).await {
                     go_on(error, &args.address).with_context(|| {
                         let bytes = text.len();
                         format!("send {bytes} bytes (IPv4 takes 65507)")
                     })?;
+                    let _ = socket.send(text.as_bytes()).await;
                 }
             }
 
