@@ -45,8 +45,8 @@ const failed = what => {
 const socket = await connect(server)
   .catch(({ message }) => failed(`connect to ${there}: ${message}`))
 const ledger = new Ledger(message, wait)
-const ended = new AbortController()
 let allSent = false
+let finished = false
 let timer
 
 // 2. Print what comes back: in any order, or twice.
@@ -60,7 +60,7 @@ socket.on('error', problem => tell(problem, 'receive'))
 //    echo came is all there is to know.
 function watch() {
   clearTimeout(timer)
-  if (ledger.isSettled) return allSent && finish()
+  if (ledger.isSettled) return allSent && !finished && finish()
   const left = Math.max(0, ledger.deadline - performance.now())
   // What has arrived is not lost, however late it is read: Node reads it
   // between the timers and the immediates.
@@ -76,7 +76,7 @@ function giveUp() {
 
 // 4. Send, now and at every tick, until that was all or Ctrl-C.
 async function say() {
-  for await (const _ of ticks(rest, ended.signal)) {
+  for await (const _ of ticks(rest, stop)) {
     const text = ledger.send()
     line(`send: ${shown(text)}`)
     send(text)
@@ -114,6 +114,7 @@ stop.addEventListener('abort', () => {
 
 // 5. The summary.
 function finish() {
+  finished = true
   socket.close()
   line(`${ledger}`)
   if (ledger.missing) failed(ledger.missing)
