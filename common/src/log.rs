@@ -161,13 +161,17 @@ pub struct Text<'a> {
     length: usize,
 }
 
-/// A whole message, text or bytes, ready to be shown.
-pub fn shown<'a>(message: &'a (impl AsRef<[u8]> + ?Sized)) -> Text<'a> {
-    let bytes = message.as_ref();
+/// A whole message, ready to be shown.
+pub fn shown(message: &str) -> Text<'_> {
+    shown_bytes(message.as_bytes())
+}
+
+/// A whole message of bytes, ready to be shown.
+pub fn shown_bytes(message: &[u8]) -> Text<'_> {
     Text {
         first: Piece::default(),
-        rest: bytes,
-        length: bytes.len(),
+        rest: message,
+        length: message.len(),
     }
 }
 

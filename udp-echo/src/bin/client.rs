@@ -60,7 +60,8 @@ async fn main() -> common::Result {
                 Ok(length) => {
                     let bytes = &buffer[..length];
                     let fate = ledger.hear(bytes);
-                    log::line(format_args!("{fate}: {}", log::shown(bytes)));
+                    let text = log::shown_bytes(bytes);
+                    log::line(format_args!("{fate}: {text}"));
                 }
                 Err(error) => go_on(error, &args.address)?,
             },

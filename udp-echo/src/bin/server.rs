@@ -69,7 +69,7 @@ async fn main() -> common::Result {
         };
         // One datagram is one message, and may well be empty.
         let bytes = &buffer[..length];
-        let text = log::shown(bytes);
+        let text = log::shown_bytes(bytes);
         log::line(format_args!("receive: {text}"));
 
         // 4. Send it back: to nobody but its sender, and not a byte more
