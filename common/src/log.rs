@@ -170,9 +170,14 @@ pub struct Text<'a> {
 
 /// A whole message, ready to be shown.
 pub fn shown(message: &str) -> Text<'_> {
+    shown_bytes(message.as_bytes())
+}
+
+/// A whole message of bytes, ready to be shown.
+pub fn shown_bytes(message: &[u8]) -> Text<'_> {
     Text {
         first: Piece::default(),
-        rest: message.as_bytes(),
+        rest: message,
         length: message.len(),
     }
 }

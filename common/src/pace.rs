@@ -66,13 +66,15 @@ pub struct Ticks {
 
 impl Ticks {
     /// Waits until the next message is due; the first one is at once. False
-    /// when that was all, after `--count` messages or Ctrl-C.
+    /// when that was all, after `--count` messages or Ctrl-C. May be dropped
+    /// while it waits; no tick is lost.
     pub async fn next(&mut self) -> bool {
         if self.left == 0 {
             return false;
         }
-        self.left -= 1;
         let tick = self.clock.tick();
-        self.stop.run_until_cancelled(tick).await.is_some()
+        let due = self.stop.run_until_cancelled(tick).await.is_some();
+        self.left -= u64::from(due);
+        due
     }
 }

@@ -21,6 +21,8 @@ pub enum Language {
 pub enum Shape {
     /// `server` and `client`, at `HOST:PORT`.
     Tcp,
+    /// `server` and `client`, at `HOST:PORT` of UDP.
+    Udp,
     /// `server` at `HOST:PORT` and `client` at a URL.
     Http,
     /// `server` and `client`, at a path.
@@ -46,6 +48,9 @@ pub enum Shape {
         /// temporary files, and the other one finds it there.
         server: &'static str,
     },
+    /// Two programs that end by themselves and do not meet: each shows what
+    /// happens within one process.
+    Solo([&'static str; 2]),
 }
 
 /// One lesson.
@@ -98,6 +103,24 @@ pub static LESSONS: &[Lesson] = &[
         watch: "A parent and the child it started send each other messages.",
         exchange: ("message from child: ", "messages"),
     },
+    Lesson {
+        name: "http-echo",
+        shape: Shape::Http,
+        watch: "The client asks for /hello over HTTP; that is the answer.",
+        exchange: ("statusCode: ", "answers"),
+    },
+    Lesson {
+        name: "udp-echo",
+        shape: Shape::Udp,
+        watch: "Numbered datagrams over UDP: were any lost on the way?",
+        exchange: ("receive: ", "echoes"),
+    },
+    Lesson {
+        name: "event-emitter",
+        shape: Shape::Solo(["channels", "emitter"]),
+        watch: "Events within one process: channels, and Node's emitter.",
+        exchange: ("", "lines"),
+    },
     // On Windows, only its threads run.
     #[cfg(unix)]
     Lesson {
@@ -110,12 +133,6 @@ pub static LESSONS: &[Lesson] = &[
         watch: "A parent and its child change one number, \
                 and pass messages without the kernel.",
         exchange: ("Received from child: ", "echoes"),
-    },
-    Lesson {
-        name: "http-echo",
-        shape: Shape::Http,
-        watch: "The client asks for /hello over HTTP; that is the answer.",
-        exchange: ("statusCode: ", "answers"),
     },
     Lesson {
         name: "redis-pubsub",
@@ -139,7 +156,10 @@ impl Lesson {
         match self.shape {
             Shape::Family { .. } => ["parent", "child"],
             Shape::Broker { halves, .. } => halves,
-            Shape::Tcp | Shape::Http | Shape::Pipe => ["server", "client"],
+            Shape::Solo(programs) => programs,
+            Shape::Tcp | Shape::Udp | Shape::Http | Shape::Pipe => {
+                ["server", "client"]
+            }
         }
     }
 
@@ -147,7 +167,9 @@ impl Lesson {
     pub fn pairings(&self) -> &'static [[Language; 2]] {
         use Language::{Node, Rust};
         match self.shape {
-            Shape::Family { mixed: false, .. } => &[[Rust, Rust], [Node, Node]],
+            Shape::Family { mixed: false, .. } | Shape::Solo(_) => {
+                &[[Rust, Rust], [Node, Node]]
+            }
             _ => &[[Rust, Rust], [Rust, Node], [Node, Rust], [Node, Node]],
         }
     }
@@ -211,7 +233,9 @@ impl Lesson {
     /// half listens.
     pub fn free_address(&self, folder: &Path) -> Option<String> {
         match self.shape {
-            Shape::Tcp | Shape::Http => Some("127.0.0.1:0".to_owned()),
+            Shape::Tcp | Shape::Udp | Shape::Http => {
+                Some("127.0.0.1:0".to_owned())
+            }
             Shape::Pipe if cfg!(windows) => Some(format!(
                 r"\\.\pipe\lesson-{}",
                 folder.file_name().unwrap_or_default().display()
@@ -219,7 +243,9 @@ impl Lesson {
             Shape::Pipe => {
                 Some(folder.join("lesson.sock").display().to_string())
             }
-            Shape::Family { .. } | Shape::Broker { .. } => None,
+            Shape::Family { .. } | Shape::Broker { .. } | Shape::Solo(_) => {
+                None
+            }
         }
     }
 

@@ -56,19 +56,23 @@ impl Lesson {
             }
             _ => self.first_of_two(first, folder.path(), arguments.first)?,
         };
-        let first = Half::start_with(&mut command, says(first_name))?;
+        let mut first = Half::start_with(&mut command, says(first_name))?;
         let (mut address, mut talking) = (None, None);
         if !matches!(self.shape, Shape::Family { .. }) {
-            let listening = first.wait_for("listening on ")?;
             let mut command = self.half(second, second_name)?;
-            if self.server().is_some() {
-                own_server(&mut command, folder.path());
+            if let Shape::Solo(_) = self.shape {
+                first.wait()?; // one after the other: they do not meet
             } else {
-                command.arg(self.target(&listening));
+                let listening = first.wait_for("listening on ")?;
+                if self.server().is_some() {
+                    own_server(&mut command, folder.path());
+                } else {
+                    command.arg(self.target(&listening));
+                }
+                address = Some(listening);
             }
             command.args(arguments.second);
             talking = Some(Half::start_with(&mut command, says(second_name))?);
-            address = Some(listening);
         }
         Ok(Pair {
             first,
@@ -113,7 +117,9 @@ impl Pair {
             return Ok(vec![self.first.wait_at_most(left())?]);
         };
         let second = client.wait_at_most(left())?;
-        self.first.signal(Signal::Interrupt)?;
+        if self.address.is_some() {
+            self.first.signal(Signal::Interrupt)?;
+        }
         let first = self.first.wait_at_most(left())?;
         let first = if cfg!(windows) { Exit::Code(0) } else { first };
         Ok(vec![first, second])

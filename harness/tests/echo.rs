@@ -485,3 +485,39 @@ pub fn help(name: &str, language: Language) -> Result<()> {
     }
     Ok(())
 }
+
+/// At `HOST:PORT` of whatever transport.
+pub fn addresses(name: &str, language: Language) -> Result<()> {
+    for (listen, shown, connect) in [
+        ("[::1]:0", "[::1]:", "[::1]"),
+        ("localhost:0", "", "localhost"),
+        ("0.0.0.0:0", "0.0.0.0:", "127.0.0.1"),
+    ] {
+        let lesson = lesson(name)?;
+        let mut command = lesson.half(language, "server")?;
+        let server = Half::start(command.arg(listen))?;
+        let address = server.wait_for("listening on ")?;
+        ensure!(address.starts_with(shown), "{address}");
+        let (_, port) = address.rsplit_once(':').unwrap_or_default();
+        let mut command = lesson.half(language, "client")?;
+        command.args([&format!("{connect}:{port}"), "--count", "1"]);
+        let mut client = Half::start(&mut command)?;
+        ensure!(client.wait()? == Exit::Code(0), "{:?}", client.stderr());
+    }
+    Ok(())
+}
+
+/// At `HOST:PORT` of whatever transport.
+pub fn no_address(name: &str, language: Language) -> Result<()> {
+    for half in ["server", "client"] {
+        for address in ["127.0.0.1", "127.0.0.1:99999", "no.such.host.:1"] {
+            let mut command = lesson(name)?.half(language, half)?;
+            let mut program = Half::start(command.arg(address))?;
+            let exit = program.wait()?;
+            let stderr = program.stderr();
+            ensure!(matches!(exit, Exit::Code(1 | 2)), "{exit:?}");
+            ensure!(stderr[0].contains(address), "{stderr:?}");
+        }
+    }
+    Ok(())
+}

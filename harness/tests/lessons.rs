@@ -14,33 +14,42 @@ mod echo;
 mod half;
 mod matrix;
 mod peer;
+mod random;
 #[cfg(unix)]
 mod redis;
 mod server;
 mod tour;
 mod workspace;
 
-#[cfg(unix)]
-#[path = "../../fork-ipc/tests/fork_ipc.rs"]
-mod fork_ipc;
-#[cfg(unix)]
-#[path = "../../redis-pubsub/tests/redis_pubsub.rs"]
-mod redis_pubsub;
 #[path = "../../tcp-echo/tests/tcp_echo.rs"]
 mod tcp_echo;
-
-#[path = "../../pipe-echo/tests/pipe_echo.rs"]
-mod pipe_echo;
-
-#[path = "../../stdio-ipc/tests/stdio_ipc.rs"]
-mod stdio_ipc;
 
 #[path = "../../http-echo/tests/http_echo.rs"]
 mod http_echo;
 
+#[path = "../../pipe-echo/tests/pipe_echo.rs"]
+mod pipe_echo;
+
+#[cfg(unix)]
+#[path = "../../fork-ipc/tests/fork_ipc.rs"]
+mod fork_ipc;
+
+#[path = "../../stdio-ipc/tests/stdio_ipc.rs"]
+mod stdio_ipc;
+
+#[path = "../../udp-echo/tests/udp_echo.rs"]
+mod udp_echo;
+
 #[cfg(unix)]
 #[path = "../../shared-memory/tests/shared_memory.rs"]
 mod shared_memory;
+
+#[path = "../../event-emitter/tests/event_emitter.rs"]
+mod event_emitter;
+
+#[cfg(unix)]
+#[path = "../../redis-pubsub/tests/redis_pubsub.rs"]
+mod redis_pubsub;
 
 fn main() -> anyhow::Result<()> {
     check::raise_descriptor_limit();
@@ -52,15 +61,17 @@ fn main() -> anyhow::Result<()> {
         half::tests(),
         tour::tests(),
         tcp_echo::tests(),
+        http_echo::tests(),
         pipe_echo::tests(),
-        stdio_ipc::tests(),
         #[cfg(unix)]
         fork_ipc::tests(),
-        #[cfg(unix)]
-        redis_pubsub::tests(),
-        http_echo::tests(),
+        stdio_ipc::tests(),
+        udp_echo::tests(),
         #[cfg(unix)]
         shared_memory::tests(),
+        event_emitter::tests(),
+        #[cfg(unix)]
+        redis_pubsub::tests(),
     ];
     check::run(tests.into_iter().flatten())
 }

@@ -85,6 +85,7 @@ fn replay(
         Shape::Family { child_lines, .. } => {
             replay_family(lesson, scenario, first, second, child_lines)
         }
+        Shape::Solo(_) => replay_solo(lesson, scenario, first),
         _ => replay_server(lesson, scenario, first, second),
     }
 }
@@ -181,6 +182,22 @@ fn replay_family(
     }
 }
 
+fn replay_solo(
+    lesson: &Lesson,
+    scenario: &Scenario,
+    language: Language,
+) -> Result<()> {
+    for transcript in scenario {
+        let half = transcript.half(lesson.name);
+        let (half, arguments) = half.context("no command")?;
+        let mut command = lesson.half(language, half)?;
+        let mut running = Half::start(command.args(arguments))?;
+        ensure!(running.wait()? == Exit::Code(0), "{:?}", running.stderr());
+        compare(half, &transcript.lines, &running.stdout())?;
+    }
+    Ok(())
+}
+
 /// The README's arguments, at a quicker pace where it is paced at all.
 fn paced<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
     let mut arguments = arguments.to_vec();
@@ -192,6 +209,7 @@ fn paced<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
 }
 
 fn compare(half: &str, expected: &[String], actual: &[String]) -> Result<()> {
+    let [expected, actual] = [expected, actual].map(without_times);
     ensure!(
         expected == actual,
         "the {half} differs from the README\n\
@@ -200,4 +218,21 @@ fn compare(half: &str, expected: &[String], actual: &[String]) -> Result<()> {
         actual.join("\n")
     );
     Ok(())
+}
+
+/// Times are measured, and so differ: `0.27 ms` becomes `# ms`.
+fn without_times(lines: &[String]) -> Vec<String> {
+    let without = |line: &String| {
+        let mut words: Vec<&str> = line.split(' ').collect();
+        for at in 1..words.len() {
+            let is_time = words[at].starts_with("ms")
+                && words[at - 1].contains('.')
+                && words[at - 1].parse::<f64>().is_ok();
+            if is_time {
+                words[at - 1] = "#";
+            }
+        }
+        words.join(" ")
+    };
+    lines.iter().map(without).collect()
 }

@@ -1,11 +1,11 @@
 //! What tcp-echo promises beyond what every echo does.
 
 use anyhow::{Result, ensure};
-use harness::{Exit, Half, Language};
+use harness::Language;
 
 use crate::check::{NC, SOCAT, Test, both};
 use crate::echo;
-use crate::server::{Server, lesson, tool};
+use crate::server::{Server, tool};
 
 pub fn tests() -> Vec<Test> {
     let both = |promise, run: fn(Language) -> Result<()>| {
@@ -14,8 +14,12 @@ pub fn tests() -> Vec<Test> {
     let own = [
         both("nc_gets_its_bytes_back", nc).map(|test| test.needs(NC)),
         both("socat_gets_its_bytes_back", socat).map(|t| t.needs(SOCAT)),
-        both("ipv6_host_names_and_all_addresses_work", addresses),
-        both("an_address_that_is_none_gets_a_clear_error", no_address),
+        both("ipv6_host_names_and_all_addresses_work", |language| {
+            echo::addresses("tcp-echo", language)
+        }),
+        both("an_address_that_is_none_gets_a_clear_error", |language| {
+            echo::no_address("tcp-echo", language)
+        }),
     ];
     let mut tests = echo::tests("tcp-echo");
     tests.extend(own.into_iter().flatten());
@@ -36,39 +40,5 @@ fn socat(language: Language) -> Result<()> {
     let there = format!("TCP:{}", server.address);
     let echo = tool("socat", &["-", &there], b"hello socat\n")?;
     ensure!(echo == ["hello socat"], "{echo:?}");
-    Ok(())
-}
-
-fn addresses(language: Language) -> Result<()> {
-    for (listen, shown, connect) in [
-        ("[::1]:0", "[::1]:", "[::1]"),
-        ("localhost:0", "", "localhost"),
-        ("0.0.0.0:0", "0.0.0.0:", "127.0.0.1"),
-    ] {
-        let lesson = lesson("tcp-echo")?;
-        let mut command = lesson.half(language, "server")?;
-        let server = Half::start(command.arg(listen))?;
-        let address = server.wait_for("listening on ")?;
-        ensure!(address.starts_with(shown), "{address}");
-        let (_, port) = address.rsplit_once(':').unwrap_or_default();
-        let mut command = lesson.half(language, "client")?;
-        command.args([&format!("{connect}:{port}"), "--count", "1"]);
-        let mut client = Half::start(&mut command)?;
-        ensure!(client.wait()? == Exit::Code(0), "{:?}", client.stderr());
-    }
-    Ok(())
-}
-
-fn no_address(language: Language) -> Result<()> {
-    for half in ["server", "client"] {
-        for address in ["127.0.0.1", "127.0.0.1:99999", "no.such.host.:1"] {
-            let mut command = lesson("tcp-echo")?.half(language, half)?;
-            let mut program = Half::start(command.arg(address))?;
-            let exit = program.wait()?;
-            let stderr = program.stderr();
-            ensure!(matches!(exit, Exit::Code(1 | 2)), "{exit:?}");
-            ensure!(stderr[0].contains(address), "{stderr:?}");
-        }
-    }
     Ok(())
 }

@@ -78,15 +78,15 @@ fn play(
     let counted = Arc::clone(exchanges);
     let print = move |half, stream, line: &str| {
         let half = speaker(lesson, half, line);
-        if line.starts_with(lesson.exchange.0) {
+        if stream == Stream::Stdout && line.starts_with(lesson.exchange.0) {
             let [first, second] = lesson.halves();
             // An echo is complete at the side that began it, and a message
             // through a broker where it arrives.
-            let at_first = matches!(
-                lesson.shape,
-                Shape::Family { .. } | Shape::Broker { .. }
-            );
-            if half == if at_first { first } else { second } {
+            if match lesson.shape {
+                Shape::Family { .. } | Shape::Broker { .. } => half == first,
+                Shape::Solo(_) => true,
+                _ => half == second,
+            } {
                 counted.fetch_add(1, Ordering::Relaxed);
             }
         }
@@ -97,6 +97,7 @@ fn play(
             first: &PACE,
             second: &[],
         },
+        Shape::Solo(_) => Arguments::default(),
         _ => Arguments {
             first: &[],
             second: &PACE,

@@ -1,0 +1,643 @@
+//! What event-emitter promises: the emitter does what Node's does. Scripts of
+//! calls are run with both, and must leave the same traces.
+
+use std::cell::{Cell, RefCell};
+use std::io::{BufRead, BufReader, Write};
+use std::process::{ChildStdin, ChildStdout, Command};
+use std::rc::{Rc, Weak};
+
+use anyhow::{Context, Result, bail, ensure};
+use harness::{Exit, Half, Language, root};
+use serde_json::{Value, json};
+
+use crate::check::{NODE, Test, both, test};
+use crate::echo;
+use crate::random::Random;
+use crate::server::lesson;
+
+// The source itself: lessons are no dependencies of this program.
+#[path = "../src/emitter.rs"]
+mod emitter;
+
+use emitter::{Emitter, Event, Listener, Unheard, listener};
+
+const NAME: &str = "event-emitter";
+
+pub fn tests() -> Vec<Test> {
+    let mut tests: Vec<Test> = BEHAVIOURS
+        .iter()
+        .map(|behaviour| {
+            test(behaviour.promise, || behaviour.check()).needs(NODE)
+        })
+        .collect();
+    tests.extend([
+        test("any_script_does_what_it_does_in_node", any_script).needs(NODE),
+        test("events_of_other_types_are_other_events", types),
+        test("a_removed_listener_is_dropped", dropped),
+        test("the_end_of_a_listener_may_call_the_emitter", last_words),
+        test("an_unheard_error_comes_back", unheard),
+    ]);
+    let each = [
+        both("the_warning_has_nodes_words", warning),
+        both("help_and_mistakes", |language| echo::help(NAME, language)),
+        both("quiet_prints_nothing", quiet),
+        both("a_closed_stdout_ends_it_quietly", closed_stdout),
+    ];
+    tests.extend(each.into_iter().flatten());
+    tests.into_iter().map(|test| test.of(NAME)).collect()
+}
+
+/// The three events, as Node has them by name.
+const EVENTS: [Event<u32>; 3] =
+    [Event::new("a"), Event::new("b"), Event::new("error")];
+
+/// One call of an emitter: what, with which event, and a listener or number.
+#[derive(Clone, Copy, Debug)]
+struct Call(&'static str, usize, usize);
+
+/// Calls of an emitter, and what each of its listeners calls when it hears
+/// something.
+#[derive(Clone, Debug, Default)]
+struct Script {
+    calls: Vec<Call>,
+    reactions: Vec<Vec<Call>>,
+}
+
+/// Listeners that emit could go on for ever: then they only listen.
+const CALLS_AT_MOST: usize = 60;
+const DEPTH_AT_MOST: usize = 3;
+
+impl Script {
+    fn json(&self) -> Value {
+        let calls = |calls: &[Call]| -> Value {
+            let one = |Call(what, event, n): &Call| json!([what, event, n]);
+            calls.iter().map(one).collect()
+        };
+        let reactions = self.reactions.iter().map(|list| calls(list));
+        json!({
+            "calls": calls(&self.calls),
+            "reactions": reactions.collect::<Value>(),
+            "calls_at_most": CALLS_AT_MOST,
+            "depth_at_most": DEPTH_AT_MOST,
+        })
+    }
+
+    /// What happens in the lesson's emitter.
+    fn run(&self) -> Vec<String> {
+        let log: Rc<RefCell<Vec<String>>> = Rc::default();
+        let told = Rc::clone(&log);
+        let emitter = Emitter::with_warnings(move |too_many| {
+            let emitter::TooMany {
+                event, listeners, ..
+            } = too_many;
+            told.borrow_mut()
+                .push(format!("warning {listeners} {event}"));
+        });
+        let run = Rc::new_cyclic(|run: &Weak<Run>| Run {
+            log: Rc::clone(&log),
+            script: self.clone(),
+            listeners: (0..self.reactions.len())
+                .map(|number| {
+                    let run = Weak::clone(run);
+                    listener(move |emitter, value| {
+                        if let Some(run) = run.upgrade() {
+                            run.hear(emitter, number, *value);
+                        }
+                    })
+                })
+                .collect(),
+            called: Cell::new(0),
+            depth: Cell::new(0),
+        });
+        for call in &self.calls {
+            run.call(&emitter, *call);
+        }
+        log.take()
+    }
+}
+
+/// A script that is being run.
+struct Run {
+    log: Rc<RefCell<Vec<String>>>,
+    script: Script,
+    listeners: Vec<Listener<u32>>,
+    called: Cell<usize>,
+    depth: Cell<usize>,
+}
+
+impl Run {
+    fn say(&self, text: String) {
+        self.log.borrow_mut().push(text);
+    }
+
+    fn hear(&self, emitter: &Emitter, number: usize, value: u32) {
+        self.say(format!("{number} hears {value}"));
+        self.called.update(|called| called + 1);
+        let too_much = self.called.get() > CALLS_AT_MOST
+            || self.depth.get() >= DEPTH_AT_MOST;
+        if !too_much {
+            self.depth.update(|depth| depth + 1);
+            for call in &self.script.reactions[number] {
+                self.call(emitter, *call);
+            }
+            self.depth.update(|depth| depth - 1);
+        }
+    }
+
+    fn call(&self, emitter: &Emitter, Call(what, event, number): Call) {
+        let event = EVENTS[event];
+        let listener = || self.listeners[number].clone();
+        match what {
+            "on" => emitter.on(event, listener()),
+            "once" => emitter.once(event, listener()),
+            "prepend" => emitter.prepend(event, listener()),
+            "prepend_once" => emitter.prepend_once(event, listener()),
+            "off" => emitter.off(event, &listener()),
+            "remove_all" => emitter.remove_all(event),
+            "max" => emitter.set_max_listeners(number),
+            "count" => {
+                self.say(format!("count {}", emitter.listener_count(event)));
+            }
+            "emit" => match emitter.emit(event, number as u32) {
+                Ok(heard) => self.say(format!("heard {heard}")),
+                Err(Unheard(value)) => self.say(format!("unheard {value}")),
+            },
+            _ => self.say(format!("no call is named {what}")),
+        }
+    }
+}
+
+/// Node, which runs scripts with its own emitter.
+struct Node {
+    _half: Half,
+    to: ChildStdin,
+    from: BufReader<ChildStdout>,
+}
+
+impl Node {
+    fn start() -> Result<Self> {
+        let script = root().join(NAME).join("tests/script.js");
+        let mut command = Command::new("node");
+        let (half, from) = Half::start_with_stdout(command.arg(script))?;
+        Ok(Self {
+            to: half.take_stdin()?,
+            from: BufReader::new(from),
+            _half: half,
+        })
+    }
+
+    fn run(&mut self, script: &Script) -> Result<Vec<String>> {
+        writeln!(self.to, "{}", script.json())?;
+        let mut line = String::new();
+        self.from.read_line(&mut line)?;
+        serde_json::from_str(&line).context("what Node's emitter did")
+    }
+}
+
+/// One behaviour of Node's emitter.
+struct Behaviour {
+    promise: &'static str,
+    calls: &'static [Call],
+    reactions: &'static [&'static [Call]],
+    /// What is to happen.
+    log: &'static [&'static str],
+}
+
+impl Behaviour {
+    fn check(&self) -> Result<()> {
+        let script = Script {
+            calls: self.calls.to_vec(),
+            reactions: self.reactions.iter().map(|r| r.to_vec()).collect(),
+        };
+        let (rust, node) = (script.run(), Node::start()?.run(&script)?);
+        ensure!(rust == self.log, "Rust's emitter: {rust:?}");
+        ensure!(node == self.log, "Node's emitter: {node:?}");
+        Ok(())
+    }
+}
+
+const A: usize = 0;
+const B: usize = 1;
+const ERROR: usize = 2;
+
+static BEHAVIOURS: &[Behaviour] = &[
+    Behaviour {
+        promise: "listeners_are_called_in_their_order",
+        calls: &[
+            Call("on", A, 0),
+            Call("on", A, 1),
+            Call("prepend", A, 2),
+            Call("on", B, 1),
+            Call("emit", A, 7),
+            Call("emit", B, 8),
+        ],
+        reactions: &[&[], &[], &[]],
+        log: &[
+            "2 hears 7",
+            "0 hears 7",
+            "1 hears 7",
+            "heard true",
+            "1 hears 8",
+            "heard true",
+        ],
+    },
+    Behaviour {
+        promise: "a_listener_added_twice_is_called_twice",
+        calls: &[
+            Call("on", A, 0),
+            Call("on", A, 1),
+            Call("on", A, 0),
+            Call("emit", A, 1),
+            Call("off", A, 0),
+            Call("emit", A, 2),
+        ],
+        reactions: &[&[], &[]],
+        log: &[
+            "0 hears 1",
+            "1 hears 1",
+            "0 hears 1",
+            "heard true",
+            "0 hears 2",
+            "1 hears 2",
+            "heard true",
+        ],
+    },
+    Behaviour {
+        promise: "once_hears_one_event",
+        calls: &[
+            Call("once", A, 0),
+            Call("prepend_once", A, 1),
+            Call("emit", A, 1),
+            Call("emit", A, 2),
+            Call("count", A, 0),
+        ],
+        reactions: &[&[], &[]],
+        log: &[
+            "1 hears 1",
+            "0 hears 1",
+            "heard true",
+            "heard false",
+            "count 0",
+        ],
+    },
+    Behaviour {
+        promise: "once_may_emit_the_same_event",
+        calls: &[Call("once", A, 0), Call("emit", A, 1)],
+        reactions: &[&[Call("emit", A, 2)]],
+        log: &["0 hears 1", "heard false", "heard true"],
+    },
+    Behaviour {
+        promise: "once_is_called_once_although_another_emits_first",
+        calls: &[Call("once", A, 0), Call("once", A, 1), Call("emit", A, 1)],
+        reactions: &[&[Call("emit", A, 2)], &[]],
+        log: &["0 hears 1", "1 hears 2", "heard true", "heard true"],
+    },
+    Behaviour {
+        promise: "once_can_be_taken_away",
+        calls: &[
+            Call("once", A, 0),
+            Call("off", A, 0),
+            Call("off", A, 0),
+            Call("emit", A, 1),
+        ],
+        reactions: &[&[]],
+        log: &["heard false"],
+    },
+    Behaviour {
+        promise: "who_is_added_meanwhile_hears_the_next_event",
+        calls: &[Call("on", A, 0), Call("emit", A, 1), Call("emit", A, 2)],
+        reactions: &[&[Call("on", A, 1), Call("prepend", A, 2)], &[], &[]],
+        log: &[
+            "0 hears 1",
+            "heard true",
+            "2 hears 2",
+            "0 hears 2",
+            "1 hears 2",
+            "heard true",
+        ],
+    },
+    Behaviour {
+        promise: "who_is_removed_meanwhile_still_hears_this_event",
+        calls: &[
+            Call("on", A, 0),
+            Call("on", A, 1),
+            Call("on", A, 2),
+            Call("emit", A, 1),
+            Call("emit", A, 2),
+        ],
+        reactions: &[&[Call("off", A, 0), Call("off", A, 1)], &[], &[]],
+        log: &[
+            "0 hears 1",
+            "1 hears 1",
+            "2 hears 1",
+            "heard true",
+            "2 hears 2",
+            "heard true",
+        ],
+    },
+    Behaviour {
+        promise: "all_may_be_removed_meanwhile",
+        calls: &[
+            Call("on", A, 0),
+            Call("on", A, 1),
+            Call("emit", A, 1),
+            Call("emit", A, 2),
+        ],
+        reactions: &[&[Call("remove_all", A, 0)], &[]],
+        log: &["0 hears 1", "1 hears 1", "heard true", "heard false"],
+    },
+    Behaviour {
+        promise: "the_eleventh_listener_gives_one_warning",
+        calls: &[
+            Call("on", A, 0),
+            Call("on", A, 0),
+            Call("on", A, 0),
+            Call("on", A, 0),
+            Call("on", A, 0),
+            Call("on", A, 0),
+            Call("on", A, 0),
+            Call("on", A, 0),
+            Call("on", A, 0),
+            Call("on", A, 0),
+            Call("count", A, 0),
+            Call("on", B, 0),
+            Call("on", A, 0),
+            Call("on", A, 0),
+            Call("count", A, 0),
+        ],
+        reactions: &[&[]],
+        log: &["count 10", "warning 11 a", "count 12"],
+    },
+    Behaviour {
+        promise: "the_limit_can_be_set_and_lifted",
+        calls: &[
+            Call("max", A, 1),
+            Call("on", A, 0),
+            Call("on", A, 0),
+            Call("on", A, 0),
+            Call("max", A, 0),
+            Call("on", B, 0),
+            Call("on", B, 0),
+        ],
+        reactions: &[&[]],
+        log: &["warning 2 a"],
+    },
+    Behaviour {
+        promise: "with_one_listener_left_the_warning_can_come_again",
+        calls: &[
+            Call("max", A, 2),
+            Call("on", A, 0),
+            Call("on", A, 0),
+            Call("on", A, 0),
+            Call("off", A, 0),
+            Call("on", A, 0),
+            Call("off", A, 0),
+            Call("off", A, 0),
+            Call("on", A, 0),
+            Call("on", A, 0),
+        ],
+        reactions: &[&[]],
+        log: &["warning 3 a", "warning 3 a"],
+    },
+    Behaviour {
+        promise: "an_error_that_nobody_hears_is_thrown",
+        calls: &[
+            Call("emit", A, 1),
+            Call("emit", ERROR, 2),
+            Call("once", ERROR, 0),
+            Call("emit", ERROR, 3),
+            Call("emit", ERROR, 4),
+        ],
+        reactions: &[&[]],
+        log: &[
+            "heard false",
+            "unheard 2",
+            "0 hears 3",
+            "heard true",
+            "unheard 4",
+        ],
+    },
+];
+
+/// Writes scripts.
+struct Author(Random);
+
+impl Author {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0.below(limit as u64) as usize
+    }
+
+    fn calls(&mut self, most: usize, listeners: usize) -> Vec<Call> {
+        const CALLS: [&str; 12] = [
+            "on",
+            "on",
+            "once",
+            "prepend",
+            "prepend_once",
+            "off",
+            "off",
+            "emit",
+            "emit",
+            "emit",
+            "count",
+            "rare",
+        ];
+        (0..self.below(most + 1))
+            .map(|_| {
+                let what = match CALLS[self.below(CALLS.len())] {
+                    "rare" => ["remove_all", "max"][self.below(2)],
+                    what => what,
+                };
+                let number = match what {
+                    "max" => self.below(4),
+                    "emit" => self.below(1000),
+                    _ => self.below(listeners),
+                };
+                Call(what, [A, A, A, B, B, ERROR][self.below(6)], number)
+            })
+            .collect()
+    }
+
+    fn script(&mut self) -> Script {
+        let listeners = 1 + self.below(5);
+        Script {
+            calls: self.calls(30, listeners),
+            reactions: (0..listeners)
+                .map(|_| self.calls(3, listeners))
+                .collect(),
+        }
+    }
+}
+
+fn any_script() -> Result<()> {
+    let mut node = Node::start()?;
+    let mut author = Author(Random(20_261_121));
+    let (mut calls, mut warnings, mut unheard) = (0, 0, 0);
+    for _ in 0..3000 {
+        let mut script = author.script();
+        let log = script.run();
+        let count = |what| log.iter().filter(|l| l.contains(what)).count();
+        calls += count(" hears ");
+        warnings += count("warning");
+        unheard += count("unheard");
+        if log == node.run(&script)? {
+            continue;
+        }
+        // Leave out whatever is not needed for the difference.
+        while let Some(shorter) = shorter(&script, &mut node)? {
+            script = shorter;
+        }
+        bail!(
+            "they differ: {script:?}\nRust: {:?}\nNode: {:?}",
+            script.run(),
+            node.run(&script)?
+        );
+    }
+    // Scripts in which nothing happens would prove nothing.
+    ensure!(calls > 10_000, "only {calls} listeners were called");
+    ensure!(warnings > 300 && unheard > 300, "{warnings}, {unheard}");
+    Ok(())
+}
+
+/// The same script without one of its calls, if the two still differ.
+fn shorter(script: &Script, node: &mut Node) -> Result<Option<Script>> {
+    let lists = 1 + script.reactions.len();
+    for list in 0..lists {
+        let length = match list {
+            0 => script.calls.len(),
+            _ => script.reactions[list - 1].len(),
+        };
+        for at in 0..length {
+            let mut without = script.clone();
+            match list {
+                0 => without.calls.remove(at),
+                _ => without.reactions[list - 1].remove(at),
+            };
+            if without.run() != node.run(&without)? {
+                return Ok(Some(without));
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn types() -> Result<()> {
+    let (number, text) = (Event::<u8>::new("x"), Event::<&str>::new("x"));
+    let emitter = Emitter::default();
+    let heard = Rc::new(Cell::new(0));
+    let told = Rc::clone(&heard);
+    emitter.on(number, listener(move |_, value| told.set(*value)));
+    ensure!(!emitter.emit(text, "7")?);
+    ensure!(emitter.emit(number, 7)? && heard.get() == 7);
+    ensure!(emitter.listener_count(text) == 0);
+    Ok(())
+}
+
+fn dropped() -> Result<()> {
+    const PING: Event<()> = Event::new("ping");
+    let emitter = Emitter::new();
+    let held = Rc::new(());
+    let holds = |held: &Rc<()>| {
+        let held = Rc::clone(held);
+        listener(move |_: &Emitter, _: &()| {
+            let _ = &held;
+        })
+    };
+    let first = holds(&held);
+    emitter.on(PING, first.clone());
+    emitter.off(PING, &first);
+    drop(first);
+    ensure!(Rc::strong_count(&held) == 1, "off() keeps it");
+    emitter.once(PING, holds(&held));
+    emitter.emit(PING, ()).ok().context("nobody heard")?;
+    ensure!(Rc::strong_count(&held) == 1, "once() keeps it");
+    emitter.on(PING, holds(&held));
+    emitter.remove_all(PING);
+    ensure!(Rc::strong_count(&held) == 1, "remove_all() keeps it");
+    emitter.on(PING, holds(&held));
+    drop(emitter);
+    ensure!(Rc::strong_count(&held) == 1, "it outlives its emitter");
+    Ok(())
+}
+
+/// What a closure holds is dropped with it, and may then call the emitter.
+fn last_words() -> Result<()> {
+    const PING: Event<()> = Event::new("ping");
+    struct Last(Rc<Emitter>, Rc<Cell<usize>>);
+    impl Drop for Last {
+        fn drop(&mut self) {
+            self.1.set(self.0.listener_count(PING) + 10);
+        }
+    }
+    let emitter = Rc::new(Emitter::new());
+    let said = Rc::new(Cell::new(0));
+    let last = || {
+        let last = Last(Rc::clone(&emitter), Rc::clone(&said));
+        listener(move |_: &Emitter, _: &()| {
+            let _ = &last;
+        })
+    };
+    emitter.on(PING, last());
+    emitter.remove_all(PING);
+    ensure!(said.take() == 10);
+    let hear = last();
+    emitter.on(PING, hear.clone());
+    emitter.off(PING, &hear);
+    drop(hear);
+    ensure!(said.take() == 10);
+    emitter.once(PING, last());
+    emitter.emit(PING, ()).ok().context("nobody heard")?;
+    ensure!(said.take() == 10);
+    Ok(())
+}
+
+fn unheard() -> Result<()> {
+    const FAILED: Event<String> = Event::new("error");
+    let emitter = Emitter::new();
+    let error = emitter.emit(FAILED, "disk full".to_owned());
+    let error = error.err().context("somebody heard it")?;
+    ensure!(error.to_string() == "Unhandled error. ('disk full')");
+    ensure!(error == Unheard("disk full".to_owned()));
+    Ok(())
+}
+
+fn warning(language: Language) -> Result<()> {
+    let mut command = lesson(NAME)?.half(language, "emitter")?;
+    let mut program = Half::start(&mut command)?;
+    ensure!(program.wait()? == Exit::Code(0));
+    // Node adds a second line, on how to see more.
+    let stderr = program.stderr();
+    let (_, words) = stderr[0].split_once(") ").context("no id")?;
+    ensure!(words.starts_with(
+        "MaxListenersExceededWarning: Possible EventEmitter memory leak \
+         detected. 11 tick listeners added to [EventEmitter]."
+    ));
+    let end = "Use emitter.setMaxListeners() to increase limit";
+    ensure!(words.ends_with(end), "{words}");
+    let count = |text| stderr.iter().filter(|l| l.contains(text)).count();
+    ensure!(count("MaxListenersExceeded") == 1, "{stderr:?}");
+    Ok(())
+}
+
+fn quiet(language: Language) -> Result<()> {
+    for program in lesson(NAME)?.halves() {
+        let mut command = lesson(NAME)?.half(language, program)?;
+        let mut program = Half::start(command.arg("--quiet"))?;
+        ensure!(program.wait()? == Exit::Code(0));
+        ensure!(program.stdout().is_empty(), "{:?}", program.stdout());
+    }
+    Ok(())
+}
+
+fn closed_stdout(language: Language) -> Result<()> {
+    for program in lesson(NAME)?.halves() {
+        let mut command = lesson(NAME)?.half(language, program)?;
+        let (mut program, stdout) = Half::start_with_stdout(&mut command)?;
+        drop(stdout);
+        let exit = program.wait()?;
+        ensure!(exit == Exit::Code(0), "{exit:?}: {:?}", program.stderr());
+        let stderr = program.stderr().join("\n");
+        ensure!(!stderr.contains("EPIPE") && !stderr.contains("panicked"));
+    }
+    Ok(())
+}

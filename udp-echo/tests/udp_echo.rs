@@ -1,0 +1,684 @@
+//! What udp-echo promises.
+
+use std::io::{BufRead, BufReader, ErrorKind};
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use harness::{Exit, Half, Language, Signal};
+
+use crate::check::{NC, Need, SOCAT, Test, both, test};
+use crate::echo;
+use crate::random::Random;
+use crate::server::{Server, lesson, tool};
+
+const NAME: &str = "udp-echo";
+const MIB: usize = 1024 * 1024;
+
+/// A signal's way, on a machine that has much else to do, included.
+const TWO_SECONDS: Duration = Duration::from_secs(4);
+
+pub fn tests() -> Vec<Test> {
+    let on_unix = |tests: [Test; 2]| tests.map(|test| test.needs(Need::Unix));
+    let on_linux = |tests: [Test; 2]| tests.map(|test| test.needs(Need::Proc));
+    let tests = [
+        both("each_datagram_comes_back_alone", borders),
+        both("65507_bytes_come_back_whole", largest),
+        both("one_byte_more_is_a_clear_error", too_large),
+        on_linux(both("ipv6_takes_20_bytes_more", largest_of_ipv6)),
+        both("only_the_sender_gets_an_answer", only_the_sender),
+        on_linux(both("no_answer_goes_to_our_own_port", own_port)),
+        both("any_bytes_come_back_as_they_were", any_bytes),
+        both("a_peer_cannot_drive_the_terminal", hostile_text),
+        both("1000_clients_at_once_are_served", thousand_clients),
+        on_linux(both("a_killed_client_leaves_the_server_at_rest", killed)),
+        both("a_client_without_a_server_says_so", no_server),
+        both("a_client_outlives_its_server", restarted_server),
+        both("a_second_server_at_the_address_is_refused", |language| {
+            echo::in_use(NAME, language)
+        }),
+        both("the_numbers_of_a_lossy_path_are_right", lossy_path),
+        both("an_echo_that_comes_too_late_is_told", late),
+        both("a_client_hears_nobody_but_its_server", stranger),
+        both("something_else_than_the_echo_is_told", something_else),
+        on_unix(both("a_client_sends_until_ctrl_c", until_ctrl_c)),
+        on_unix(both("sigterm_ends_a_client_nobody_answers", unanswered)),
+        on_unix(both("signals_end_an_idle_server", idle_server_ends)),
+        on_unix(both("signals_end_a_busy_server", busy_server_ends)),
+        both("a_closed_stdout_ends_the_server_quietly", closed_stdout),
+        both("quiet_prints_only_the_address", |language| {
+            echo::quiet(NAME, language)
+        }),
+        both("help_and_mistakes", |language| echo::help(NAME, language)),
+        both("ipv6_host_names_and_all_addresses_work", |language| {
+            echo::addresses(NAME, language)
+        }),
+        both("an_address_that_is_none_gets_a_clear_error", |language| {
+            echo::no_address(NAME, language)
+        }),
+        both("nc_gets_its_bytes_back", nc).map(|test| test.needs(NC)),
+        both("socat_gets_its_bytes_back", socat).map(|t| t.needs(SOCAT)),
+    ];
+    let once = [
+        test("a_flood_does_not_fill_the_memory", bounded_memory)
+            .needs(Need::Proc),
+        test("a_small_buffer_cuts_as_the_readme_says", small_buffer)
+            .needs(Need::Unix),
+    ];
+    let tests = tests.into_iter().flatten().chain(once);
+    tests.map(|test| test.of(NAME)).collect()
+}
+
+/// A socket of ours that talks to `address`.
+fn socket(address: &str) -> Result<UdpSocket> {
+    let any = if address.starts_with('[') {
+        "[::1]:0"
+    } else {
+        "127.0.0.1:0"
+    };
+    let socket = UdpSocket::bind(any)?;
+    socket.connect(address)?;
+    socket.set_read_timeout(Some(Duration::from_secs(60)))?;
+    Ok(socket)
+}
+
+fn hear(socket: &UdpSocket) -> Result<Vec<u8>> {
+    let mut buffer = vec![0; 65_536];
+    let length = socket.recv(&mut buffer).context("no datagram came")?;
+    buffer.truncate(length);
+    Ok(buffer)
+}
+
+fn expect(socket: &UdpSocket, expected: &[u8]) -> Result<()> {
+    let bytes = hear(socket)?;
+    ensure!(
+        bytes == expected,
+        "{} bytes came back for {}",
+        bytes.len(),
+        expected.len()
+    );
+    Ok(())
+}
+
+fn borders(language: Language) -> Result<()> {
+    let server = Server::start(NAME, language)?;
+    let peer = socket(&server.address)?;
+    let sent = ["hello", "hello", "", "x", "", "\n", "中"];
+    for text in sent {
+        peer.send(text.as_bytes())?;
+    }
+    for text in sent {
+        expect(&peer, text.as_bytes())?;
+    }
+    server.half.wait_for_lines(sent.len(), "send: ")?;
+    if cfg!(unix) {
+        let expected = ["hello", "hello", "", "x", "", "\\n", "中"];
+        let lines = server.stop()?;
+        let shown = lines.iter().filter_map(|l| l.strip_prefix("receive: "));
+        ensure!(shown.eq(expected), "{lines:?}");
+    }
+    Ok(())
+}
+
+fn largest(language: Language) -> Result<()> {
+    let server = Server::start(NAME, language)?;
+    let peer = socket(&server.address)?;
+    let bytes: Vec<u8> = (0..65_507_u64).map(|i| (i * i / 7) as u8).collect();
+    if peer.send(&bytes).is_err() {
+        return Ok(()); // macOS takes 9,216 bytes, unless told otherwise
+    }
+    expect(&peer, &bytes)?;
+
+    let message = "x".repeat(65_507 - "1 ".len());
+    let arguments = ["--count", "1", "--message", &message, "--wait", "60000"];
+    let mut client = server.client(language, &arguments)?;
+    ensure!(client.wait()? == Exit::Code(0), "{:?}", client.stderr());
+    client.wait_for("sent 1, returned 1, lost 0,")?;
+    Ok(())
+}
+
+fn too_large(language: Language) -> Result<()> {
+    let server = Server::start(NAME, language)?;
+    let message = "x".repeat(65_508 - "1 ".len());
+    let arguments = ["--count", "1", "--message", &message];
+    let mut client = server.client(language, &arguments)?;
+    ensure!(client.wait()? == Exit::Code(1));
+    let stderr = client.stderr();
+    ensure!(stderr.len() == 1, "not one line: {stderr:?}");
+    let expected = "Error: send 65508 bytes (IPv4 takes 65507): ";
+    ensure!(stderr[0].starts_with(expected), "{stderr:?}");
+    server.lives()
+}
+
+fn largest_of_ipv6(language: Language) -> Result<()> {
+    let mut command = lesson(NAME)?.half(language, "server")?;
+    let server = Half::start(command.arg("[::1]:0"))?;
+    let peer = socket(&server.wait_for("listening on ")?)?;
+    let bytes = vec![b'6'; 65_527];
+    peer.send(&bytes)?;
+    expect(&peer, &bytes)
+}
+
+fn only_the_sender(language: Language) -> Result<()> {
+    let server = Server::start(NAME, language)?;
+    let [first, second, silent] = [
+        socket(&server.address)?,
+        socket(&server.address)?,
+        socket(&server.address)?,
+    ];
+    for i in 0..20 {
+        first.send(format!("first {i}").as_bytes())?;
+        second.send(format!("second {i}").as_bytes())?;
+    }
+    for i in 0..20 {
+        expect(&first, format!("first {i}").as_bytes())?;
+        expect(&second, format!("second {i}").as_bytes())?;
+    }
+    // Had it got anything before, that would come first.
+    silent.send(b"now me")?;
+    expect(&silent, b"now me")
+}
+
+/// Two of these servers at the same port of two computers would answer each
+/// other for ever. 127.0.0.2 is a second computer, in a way.
+fn own_port(language: Language) -> Result<()> {
+    let server = Server::start(NAME, language)?;
+    let (_, port) = server.address.rsplit_once(':').context("no port")?;
+    let twin = UdpSocket::bind(format!("127.0.0.2:{port}"))?;
+    twin.send_to(b"hello", &server.address)?;
+    let expected = format!("no answer to 127.0.0.2:{port}: not a client");
+    server.half.wait_for_error(&expected)?;
+    twin.set_nonblocking(true)?;
+    let heard = twin.recv(&mut [0; 100]);
+    ensure!(
+        heard.is_err_and(|error| error.kind() == ErrorKind::WouldBlock),
+        "it was answered"
+    );
+    server.lives()
+}
+
+fn any_bytes(language: Language) -> Result<()> {
+    let server = Server::start(NAME, language)?;
+    let peer = socket(&server.address)?;
+    let mut random = Random(1);
+    for _ in 0..300 {
+        let length = random.below(2000);
+        let bytes: Vec<u8> =
+            (0..length).map(|_| random.below(256) as u8).collect();
+        peer.send(&bytes)?;
+        expect(&peer, &bytes)?;
+    }
+    server.lives()
+}
+
+/// The same lines from both languages.
+fn hostile_text(language: Language) -> Result<()> {
+    let server = Server::start(NAME, language)?;
+    let peer = socket(&server.address)?;
+    let long = format!("{}é{}", "x".repeat(159), "y".repeat(300));
+    let cut = format!("{}é… (461 bytes)", "x".repeat(159));
+    for (sent, shown) in [
+        (
+            b"\x1b[2Jbye\r\n\t\xC2\x9B".as_slice(),
+            "\\u{1b}[2Jbye\\r\\n\\t\\u{9b}",
+        ),
+        ("a\u{202e}b".as_bytes(), "a\\u{202e}b"),
+        ("\u{feff}bom".as_bytes(), "\u{feff}bom"),
+        (long.as_bytes(), &cut),
+        (b"ok\xFF\xE4\xB8ok", "ok\u{FFFD}\u{FFFD}ok"),
+        // Nothing follows that could make this one whole.
+        (b"cut \xE4\xB8", "cut \u{FFFD}"),
+    ] {
+        peer.send(sent)?;
+        expect(&peer, sent)?;
+        server.half.wait_for(&format!("receive: {shown}"))?;
+        server.half.wait_for(&format!("send: {shown}"))?;
+    }
+    Ok(())
+}
+
+/// Sends until an echo comes: by then the server has taken all that came
+/// before. What a full buffer drops is sent again.
+fn catch_up(server: &Server) -> Result<()> {
+    let peer = socket(&server.address)?;
+    peer.set_read_timeout(Some(Duration::from_millis(200)))?;
+    for _ in 0..300 {
+        peer.send(b"still there?")?;
+        if hear(&peer).is_ok() {
+            return Ok(());
+        }
+    }
+    anyhow::bail!("the server does not answer any more")
+}
+
+fn thousand_clients(language: Language) -> Result<()> {
+    let server = Server::start(NAME, language)?;
+    let peers = (0..1000)
+        .map(|_| socket(&server.address))
+        .collect::<Result<Vec<_>>>()?;
+    for (i, peer) in peers.iter().enumerate() {
+        peer.send(format!("I am {i}").as_bytes())?;
+    }
+    // Where the kernel's buffer was full, a datagram was dropped. Whoever
+    // uses UDP has to send again: some at a time, once that buffer is empty.
+    catch_up(&server)?;
+    for some in peers.chunks(50) {
+        for (i, peer) in some.iter().enumerate() {
+            peer.set_read_timeout(Some(Duration::from_secs(5)))?;
+            peer.send(format!("again {i}").as_bytes())?;
+        }
+        for (i, peer) in some.iter().enumerate() {
+            let text = format!("again {i}");
+            // The echo of the first one may come before.
+            while hear(peer)? != text.as_bytes() {}
+        }
+    }
+    server.lives()
+}
+
+fn killed(language: Language) -> Result<()> {
+    let server = Server::start(NAME, language)?;
+    for _ in 0..10 {
+        let mut client = server.client(Language::Rust, &["--every", "1000"])?;
+        client.wait_for("receive: 1 hello")?;
+        client.stop(Signal::Kill)?;
+    }
+    let used = server.cpu_time_of_half_a_second()?;
+    ensure!(used < Duration::from_millis(250), "it spins: {used:?}");
+    server.lives()
+}
+
+fn bounded_memory() -> Result<()> {
+    let server = Server::start(NAME, Language::Rust)?;
+    let memory = || server.half.peak_memory().context("/proc/PID/status");
+    let idle = memory()?;
+    let peer = socket(&server.address)?;
+    let piece = vec![b'x'; 64_000];
+    for _ in 0..256 * MIB / piece.len() {
+        peer.send(&piece)?;
+    }
+    catch_up(&server)?;
+    let more = memory()? - idle;
+    ensure!(more < 16 * MIB as u64, "{} MiB more", more / MIB as u64);
+    Ok(())
+}
+
+/// What the README says about small buffers, and why `ANY_DATAGRAM` is what
+/// it is: a system's habit, not ours.
+fn small_buffer() -> Result<()> {
+    let receiver = UdpSocket::bind("127.0.0.1:0")?;
+    let sender = socket(&receiver.local_addr()?.to_string())?;
+    sender.send(b"hello, world")?;
+    sender.send(b"next")?;
+    let mut buffer = [0; 5];
+    ensure!(receiver.recv(&mut buffer)? == 5 && &buffer == b"hello");
+    ensure!(receiver.recv(&mut buffer)? == 4 && &buffer[..4] == b"next");
+    Ok(())
+}
+
+/// An address where nobody listens: somebody did, and does not any more.
+fn nobody() -> Result<String> {
+    let socket = UdpSocket::bind("127.0.0.1:0")?;
+    Ok(socket.local_addr()?.to_string())
+}
+
+fn no_server(language: Language) -> Result<()> {
+    let address = nobody()?;
+    let mut command = lesson(NAME)?.half(language, "client")?;
+    command.args([&address, "--count", "2", "--every", "50"]);
+    let mut client = Half::start(command.args(["--wait", "100"]))?;
+    ensure!(client.wait()? == Exit::Code(1));
+    let stderr = client.stderr();
+    let refused = format!("{address}: ");
+    ensure!(stderr[0].starts_with(&refused), "{stderr:?}");
+    ensure!(stderr[0].contains("is the server there?"), "{stderr:?}");
+    let last = stderr.last().map(String::as_str);
+    ensure!(last == Some("Error: 2 of 2 messages did not come back"));
+    let mut lines = client.stdout();
+    let summary = lines.pop().unwrap_or_default();
+    let expected = "sent 2, returned 0, lost 2, doubled 0, reordered 0";
+    ensure!(summary == expected, "{summary}");
+    lines.sort(); // when the first one is lost depends on the machine
+    let expected = [
+        "lost: 1 hello",
+        "lost: 2 hello",
+        "send: 1 hello",
+        "send: 2 hello",
+    ];
+    ensure!(lines == expected, "{lines:?}");
+    Ok(())
+}
+
+fn restarted_server(language: Language) -> Result<()> {
+    let mut server = Server::start(NAME, Language::Rust)?;
+    let arguments = ["--every", "20", "--wait", "50"];
+    let client = server.client(language, &arguments)?;
+    client.wait_for("receive: ")?;
+    server.half.stop(Signal::Kill)?;
+    client.wait_for("lost: ")?;
+    if cfg!(target_os = "linux") {
+        client.wait_for_error("is the server there?")?;
+    }
+    let heard = client.stdout();
+    let mut command = lesson(NAME)?.half(Language::Rust, "server")?;
+    let _server = Half::start(command.arg(&server.address))?;
+    client.wait_until("an echo of the new server", |lines| {
+        let mut new = lines.iter().skip(heard.len());
+        new.any(|line| line.starts_with("receive: ")).then_some(())
+    })
+}
+
+/// Starts a client that talks to us.
+fn client_of_ours(
+    language: Language,
+    arguments: &[&str],
+) -> Result<(Half, UdpSocket)> {
+    let socket = UdpSocket::bind("127.0.0.1:0")?;
+    socket.set_read_timeout(Some(Duration::from_secs(60)))?;
+    let mut command = lesson(NAME)?.half(language, "client")?;
+    command
+        .arg(socket.local_addr()?.to_string())
+        .args(arguments);
+    Ok((Half::start(&mut command)?, socket))
+}
+
+/// Waits for the client's next datagram; says where it comes from.
+fn next(socket: &UdpSocket, expected: &str) -> Result<SocketAddr> {
+    let mut buffer = [0; 100];
+    let (length, sender) = socket.recv_from(&mut buffer)?;
+    let text = String::from_utf8_lossy(&buffer[..length]);
+    ensure!(text == expected, "it sent {text:?}");
+    Ok(sender)
+}
+
+fn late(language: Language) -> Result<()> {
+    let arguments = ["--every", "60000", "--wait", "20"];
+    let (mut client, server) = client_of_ours(language, &arguments)?;
+    let peer = next(&server, "1 hello")?;
+    client.wait_for("lost: 1 hello")?;
+    server.send_to(b"1 hello", peer)?;
+    client.wait_for("late: 1 hello")?;
+    server.send_to(b"1 hello", peer)?;
+    client.wait_for("doubled: 1 hello")?;
+    if cfg!(unix) {
+        ensure!(client.stop(Signal::Interrupt)? == Exit::Code(1));
+        client
+            .wait_for("sent 1, returned 0, lost 1, doubled 1, reordered 0")?;
+    }
+    Ok(())
+}
+
+fn stranger(language: Language) -> Result<()> {
+    let arguments = ["--count", "1", "--wait", "60000"];
+    let (mut client, server) = client_of_ours(language, &arguments)?;
+    let peer = next(&server, "1 hello")?;
+    let stranger = UdpSocket::bind("127.0.0.1:0")?;
+    let peer = SocketAddr::from(([127, 0, 0, 1], peer.port()));
+    stranger.send_to(b"1 hello", peer)?;
+    stranger.send_to(b"I am your server", peer)?;
+    server.send_to(b"1 hello", peer)?;
+    ensure!(client.wait()? == Exit::Code(0), "{:?}", client.stderr());
+    client.wait_for("sent 1, returned 1, lost 0, doubled 0, reordered 0")?;
+    ensure!(client.stderr().is_empty(), "{:?}", client.stderr());
+    Ok(())
+}
+
+fn something_else(language: Language) -> Result<()> {
+    let arguments = ["--count", "1", "--wait", "500"];
+    let (mut client, server) = client_of_ours(language, &arguments)?;
+    let peer = next(&server, "1 hello")?;
+    for text in ["1 HELLO", "2 hello", "0 hello", "", "1 hello\x1b"] {
+        server.send_to(text.as_bytes(), peer)?;
+    }
+    ensure!(client.wait()? == Exit::Code(1), "{:?}", client.stderr());
+    let lines = client.stdout();
+    let told: Vec<&String> = lines
+        .iter()
+        .filter(|l| l.starts_with("unknown: "))
+        .collect();
+    let expected = ["1 HELLO", "2 hello", "0 hello", "", "1 hello\\u{1b}"]
+        .map(|text| format!("unknown: {text}"));
+    ensure!(told.into_iter().eq(&expected), "{lines:?}");
+    client.wait_for("lost: 1 hello")?;
+    client.wait_for("sent 1, returned 0, lost 1, doubled 0, reordered 0")?;
+    Ok(())
+}
+
+fn until_ctrl_c(language: Language) -> Result<()> {
+    for signal in [Signal::Interrupt, Signal::Terminate] {
+        let server = Server::start(NAME, Language::Rust)?;
+        let mut client = server.client(language, &["--every", "10"])?;
+        client.wait_for_lines(5, "receive: ")?;
+        ensure!(client.stop(signal)? == Exit::Code(0));
+        client.wait_for("sent ")?;
+        client.wait_for("round trip: min ")?;
+        ensure!(client.stderr().is_empty(), "{:?}", client.stderr());
+    }
+    Ok(())
+}
+
+fn unanswered(language: Language) -> Result<()> {
+    for signal in [Signal::Interrupt, Signal::Terminate] {
+        let arguments = ["--every", "10", "--wait", "60000"];
+        let (mut client, _server) = client_of_ours(language, &arguments)?;
+        client.wait_for_lines(3, "send: ")?;
+        client.signal(signal)?;
+        ensure!(client.wait_at_most(TWO_SECONDS)? == Exit::Code(1));
+        client.wait_for("lost: 3 hello")?;
+        client.wait_for("sent ")?;
+    }
+    Ok(())
+}
+
+fn idle_server_ends(language: Language) -> Result<()> {
+    for signal in [Signal::Interrupt, Signal::Terminate] {
+        let mut server = Server::start(NAME, language)?;
+        server.half.signal(signal)?;
+        let exit = server.half.wait_at_most(TWO_SECONDS)?;
+        ensure!(exit == Exit::Code(0), "{exit:?}");
+        ensure!(server.half.stderr().is_empty());
+    }
+    Ok(())
+}
+
+fn busy_server_ends(language: Language) -> Result<()> {
+    for signal in [Signal::Interrupt, Signal::Terminate] {
+        let mut server = Server::start(NAME, language)?;
+        let peer = socket(&server.address)?;
+        let done = Arc::new(AtomicBool::new(false));
+        let until = Arc::clone(&done);
+        let flood = thread::spawn(move || {
+            while !until.load(Ordering::Relaxed) {
+                let _ = peer.send(b"flood"); // refused, once it has ended
+            }
+        });
+        server.half.wait_for_lines(100, "send: flood")?;
+        server.half.signal(signal)?;
+        let exit = server.half.wait_at_most(TWO_SECONDS);
+        done.store(true, Ordering::Relaxed);
+        let _ = flood.join();
+        ensure!(exit? == Exit::Code(0));
+    }
+    Ok(())
+}
+
+fn closed_stdout(language: Language) -> Result<()> {
+    let mut command = lesson(NAME)?.half(language, "server")?;
+    let (mut server, stdout) =
+        Half::start_with_stdout(command.arg("127.0.0.1:0"))?;
+    let mut line = String::new();
+    let mut stdout = BufReader::new(stdout);
+    stdout.read_line(&mut line)?;
+    let address = line.trim_end().strip_prefix("listening on ");
+    let peer = socket(address.context("the address")?)?;
+    drop(stdout); // as `server | head -1` does
+
+    peer.send(b"hello")?;
+    ensure!(server.wait()? == Exit::Code(0), "{:?}", server.stderr());
+    ensure!(server.stderr().is_empty(), "{:?}", server.stderr());
+    Ok(())
+}
+
+fn nc(language: Language) -> Result<()> {
+    let server = Server::start(NAME, language)?;
+    let (host, port) = server.address.rsplit_once(':').unwrap_or_default();
+    // -w: ends when nothing has come for two seconds.
+    let arguments = ["-u", "-w", "2", host, port];
+    let echo = tool("nc", &arguments, "你好\nnc\n".as_bytes())?;
+    ensure!(echo == ["你好", "nc"], "{echo:?}");
+    Ok(())
+}
+
+fn socat(language: Language) -> Result<()> {
+    let server = Server::start(NAME, language)?;
+    let there = format!("UDP:{}", server.address);
+    // -t: goes on listening for two seconds after the end of stdin.
+    let echo = tool("socat", &["-t", "2", "-", &there], b"hello socat\n")?;
+    ensure!(echo == ["hello socat"], "{echo:?}");
+    Ok(())
+}
+
+/// What the path does to one message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Path {
+    Delivers,
+    LosesMessage,
+    LosesEcho,
+    Doubles,
+    /// Holds the echo back until the next one has gone through.
+    Overtaken,
+}
+
+/// Messages that go over the lossy path.
+const MESSAGES: usize = 150;
+
+/// What a lossy path does to each message: about a third goes wrong. The
+/// last one goes through, so that nothing is on its way when it is back.
+fn plan(seed: u64) -> Vec<Path> {
+    let mut random = Random(seed);
+    let mut plan: Vec<Path> = (1..MESSAGES)
+        .map(|_| match random.below(12) {
+            0 => Path::LosesMessage,
+            1 => Path::LosesEcho,
+            2 => Path::Doubles,
+            3 => Path::Overtaken,
+            _ => Path::Delivers,
+        })
+        .collect();
+    plan.push(Path::Delivers);
+    plan
+}
+
+/// Carries datagrams between one client and the server, as `plan` says.
+/// Returns the numbers that went back to the client, in that order.
+fn lossy(
+    front: &UdpSocket,
+    back: &UdpSocket,
+    plan: &[Path],
+) -> Result<Vec<usize>> {
+    let fate = |bytes: &[u8]| -> Result<(usize, Path)> {
+        let text = String::from_utf8_lossy(bytes);
+        let number: usize = text.split(' ').next().unwrap_or("").parse()?;
+        Ok((number, plan[number - 1]))
+    };
+    let mut buffer = [0; 100];
+    let mut held: Vec<(usize, Vec<u8>)> = Vec::new();
+    let mut delivered = Vec::new();
+    let mut outstanding = 0;
+    for message in 1..=plan.len() {
+        let (length, client) = front.recv_from(&mut buffer)?;
+        let (number, path) = fate(&buffer[..length])?;
+        ensure!(number == message, "{number} came instead of {message}");
+        if path == Path::LosesMessage {
+            continue;
+        }
+        back.send(&buffer[..length])?;
+        outstanding += 1;
+        // Some are left with the server for a while, and come back in a row.
+        while outstanding > 0 && (message % 3 == 0 || message == plan.len()) {
+            outstanding -= 1;
+            let echo = hear(back)?;
+            let (number, path) = fate(&echo)?;
+            match path {
+                Path::LosesMessage | Path::LosesEcho => continue,
+                Path::Overtaken => {
+                    held.push((number, echo));
+                    continue;
+                }
+                Path::Delivers | Path::Doubles => {}
+            }
+            let mut all = vec![(number, echo.clone())];
+            if path == Path::Doubles {
+                all.push((number, echo));
+            }
+            // Those that it overtook come after it; but the last one ends
+            // the client, so it comes last.
+            match number == plan.len() {
+                true => all.splice(0..0, held.drain(..)).for_each(drop),
+                false => all.append(&mut held),
+            }
+            for (number, echo) in all {
+                front.send_to(&echo, client)?;
+                delivered.push(number);
+            }
+        }
+    }
+    Ok(delivered)
+}
+
+fn lossy_path(language: Language) -> Result<()> {
+    for seed in [1, 20_261_121] {
+        let server = Server::start(NAME, Language::Rust)?;
+        let back = socket(&server.address)?;
+        let count = MESSAGES.to_string();
+        let pace = ["--count", &count, "--every", "4", "--wait", "4000"];
+        let (mut client, front) = client_of_ours(language, &pace)?;
+        let plan = plan(seed);
+        let delivered = lossy(&front, &back, &plan)?;
+        ensure!(client.wait()? == Exit::Code(1), "nothing was lost?");
+
+        // The same numbers, counted another way.
+        let lost: Vec<usize> = (1..=MESSAGES)
+            .filter(|number| !delivered.contains(number))
+            .collect();
+        let returned = MESSAGES - lost.len();
+        let doubled = delivered.len() - returned;
+        let first = |at: &usize| !delivered[..*at].contains(&delivered[*at]);
+        let overtaken = |at: &usize| {
+            delivered[..*at]
+                .iter()
+                .any(|earlier| *earlier > delivered[*at])
+        };
+        let reordered = (0..delivered.len())
+            .filter(|at| first(at) && overtaken(at))
+            .count();
+        for number in [lost.len(), doubled, reordered] {
+            ensure!(number > 3, "this path is too good: {plan:?}");
+        }
+        client.wait_for(&format!(
+            "sent {MESSAGES}, returned {returned}, lost {}, \
+             doubled {doubled}, reordered {reordered}",
+            lost.len()
+        ))?;
+        let lines = client.stdout();
+        let told = |start: &str| -> Vec<usize> {
+            let lines = lines.iter().filter_map(|l| l.strip_prefix(start));
+            lines
+                .filter_map(|l| l.split(' ').next()?.parse().ok())
+                .collect()
+        };
+        ensure!(told("lost: ") == lost, "lost: {lines:?}");
+        ensure!(told("send: ").len() == MESSAGES);
+        let (heard, again): (Vec<usize>, Vec<usize>) =
+            (0..delivered.len()).partition(first);
+        let number = |at: Vec<usize>| -> Vec<usize> {
+            at.into_iter().map(|at| delivered[at]).collect()
+        };
+        ensure!(told("receive: ") == number(heard), "received: {lines:?}");
+        ensure!(told("doubled: ") == number(again), "doubled: {lines:?}");
+    }
+    Ok(())
+}
