@@ -21,6 +21,9 @@ pub enum Language {
 pub enum Shape {
     /// `server` and `client`, at `HOST:PORT`.
     Tcp,
+    /// `server` and `client`, at `HOST:PORT`; the client says what comes on
+    /// its stdin.
+    Chat,
     /// `server` at `HOST:PORT` and `client` at a URL.
     Http,
     /// `server` and `client`, at a path.
@@ -109,6 +112,12 @@ pub static LESSONS: &[Lesson] = &[
         watch: "What the producer publishes to Redis reaches whoever listens.",
         exchange: ("Received from ", "messages"),
     },
+    Lesson {
+        name: "tcp-chat",
+        shape: Shape::Chat,
+        watch: "What one client says, all clients hear, in one order.",
+        exchange: ("Ada: ", "lines"),
+    },
 ];
 
 impl Lesson {
@@ -122,7 +131,9 @@ impl Lesson {
         match self.shape {
             Shape::Family { .. } => ["parent", "child"],
             Shape::Broker { halves, .. } => halves,
-            Shape::Tcp | Shape::Http | Shape::Pipe => ["server", "client"],
+            Shape::Tcp | Shape::Chat | Shape::Http | Shape::Pipe => {
+                ["server", "client"]
+            }
         }
     }
 
@@ -177,7 +188,9 @@ impl Lesson {
     /// half listens.
     pub fn free_address(&self, folder: &Path) -> Option<String> {
         match self.shape {
-            Shape::Tcp | Shape::Http => Some("127.0.0.1:0".to_owned()),
+            Shape::Tcp | Shape::Chat | Shape::Http => {
+                Some("127.0.0.1:0".to_owned())
+            }
             Shape::Pipe if cfg!(windows) => Some(format!(
                 r"\\.\pipe\lesson-{}",
                 folder.file_name().unwrap_or_default().display()

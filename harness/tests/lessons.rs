@@ -17,6 +17,8 @@ mod peer;
 #[cfg(unix)]
 mod redis;
 mod server;
+#[cfg(unix)]
+mod terminal;
 mod tour;
 mod workspace;
 
@@ -38,6 +40,9 @@ mod stdio_ipc;
 #[path = "../../http-echo/tests/http_echo.rs"]
 mod http_echo;
 
+#[path = "../../tcp-chat/tests/tcp_chat.rs"]
+mod tcp_chat;
+
 fn main() -> anyhow::Result<()> {
     check::raise_descriptor_limit();
     // One line each, so that two lessons can be added at the same time.
@@ -55,6 +60,7 @@ fn main() -> anyhow::Result<()> {
         #[cfg(unix)]
         redis_pubsub::tests(),
         http_echo::tests(),
+        tcp_chat::tests(),
     ];
     check::run(tests.into_iter().flatten())
 }
