@@ -9,6 +9,7 @@ use anyhow::{Context, Result, ensure};
 use harness::{Exit, Half, Language, Signal};
 
 use crate::check::{NC, Need, SOCAT, Test, both};
+use crate::echo;
 use crate::peer::{Listening, Peer};
 use crate::server::{Server, lesson, tool};
 #[cfg(unix)]
@@ -50,11 +51,15 @@ pub fn tests() -> Vec<Test> {
         on_unix(both("ctrl_c_ends_a_client", client_interrupted)),
         on_unix(both("ctrl_c_ends_a_server", server_interrupted)),
         on_unix(both("sigterm_ends_a_server_with_stuck_readers", busy)),
-        both("a_client_without_a_server_says_what_to_start", no_server),
+        both("a_client_without_a_server_says_what_to_start", |language| {
+            echo::no_server("tcp-chat", language)
+        }),
         both("a_second_server_at_the_address_is_refused", in_use),
         both("a_closed_stdout_ends_the_server_quietly", closed_stdout),
         both("quiet_prints_only_the_address", quiet),
-        both("help_and_mistakes", help),
+        both("help_and_mistakes", |language| {
+            echo::help("tcp-chat", language)
+        }),
         both("nc_takes_part", nc).map(|test| test.needs(NC)),
         both("socat_takes_part", socat).map(|test| test.needs(SOCAT)),
     ];
@@ -759,22 +764,6 @@ fn busy(language: Language) -> Result<()> {
     Ok(())
 }
 
-fn no_server(language: Language) -> Result<()> {
-    let lesson = lesson("tcp-chat")?;
-    let (listening, address) = Listening::bind(lesson.shape, "127.0.0.1:0")?;
-    drop(listening);
-    let mut command = lesson.half(language, "client")?;
-    let mut client = Half::start(command.arg(&address))?;
-    ensure!(client.wait()? == Exit::Code(1));
-    let stderr = client.stderr();
-    ensure!(stderr.len() == 1, "not one line: {stderr:?}");
-    for part in [format!("connect to {address}"), "start the server".into()] {
-        ensure!(stderr[0].contains(&part), "no '{part}' in {stderr:?}");
-    }
-    ensure!(client.stdout().is_empty(), "{:?}", client.stdout());
-    Ok(())
-}
-
 fn in_use(language: Language) -> Result<()> {
     let first = Server::start("tcp-chat", Language::Rust)?;
     let mut command = first.lesson.half(language, "server")?;
@@ -812,25 +801,6 @@ fn quiet(language: Language) -> Result<()> {
     ensure!(client.stdout().is_empty(), "{:?}", client.stdout());
     if cfg!(unix) {
         ensure!(server.stop()?.len() == 1);
-    }
-    Ok(())
-}
-
-fn help(language: Language) -> Result<()> {
-    for half in ["server", "client"] {
-        let run = |argument: &str| -> Result<(Exit, String)> {
-            let mut command = lesson("tcp-chat")?.half(language, half)?;
-            let mut program = Half::start(command.arg(argument))?;
-            let exit = program.wait()?;
-            let lines = [program.stdout(), program.stderr()].concat();
-            Ok((exit, lines.join("\n")))
-        };
-        let (exit, text) = run("--help")?;
-        ensure!(exit == Exit::Code(0), "{exit:?}");
-        ensure!(text.contains("Usage: ") && text.contains("--quiet"));
-        let (exit, text) = run("--no-such-flag")?;
-        ensure!(exit == Exit::Code(2), "{exit:?}");
-        ensure!(text.contains("--no-such-flag"), "{text}");
     }
     Ok(())
 }
