@@ -73,5 +73,6 @@ export function escaped(text) {
     NAMED[character] ?? `\\u{${character.codePointAt(0).toString(16)}}`)
 }
 
-const CONTROL = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu
+/** What would drive the reader's terminal. */
+export const CONTROL = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu
 const NAMED = { '\t': '\\t', '\n': '\\n', '\r': '\\r' }

@@ -222,22 +222,26 @@ impl Display for Escaped<'_> {
     }
 }
 
-/// Writes one character so that it cannot drive the reader's terminal: no
-/// control character, no line break, nothing that turns the direction of
-/// writing round.
-fn escape(character: char, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    match character {
+/// Would this character drive the reader's terminal, or mislead the reader?
+/// Control characters, line breaks, and what turns the direction of writing
+/// round.
+pub fn drives_terminal(character: char) -> bool {
+    matches!(
+        character,
         '\u{061C}'
-        | '\u{200E}'
-        | '\u{200F}'
-        | '\u{2028}'..='\u{202E}'
-        | '\u{2066}'..='\u{2069}' => {
-            write!(f, "{}", character.escape_default())
-        }
-        _ if character.is_control() => {
-            write!(f, "{}", character.escape_default())
-        }
-        _ => f.write_char(character),
+            | '\u{200E}'
+            | '\u{200F}'
+            | '\u{2028}'..='\u{202E}'
+            | '\u{2066}'..='\u{2069}'
+    ) || character.is_control()
+}
+
+/// Writes one character so that it cannot drive the reader's terminal.
+fn escape(character: char, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    if drives_terminal(character) {
+        write!(f, "{}", character.escape_default())
+    } else {
+        f.write_char(character)
     }
 }
 

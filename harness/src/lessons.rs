@@ -23,6 +23,9 @@ pub enum Shape {
     Tcp,
     /// `server` and `client`, at `HOST:PORT` of UDP.
     Udp,
+    /// `server` and `client`, at `HOST:PORT`; the client says what comes on
+    /// its stdin.
+    Chat,
     /// `server` at `HOST:PORT` and `client` at a URL.
     Http,
     /// `server` and `client`, at a path.
@@ -116,6 +119,12 @@ pub static LESSONS: &[Lesson] = &[
         exchange: ("receive: ", "echoes"),
     },
     Lesson {
+        name: "tcp-chat",
+        shape: Shape::Chat,
+        watch: "What one client says, all clients hear, in one order.",
+        exchange: ("Ada: ", "lines"),
+    },
+    Lesson {
         name: "event-emitter",
         shape: Shape::Solo(["channels", "emitter"]),
         watch: "Events within one process: channels, and Node's emitter.",
@@ -157,9 +166,11 @@ impl Lesson {
             Shape::Family { .. } => ["parent", "child"],
             Shape::Broker { halves, .. } => halves,
             Shape::Solo(programs) => programs,
-            Shape::Tcp | Shape::Udp | Shape::Http | Shape::Pipe => {
-                ["server", "client"]
-            }
+            Shape::Tcp
+            | Shape::Udp
+            | Shape::Chat
+            | Shape::Http
+            | Shape::Pipe => ["server", "client"],
         }
     }
 
@@ -233,7 +244,7 @@ impl Lesson {
     /// half listens.
     pub fn free_address(&self, folder: &Path) -> Option<String> {
         match self.shape {
-            Shape::Tcp | Shape::Udp | Shape::Http => {
+            Shape::Tcp | Shape::Udp | Shape::Chat | Shape::Http => {
                 Some("127.0.0.1:0".to_owned())
             }
             Shape::Pipe if cfg!(windows) => Some(format!(

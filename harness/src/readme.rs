@@ -22,15 +22,23 @@ pub struct Transcript {
 }
 
 impl Transcript {
+    /// What the command writes to the half's stdin: it is of the form
+    /// `echo TEXT | cargo run ...` then.
+    pub fn input(&self) -> Option<String> {
+        let (echo, _) = self.command.as_ref()?.split_once(" | ")?;
+        Some(format!("{}\n", echo.strip_prefix("echo ")?))
+    }
+
     /// The half that the command runs, and its arguments, where it is of
     /// the form `cargo run -p LESSON --bin HALF [-- ARGUMENTS]`.
     pub fn half(&self, lesson: &str) -> Option<(&str, Vec<&str>)> {
         let run = format!("cargo run -p {lesson} --bin ");
-        let mut words = self
-            .command
-            .as_ref()?
-            .strip_prefix(&run)?
-            .split_whitespace();
+        let command = self.command.as_ref()?;
+        let command = match command.split_once(" | ") {
+            Some((_, after)) => after,
+            None => command,
+        };
+        let mut words = command.strip_prefix(&run)?.split_whitespace();
         let half = words.next()?;
         Some((half, words.skip_while(|word| *word == "--").collect()))
     }

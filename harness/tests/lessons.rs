@@ -18,6 +18,8 @@ mod random;
 #[cfg(unix)]
 mod redis;
 mod server;
+#[cfg(unix)]
+mod terminal;
 mod tour;
 mod workspace;
 
@@ -39,6 +41,9 @@ mod stdio_ipc;
 
 #[path = "../../udp-echo/tests/udp_echo.rs"]
 mod udp_echo;
+
+#[path = "../../tcp-chat/tests/tcp_chat.rs"]
+mod tcp_chat;
 
 #[cfg(unix)]
 #[path = "../../shared-memory/tests/shared_memory.rs"]
@@ -67,6 +72,7 @@ fn main() -> anyhow::Result<()> {
         fork_ipc::tests(),
         stdio_ipc::tests(),
         udp_echo::tests(),
+        tcp_chat::tests(),
         #[cfg(unix)]
         shared_memory::tests(),
         event_emitter::tests(),

@@ -1,6 +1,8 @@
 //! The matrix: every pairing of Rust and Node, held against the transcripts
 //! in the lesson's README. So they cannot rot.
 
+use std::io::Write;
+
 use anyhow::{Context, Result, ensure};
 use harness::readme::{Transcript, transcripts};
 use harness::{
@@ -106,6 +108,9 @@ fn replay_server(
     let running = &mut pair.first;
     let talking = pair.second.as_mut().context("no client")?;
     let address = pair.address.context("no address")?;
+    if let Some(input) = client.input() {
+        talking.take_stdin()?.write_all(input.as_bytes())?;
+    }
     ensure!(talking.wait()? == Exit::Code(0), "{:?}", talking.stderr());
 
     // The server has said everything when it has said as much as the README.
@@ -209,7 +214,8 @@ fn paced<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
 }
 
 fn compare(half: &str, expected: &[String], actual: &[String]) -> Result<()> {
-    let [expected, actual] = [expected, actual].map(without_times);
+    let [expected, actual] =
+        [expected, actual].map(|lines| without_ports(&without_times(lines)));
     ensure!(
         expected == actual,
         "the {half} differs from the README\n\
@@ -233,6 +239,25 @@ fn without_times(lines: &[String]) -> Vec<String> {
             }
         }
         words.join(" ")
+    };
+    lines.iter().map(without).collect()
+}
+
+/// The port that the system gave a client is another one each time. It has
+/// five digits: `127.0.0.1:50514` becomes `127.0.0.1:#`.
+fn without_ports(lines: &[String]) -> Vec<String> {
+    let without = |line: &String| {
+        let mut parts = line.split("127.0.0.1:");
+        let mut text = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let after = part.trim_start_matches(|c: char| c.is_ascii_digit());
+            text.push_str("127.0.0.1:");
+            match part.len() - after.len() {
+                5 => text.push_str(&format!("#{after}")),
+                _ => text.push_str(part),
+            }
+        }
+        text
     };
     lines.iter().map(without).collect()
 }

@@ -1,5 +1,6 @@
 //! Shows one lesson: builds it, starts its pair, prints their lines.
 
+use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -16,6 +17,9 @@ use crate::screen;
 
 /// Few messages at a quick pace: a look, not a wait.
 const PACE: [&str; 4] = ["--count", "3", "--every", "200"];
+
+/// What a client says in a chat.
+const SAID: &[u8] = b"hello\nhow are you?\nbye\n";
 
 /// Builds and shows `lesson`, its second half written in `second`. It counts
 /// as hung when it takes longer than `limit`.
@@ -93,6 +97,10 @@ fn play(
         print_line(lesson, languages, half, stream, line);
     };
     let arguments = match lesson.shape {
+        Shape::Chat => Arguments {
+            first: &[],
+            second: &["--name", "Ada"],
+        },
         Shape::Family { .. } => Arguments {
             first: &PACE,
             second: &[],
@@ -104,6 +112,9 @@ fn play(
         },
     };
     let mut pair = lesson.start(languages, arguments, print)?;
+    if let (Shape::Chat, Some(client)) = (lesson.shape, &pair.second) {
+        client.take_stdin()?.write_all(SAID)?;
+    }
     for exit in pair.finish(limit).context("it hangs; stopped")? {
         if exit != Exit::Code(0) {
             bail!("a half ended with {exit:?}");

@@ -1,0 +1,6 @@
+#![doc = include_str!("../README.md")]
+
+pub mod lines;
+pub mod queue;
+pub mod room;
+pub mod terminal;

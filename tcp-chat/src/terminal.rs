@@ -1,0 +1,198 @@
+//! What the user types, and what the user sees.
+//!
+//! Where both stdin and stdout are a terminal, there is a line editor with a
+//! history, and lines that arrive are shown above the line being typed.
+//! Elsewhere bytes go through as they are.
+//!
+//! The keyboard is read on a thread of its own. Not by `tokio::io::stdin()`:
+//! its read cannot be taken back, so the program would not end before Enter.
+
+use std::io::{self, IsTerminal, Read, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use common::log;
+use rustyline::error::ReadlineError;
+use rustyline::history::DefaultHistory;
+use rustyline::{Config, Editor, ExternalPrinter};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// What stands before the line being typed.
+const PROMPT: &str = "> ";
+
+/// How many lines may wait to be shown; then less is read from the server.
+const WAITING: usize = 256;
+
+/// How long the editor may take to show the last lines.
+const PATIENCE: Duration = Duration::from_millis(300);
+
+/// What the user types.
+#[derive(Debug)]
+pub struct Input {
+    pieces: mpsc::Receiver<Vec<u8>>,
+    is_terminal: bool,
+}
+
+impl Input {
+    /// The next bytes; `None` at the end, which is Ctrl-D in the editor.
+    pub async fn next(&mut self) -> Option<Vec<u8>> {
+        self.pieces.recv().await
+    }
+
+    /// Does a person sit there?
+    pub fn is_terminal(&self) -> bool {
+        self.is_terminal
+    }
+}
+
+/// What the user sees. Dropped, it gives the terminal back as it was.
+#[derive(Debug)]
+pub struct Screen(Option<Printer>);
+
+/// The thread that hands lines to the editor, which may keep it waiting.
+#[derive(Debug)]
+struct Printer {
+    lines: mpsc::Sender<String>,
+    done: std::sync::mpsc::Receiver<()>,
+    /// The editor has the terminal, and has changed its modes.
+    editing: Arc<AtomicBool>,
+    #[cfg(unix)]
+    modes: rustix::termios::Termios,
+}
+
+/// Begins to read what is typed. Ctrl-C in the editor, where it is a key like
+/// any other, cancels `stop`.
+pub fn open(stop: &CancellationToken) -> (Input, Screen) {
+    let editor = (io::stdin().is_terminal() && io::stdout().is_terminal())
+        .then(|| edit(stop.clone()))
+        .and_then(io::Result::ok);
+    editor.unwrap_or_else(|| (pass_through(), Screen(None)))
+}
+
+/// Reads a pipe or a file, or a terminal that no editor works with.
+fn pass_through() -> Input {
+    let (sender, pieces) = mpsc::channel(1);
+    thread::spawn(move || {
+        let mut buffer = vec![0; 16 * 1024];
+        while let Ok(length @ 1..) = io::stdin().read(&mut buffer) {
+            if sender.blocking_send(buffer[..length].to_vec()).is_err() {
+                break;
+            }
+        }
+    });
+    Input {
+        pieces,
+        is_terminal: false,
+    }
+}
+
+fn edit(stop: CancellationToken) -> io::Result<(Input, Screen)> {
+    #[cfg(unix)]
+    let modes = rustix::termios::tcgetattr(rustix::stdio::stdin())?;
+    let config = Config::builder()
+        .auto_add_history(true)
+        // Several lines that are pasted are several lines that are said.
+        .bracketed_paste(false)
+        .build();
+    let mut editor = Editor::<(), DefaultHistory>::with_config(config)
+        .map_err(io::Error::other)?;
+    let printer = editor.create_external_printer().map_err(io::Error::other)?;
+
+    let editing = Arc::new(AtomicBool::new(true));
+    let (typed, pieces) = mpsc::channel(1);
+    let reading = Arc::clone(&editing);
+    thread::spawn(move || {
+        loop {
+            match editor.readline(PROMPT) {
+                Ok(line) => {
+                    let line = format!("{line}\n");
+                    if typed.blocking_send(line.into()).is_err() {
+                        break;
+                    }
+                }
+                Err(ReadlineError::Eof) => break,
+                Err(_) => {
+                    stop.cancel();
+                    break;
+                }
+            }
+        }
+        // Each time it returns, readline() has given the terminal back.
+        reading.store(false, Ordering::SeqCst);
+    });
+
+    let (lines, waiting) = mpsc::channel(WAITING);
+    let (finished, done) = std::sync::mpsc::channel();
+    thread::spawn(move || {
+        if show(waiting, printer).is_ok() {
+            let _ = finished.send(());
+        }
+    });
+    let input = Input {
+        pieces,
+        is_terminal: true,
+    };
+    let printer = Printer {
+        lines,
+        done,
+        editing,
+        #[cfg(unix)]
+        modes,
+    };
+    Ok((input, Screen(Some(printer))))
+}
+
+/// Shows lines above the one being typed, until there will be no more.
+fn show(
+    mut lines: mpsc::Receiver<String>,
+    mut printer: impl ExternalPrinter,
+) -> rustyline::Result<()> {
+    while let Some(mut text) = lines.blocking_recv() {
+        // What has come together is drawn together.
+        while let Ok(next) = lines.try_recv() {
+            text.push_str(&next);
+        }
+        printer.print(text)?;
+    }
+    // A text is drawn some time after print() has taken it; but print()
+    // takes one only when the one before the last has been drawn. So wait
+    // for two that show nothing: one line up, one line down.
+    printer.print("\x1bM\n".to_owned())?;
+    printer.print("\x1bM\n".to_owned())
+}
+
+impl Screen {
+    /// Shows a line. Waits while the editor is busy with something else.
+    pub async fn line(&self, text: impl std::fmt::Display) {
+        match &self.0 {
+            None => log::line(text),
+            Some(printer) => {
+                let _ = printer.lines.send(format!("{text}\n")).await;
+            }
+        }
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        let Some(printer) = self.0.take() else {
+            return;
+        };
+        drop(printer.lines);
+        let _ = printer.done.recv_timeout(PATIENCE);
+        // A read of the keyboard cannot be taken back: the editor waits in
+        // it until the program ends. So its work is done for it.
+        if printer.editing.load(Ordering::SeqCst) {
+            #[cfg(unix)]
+            let _ = rustix::termios::tcsetattr(
+                rustix::stdio::stdin(),
+                rustix::termios::OptionalActions::Drain,
+                &printer.modes,
+            );
+            let _ = writeln!(io::stdout());
+        }
+    }
+}

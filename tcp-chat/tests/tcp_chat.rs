@@ -1,0 +1,929 @@
+//! What tcp-chat promises.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, ErrorKind, Write};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use harness::{Exit, Half, Language, Signal};
+
+use crate::check::{NC, Need, SOCAT, Test, both};
+use crate::echo;
+use crate::peer::{Listening, Peer};
+use crate::server::{Server, lesson, tool};
+#[cfg(unix)]
+use crate::terminal::Terminal;
+
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+const FELL: &str = "* you fell too far behind: goodbye";
+
+/// A signal's way, on a machine that has much else to do, included.
+const TWO_SECONDS: Duration = Duration::from_secs(4);
+
+pub fn tests() -> Vec<Test> {
+    let on_proc = |tests: [Test; 2]| tests.map(|t| t.needs(Need::Proc));
+    let on_unix = |tests: [Test; 2]| tests.map(|t| t.needs(Need::Unix));
+    let tests = [
+        both("everybody_hears_all_in_one_order", one_order),
+        both("a_line_may_come_in_pieces", pieces),
+        both("ten_lines_may_come_at_once", ten_at_once),
+        both("a_split_character_is_heard_whole", split_character),
+        both("the_last_line_needs_no_end", no_end),
+        both("a_line_over_64_kib_is_refused_alone", too_long),
+        on_proc(both("a_line_without_end_takes_no_memory", endless)),
+        both("a_line_that_is_not_utf8_is_refused_alone", not_utf8),
+        both("no_client_can_drive_anothers_terminal", hostile_text),
+        both("a_hostile_server_cannot_either", hostile_server),
+        both("names_are_checked", names),
+        both("whoever_leaves_in_any_way_is_announced", leaving),
+        on_proc(both("nothing_is_left_of_those_who_leave", nothing_left)),
+        both("who_does_not_read_is_dropped_with_a_word", stuck),
+        both("who_floods_and_does_not_read_is_held_back", flood),
+        on_proc(both("stuck_readers_do_not_fill_the_memory", memory)),
+        on_proc(both("a_dropped_client_is_gone_in_the_end", overdue)),
+        both("one_line_reaches_1000_clients", thousand),
+        both("100000_lines_from_a_pipe_are_heard", many_lines),
+        both("clients_of_both_languages_talk", talk),
+        both("the_servers_end_ends_a_client", servers_end),
+        both("a_killed_server_ends_a_client", killed_server),
+        on_unix(both("ctrl_c_ends_a_client", client_interrupted)),
+        on_unix(both("ctrl_c_ends_a_server", server_interrupted)),
+        on_unix(both("sigterm_ends_a_server_with_stuck_readers", busy)),
+        both("a_client_without_a_server_says_what_to_start", |language| {
+            echo::no_server("tcp-chat", language)
+        }),
+        both("a_second_server_at_the_address_is_refused", in_use),
+        both("a_closed_stdout_ends_the_server_quietly", closed_stdout),
+        both("quiet_prints_only_the_address", quiet),
+        both("help_and_mistakes", |language| {
+            echo::help("tcp-chat", language)
+        }),
+        both("nc_takes_part", nc).map(|test| test.needs(NC)),
+        both("socat_takes_part", socat).map(|test| test.needs(SOCAT)),
+    ];
+    #[cfg(unix)]
+    let typing = [
+        both("what_arrives_does_not_tear_the_line", no_tearing),
+        both("a_line_of_several_rows_is_not_torn_either", long_line),
+        both("the_editor_has_a_history", history),
+        both("ctrl_c_leaves_at_once", |half| leave(half, "half\x03")),
+        both("ctrl_d_leaves_at_once", |half| leave(half, "\x04")),
+        both("the_servers_end_leaves_at_once", end_while_typing),
+    ];
+    #[cfg(not(unix))]
+    let typing: [[Test; 2]; 0] = [];
+    let all = tests.into_iter().chain(typing).flatten();
+    all.map(|test| test.of("tcp-chat")).collect()
+}
+
+/// Somebody in the room, whom we drive.
+struct Guest {
+    peer: Peer,
+    lines: BufReader<Peer>,
+}
+
+impl Guest {
+    /// Joins and waits until the server says so.
+    fn join(server: &Server) -> Result<Self> {
+        let peer = server.connect()?;
+        let lines = BufReader::new(peer.try_clone()?);
+        let mut guest = Self { peer, lines };
+        guest.hear_until(" joined")?;
+        Ok(guest)
+    }
+
+    fn named(server: &Server, name: &str) -> Result<Self> {
+        let mut guest = Self::join(server)?;
+        guest.say(&format!("/name {name}"))?;
+        guest.hear_until(&format!(" is now {name}"))?;
+        Ok(guest)
+    }
+
+    fn say(&mut self, line: &str) -> Result<()> {
+        Ok(self.peer.write_all(format!("{line}\n").as_bytes())?)
+    }
+
+    /// The next line.
+    fn hear(&mut self) -> Result<String> {
+        let mut line = String::new();
+        self.lines.read_line(&mut line).context("hear")?;
+        let whole = line.strip_suffix('\n');
+        Ok(whole
+            .with_context(|| format!("ended: {line:?}"))?
+            .to_owned())
+    }
+
+    fn expect(&mut self, expected: &str) -> Result<()> {
+        let heard = self.hear()?;
+        let start: String = heard.chars().take(200).collect();
+        ensure!(heard == expected, "expected {expected:.200}, got {start}");
+        Ok(())
+    }
+
+    /// Hears lines until one ends so; returns all of them.
+    fn hear_until(&mut self, end: &str) -> Result<Vec<String>> {
+        let mut heard = vec![self.hear()?];
+        while !heard.iter().next_back().is_some_and(|h| h.ends_with(end)) {
+            heard.push(self.hear()?);
+        }
+        Ok(heard)
+    }
+
+    /// Hears lines until the server closes.
+    fn rest(self) -> Result<Vec<String>> {
+        let lines = self.lines.lines();
+        lines.map(|line| line.context("hear the rest")).collect()
+    }
+}
+
+/// Two guests who have heard all that has been said so far.
+fn two(server: &Server) -> Result<[Guest; 2]> {
+    let mut ada = Guest::named(server, "Ada")?;
+    let bob = Guest::named(server, "Bob")?;
+    ada.hear_until(" is now Bob")?;
+    Ok([ada, bob])
+}
+
+/// How many descriptors the server has open.
+fn descriptors(server: &Server) -> Result<usize> {
+    let folder = format!("/proc/{}/fd", server.half.id());
+    Ok(std::fs::read_dir(folder)?.count())
+}
+
+/// Asks again and again, and lets the server do something in between.
+fn wait_until(
+    server: &Server,
+    what: &str,
+    holds: impl Fn() -> Result<bool>,
+) -> Result<()> {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !holds()? {
+        ensure!(Instant::now() < deadline, "waited too long: {what}");
+        let mut guest = Guest::join(server)?;
+        guest.peer.finish()?;
+        guest.peer.rest()?;
+    }
+    Ok(())
+}
+
+fn one_order(language: Language) -> Result<()> {
+    let server = Server::start("tcp-chat", language)?;
+    let mut guests = Vec::new();
+    for i in 0..5 {
+        guests.push(Guest::named(&server, &format!("guest{i}"))?);
+    }
+    let (_, earlier) = guests.split_last_mut().context("nobody")?;
+    for guest in earlier {
+        guest.hear_until(" is now guest4")?;
+    }
+    // All talk at once, in pieces that are not lines.
+    let talking = guests.iter().map(|guest| {
+        let mut peer = guest.peer.try_clone()?;
+        Ok(thread::spawn(move || {
+            let lines: String = (0..200).map(|i| format!("{i}\n")).collect();
+            let mut pieces = lines.as_bytes().chunks(7);
+            pieces.try_for_each(|piece| peer.write_all(piece))
+        }))
+    });
+    let talking: Vec<thread::JoinHandle<std::io::Result<()>>> =
+        talking.collect::<Result<_>>()?;
+    let mut orders = BTreeSet::new();
+    for guest in &mut guests {
+        let heard: Result<Vec<_>> = (0..1000).map(|_| guest.hear()).collect();
+        orders.insert(heard?);
+    }
+    for talking in talking {
+        talking.join().ok().context("the writer panicked")??;
+    }
+    ensure!(orders.len() == 1, "{} different orders", orders.len());
+    let order = orders.pop_first().unwrap_or_default();
+    for i in 0..5 {
+        let name = format!("guest{i}: ");
+        let said = order.iter().filter_map(|line| line.strip_prefix(&name));
+        let expected: Vec<String> = (0..200).map(|i| i.to_string()).collect();
+        ensure!(said.eq(&expected), "lines of {name} are missing or moved");
+    }
+    Ok(())
+}
+
+fn pieces(language: Language) -> Result<()> {
+    let server = Server::start("tcp-chat", language)?;
+    let [mut ada, mut bob] = two(&server)?;
+    for byte in b"hello in pieces" {
+        ada.peer.write_all(&[*byte])?;
+    }
+    // Half a line is not heard: what Bob says comes first.
+    bob.say("first")?;
+    bob.expect("Bob: first")?;
+    ada.peer.write_all(b"\nsec")?;
+    bob.expect("Ada: hello in pieces")?;
+    ada.peer.write_all(b"ond\r\n")?;
+    bob.expect("Ada: second")
+}
+
+fn ten_at_once(language: Language) -> Result<()> {
+    let server = Server::start("tcp-chat", language)?;
+    let [mut ada, mut bob] = two(&server)?;
+    let lines: String = (0..10).map(|i| format!("line {i}\n\n")).collect();
+    ada.peer.write_all(lines.as_bytes())?;
+    for i in 0..10 {
+        bob.expect(&format!("Ada: line {i}"))?; // the empty ones are not said
+    }
+    Ok(())
+}
+
+fn split_character(language: Language) -> Result<()> {
+    let server = Server::start("tcp-chat", language)?;
+    let [mut ada, mut bob] = two(&server)?;
+    for byte in "a中😀é\n".as_bytes() {
+        ada.peer.write_all(&[*byte])?;
+        // Answered, so the next byte is a read of its own.
+        bob.say("?")?;
+        while ada.hear()? != "Bob: ?" {}
+    }
+    bob.hear_until("Ada: a中😀é")?;
+    Ok(())
+}
+
+fn no_end(language: Language) -> Result<()> {
+    let server = Server::start("tcp-chat", language)?;
+    let [mut ada, mut bob] = two(&server)?;
+    ada.peer.write_all(b"hello\nwithout an end")?;
+    ada.peer.finish()?;
+    bob.expect("Ada: hello")?;
+    bob.expect("Ada: without an end")?;
+    bob.expect("* Ada left")?;
+    let rest = ada.rest()?;
+    ensure!(rest == ["Ada: hello", "Ada: without an end"], "{rest:?}");
+    Ok(())
+}
+
+fn too_long(language: Language) -> Result<()> {
+    let server = Server::start("tcp-chat", language)?;
+    let [mut ada, mut bob] = two(&server)?;
+    let longest = "x".repeat(64 * KIB);
+    ada.say(&longest)?;
+    bob.expect(&format!("Ada: {longest}"))?;
+    ada.expect(&format!("Ada: {longest}"))?;
+
+    ada.say(&format!("{longest}x"))?;
+    ada.expect("* not sent: a line may have 65536 bytes")?;
+    // Told before its end, once; and the line after it is a good one.
+    for _ in 0..20 {
+        ada.peer.write_all(longest.as_bytes())?;
+    }
+    ada.expect("* not sent: a line may have 65536 bytes")?;
+    ada.peer.write_all(b"the end of it\nI am still here\n")?;
+    ada.expect("Ada: I am still here")?;
+    bob.expect("Ada: I am still here")
+}
+
+fn endless(language: Language) -> Result<()> {
+    let server = Server::start("tcp-chat", language)?;
+    let [mut ada, mut bob] = two(&server)?;
+    let peak = || server.half.peak_memory().context("/proc/PID/status");
+    let before = peak()?;
+    let piece = vec![b'x'; MIB];
+    for _ in 0..256 {
+        ada.peer.write_all(&piece)?;
+    }
+    ada.say("")?;
+    ada.say("sorry")?;
+    ada.expect("* not sent: a line may have 65536 bytes")?;
+    bob.expect("Ada: sorry")?;
+    let more = peak()?.saturating_sub(before) as usize;
+    // Node throws its read buffers away and cleans up some time later.
+    let most = match language {
+        Language::Rust => 2 * MIB,
+        Language::Node => 64 * MIB,
+    };
+    ensure!(more < most, "{} KiB more", more / KIB);
+    Ok(())
+}
+
+fn not_utf8(language: Language) -> Result<()> {
+    let server = Server::start("tcp-chat", language)?;
+    let [mut ada, mut bob] = two(&server)?;
+    ada.peer.write_all(b"\xFF\xFE\n\xE4\xB8\nok\n")?;
+    ada.expect("* not sent: a line must be UTF-8")?;
+    ada.expect("* not sent: a line must be UTF-8")?;
+    ada.expect("Ada: ok")?;
+    bob.expect("Ada: ok")
+}
+
+fn hostile_text(language: Language) -> Result<()> {
+    let server = Server::start("tcp-chat", language)?;
+    let [mut ada, mut bob] = two(&server)?;
+    for (said, heard) in [
+        ("\x1b[2Jbye\x07", " [2Jbye "),
+        ("\rBob: I was never here", " Bob: I was never here"),
+        ("a\tb\u{9b}c\u{202e}d\u{2028}e\0", "a b c d e "),
+        ("中\u{feff}😀", "中\u{feff}😀"),
+    ] {
+        ada.say(said)?;
+        bob.expect(&format!("Ada: {heard}"))?;
+    }
+    Ok(())
+}
+
+/// A client, and the server it talks to: us.
+fn client_of_ours(
+    language: Language,
+    arguments: &[&str],
+) -> Result<(Half, Peer)> {
+    let lesson = lesson("tcp-chat")?;
+    let (listening, address) = Listening::bind(lesson.shape, "127.0.0.1:0")?;
+    let mut command = lesson.half(language, "client")?;
+    let client = Half::start(command.arg(&address).args(arguments))?;
+    Ok((client, listening.accept()?))
+}
+
+fn hostile_server(language: Language) -> Result<()> {
+    let (mut client, mut peer) = client_of_ours(language, &[])?;
+    peer.write_all("\x1b[2J\r\u{9b}\u{202e}中\n".as_bytes())?;
+    peer.write_all(b"\xFF\n")?;
+    peer.write_all(&vec![b'x'; 10 * MIB])?;
+    peer.write_all("\nthe end\nhalf a li".as_bytes())?;
+    peer.finish()?;
+    ensure!(client.wait()? == Exit::Code(0), "{:?}", client.stderr());
+    let expected = [
+        "connected.",
+        "\\u{1b}[2J\\r\\u{9b}\\u{202e}中",
+        "(a line that cannot be shown)",
+        "(a line that cannot be shown)",
+        "the end",
+        "half a li",
+        "disconnected.",
+    ];
+    ensure!(client.stdout() == expected, "{:?}", client.stdout());
+    Ok(())
+}
+
+fn names(language: Language) -> Result<()> {
+    let server = Server::start("tcp-chat", language)?;
+    let [mut ada, mut bob] = two(&server)?;
+    let long = "x".repeat(25);
+    for name in [
+        "",
+        " ",
+        "*",
+        "a b",
+        "Ada:",
+        "127.0.0.1:1",
+        "a\u{200b}b",
+        "\u{3164}",
+        "Ada\u{202e}",
+        "a\x1bb",
+        &long,
+    ] {
+        bob.say(&format!("/name {name}"))?;
+        bob.expect("* not a name: 1 to 24 letters, digits, - or _")?;
+    }
+    bob.say("/name")?;
+    bob.expect("* not a name: 1 to 24 letters, digits, - or _")?;
+    for name in ["Ada", "ada", "ADA", "Server", "server"] {
+        bob.say(&format!("/name {name}"))?;
+        bob.expect(&format!("* the name {name} is taken"))?;
+    }
+    // What only begins like it is said.
+    bob.say("/names are nice")?;
+    bob.expect("Bob: /names are nice")?;
+    bob.say(&format!("/name {}", &long[..24]))?;
+    bob.expect(&format!("* Bob is now {}", &long[..24]))?;
+    bob.say("/name 李_雷-2\r")?;
+    bob.hear_until(" is now 李_雷-2")?;
+    ada.hear_until(" is now 李_雷-2")?;
+    // A name is free when its owner has gone.
+    ada.say("/name bob")?;
+    ada.expect("* Ada is now bob")?;
+    drop(ada);
+    bob.hear_until("* bob left")?;
+    bob.say("/name bob")?;
+    bob.expect("* 李_雷-2 is now bob")
+}
+
+fn leaving(language: Language) -> Result<()> {
+    let server = Server::start("tcp-chat", language)?;
+    let mut ada = Guest::named(&server, "Ada")?;
+    for client in [Language::Rust, Language::Node] {
+        let mut bob = server.client(client, &["--name", "Bob"])?;
+        ada.hear_until(" is now Bob")?;
+        bob.stop(Signal::Kill)?;
+        ada.expect("* Bob left")?;
+    }
+    let mut bob = Guest::named(&server, "Bob")?;
+    ada.hear_until(" is now Bob")?;
+    bob.say("half a line")?;
+    bob.peer.write_all(b"that is never comple")?;
+    bob.expect("Bob: half a line")?;
+    drop(bob.lines);
+    bob.peer.reset()?;
+    ada.expect("Bob: half a line")?;
+    ada.expect("* Bob left")?;
+
+    let bob = Guest::named(&server, "Bob")?;
+    ada.hear_until(" is now Bob")?;
+    bob.peer.finish()?;
+    ada.expect("* Bob left")?;
+    ensure!(bob.rest()?.is_empty());
+
+    ada.say("still here")?;
+    ada.expect("Ada: still here")?;
+    drop(ada);
+    server.half.wait_for("* Ada left")?;
+    Ok(())
+}
+
+fn nothing_left(language: Language) -> Result<()> {
+    let server = Server::start("tcp-chat", language)?;
+    let mut ada = Guest::named(&server, "Ada")?;
+    let before = descriptors(&server)?;
+    for round in 0..3 {
+        let mut guests = Vec::new();
+        for i in 0..30 {
+            guests.push(Guest::named(&server, &format!("guest{i}"))?);
+        }
+        ensure!(descriptors(&server)? >= before + 30);
+        // They end, break off, or leave without a word in the middle.
+        for mut guest in guests {
+            match round {
+                0 => guest.peer.finish()?,
+                1 => {
+                    drop(guest.lines);
+                    guest.peer.reset()?;
+                }
+                _ => guest.peer.write_all(b"half a li")?,
+            }
+        }
+        let mut left = 0;
+        while left < 30 {
+            left += usize::from(ada.hear()?.ends_with(" left"));
+        }
+        wait_until(&server, "all descriptors are closed", || {
+            Ok(descriptors(&server)? == before)
+        })?;
+    }
+    let used = idle_cpu_time(&server, &mut ada)?;
+    ensure!(used < Duration::from_millis(250), "it spins: {used:?}");
+    Ok(())
+}
+
+/// The processor time that passes in the server while a client waits for
+/// half a second.
+fn idle_cpu_time(server: &Server, guest: &mut Guest) -> Result<Duration> {
+    let time = || server.half.cpu_time().context("/proc/PID/stat");
+    let before = time()?;
+    guest.say("before")?;
+    guest.hear_until("before")?;
+    thread::sleep(Duration::from_millis(500));
+    Ok(time()? - before)
+}
+
+/// Says `line` again and again until so many others have been dropped for
+/// not reading it; all that is said in between is heard.
+fn drop_others(ada: &mut Guest, line: &str, count: usize) -> Result<()> {
+    let said = format!("Ada: {line}");
+    let mut dropped = 0;
+    while dropped < count {
+        ada.say(line)?;
+        loop {
+            let heard = ada.hear()?;
+            if heard == said {
+                break;
+            }
+            ensure!(heard.ends_with(" fell too far behind"), "{heard:.200}");
+            dropped += 1;
+        }
+    }
+    Ok(())
+}
+
+/// A client that talks, and one that has read nothing and was dropped.
+fn drop_one(server: &Server) -> Result<(Guest, Guest)> {
+    let stuck = Guest::named(server, "Stuck")?;
+    let mut ada = Guest::named(server, "Ada")?;
+    drop_others(&mut ada, &"x".repeat(32 * KIB), 1)?;
+    server.half.wait_for("* Stuck fell too far behind")?;
+    Ok((ada, stuck))
+}
+
+fn stuck(language: Language) -> Result<()> {
+    let server = Server::start("tcp-chat", language)?;
+    let (mut ada, stuck) = drop_one(&server)?;
+    // The others go on, and its name is free.
+    ada.say("/name stuck")?;
+    ada.expect("* Ada is now stuck")?;
+    // It starts to read again: whole lines, and the word at the end.
+    let heard = stuck.rest()?;
+    let (last, earlier) = heard.split_last().context("nothing")?;
+    ensure!(last == FELL, "{last:.200}");
+    let expected = "x".repeat(32 * KIB);
+    let torn = earlier.iter().filter(|line| {
+        line.strip_prefix("Ada: ")
+            .is_some_and(|said| said != expected)
+    });
+    ensure!(torn.count() == 0, "it was told half a line");
+    Ok(())
+}
+
+fn flood(language: Language) -> Result<()> {
+    let server = Server::start("tcp-chat", language)?;
+    let mut ada = Guest::named(&server, "Ada")?;
+    let flooder = Guest::named(&server, "Flooder")?;
+    ada.hear_until(" is now Flooder")?;
+    let mut writer = flooder.peer.try_clone()?;
+    let writing = thread::spawn(move || {
+        let lines = "y\n".repeat(32 * KIB);
+        while writer.write_all(lines.as_bytes()).is_ok() {}
+    });
+    // Ada reads what comes, and is not dropped; and it comes to an end, as
+    // the flooder reads nothing.
+    let reading = thread::spawn(move || -> Result<()> {
+        loop {
+            let line = ada.hear()?;
+            if line == "Bob: are you there?" {
+                return Ok(());
+            }
+            ensure!(line == "Flooder: y" || line.starts_with("* "), "{line}");
+        }
+    });
+    let mut bob = Guest::named(&server, "Bob")?;
+    bob.say("are you there?")?;
+    reading.join().ok().context("the reader panicked")??;
+    flooder.peer.finish()?;
+    writing.join().ok().context("the writer panicked")
+}
+
+fn memory(language: Language) -> Result<()> {
+    let server = Server::start("tcp-chat", language)?;
+    let peak = || server.half.peak_memory().context("/proc/PID/status");
+    let mut ada = Guest::named(&server, "Ada")?;
+    let mut stuck = Vec::new();
+    for _ in 0..50 {
+        stuck.push(server.connect()?);
+        ada.hear_until(" joined")?;
+    }
+    let before = peak()?;
+    drop_others(&mut ada, &"x".repeat(32 * KIB), stuck.len())?;
+    let more = peak()?.saturating_sub(before) as usize;
+    let most = match language {
+        Language::Rust => 16 * MIB,
+        Language::Node => 64 * MIB,
+    };
+    ensure!(more < most, "{} MiB more", more / MIB);
+    Ok(())
+}
+
+fn overdue(language: Language) -> Result<()> {
+    let server = Server::start("tcp-chat", language)?;
+    let empty = descriptors(&server)?;
+    let (ada, stuck) = drop_one(&server)?;
+    ensure!(descriptors(&server)? == empty + 2);
+    drop(ada);
+    // It never reads; after ten seconds it is let go.
+    wait_until(&server, "the stuck client is let go", || {
+        thread::sleep(Duration::from_millis(50));
+        Ok(descriptors(&server)? == empty)
+    })?;
+    drop(stuck);
+    Ok(())
+}
+
+fn thousand(language: Language) -> Result<()> {
+    let server = Server::start("tcp-chat", language)?;
+    let mut guests = Vec::new();
+    while guests.len() < 1000 {
+        match server.connect() {
+            Ok(peer) => guests.push(peer),
+            // The kernel's queue is full: the server takes its time.
+            Err(error) if is_busy(&error) => thread::yield_now(),
+            Err(error) => return Err(error),
+        }
+    }
+    server.half.wait_until("1000 joined", |lines| {
+        let joined = lines.iter().filter(|line| line.ends_with(" joined"));
+        (joined.count() == 1000).then_some(())
+    })?;
+    guests[500].write_all(b"hello everybody\n")?;
+    let mut said = BTreeSet::new();
+    for peer in &guests {
+        let mut lines = BufReader::new(peer.try_clone()?).lines();
+        let line = lines.find(|line| {
+            !line.as_ref().is_ok_and(|line| line.ends_with(" joined"))
+        });
+        said.insert(line.context("it ended")??);
+    }
+    ensure!(said.len() == 1, "{said:?}");
+    let line = said.pop_first().unwrap_or_default();
+    ensure!(line.ends_with(": hello everybody"), "{line}");
+    drop(guests);
+    server.half.wait_until("1000 left", |lines| {
+        let left = lines.iter().filter(|line| line.ends_with(" left"));
+        (left.count() == 1000).then_some(())
+    })?;
+    Ok(())
+}
+
+fn is_busy(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<std::io::Error>();
+    error.is_some_and(|error| error.kind() == ErrorKind::WouldBlock)
+}
+
+fn many_lines(language: Language) -> Result<()> {
+    let server = Server::start("tcp-chat", language)?;
+    let mut ada = Guest::named(&server, "Ada")?;
+    let mut bob = server.client(language, &["--name", "Bob"])?;
+    ada.hear_until(" is now Bob")?;
+    let mut stdin = bob.take_stdin()?;
+    let writing = thread::spawn(move || {
+        let lines: String = (0..100_000).map(|i| format!("{i}\n")).collect();
+        stdin.write_all(lines.as_bytes())
+    });
+    for i in 0..100_000 {
+        ada.expect(&format!("Bob: {i}"))?;
+    }
+    ada.expect("* Bob left")?;
+    writing.join().ok().context("the writer panicked")??;
+    ensure!(bob.wait()? == Exit::Code(0), "{:?}", bob.stderr());
+    let stdout = bob.stdout();
+    let heard = stdout.iter().filter_map(|line| line.strip_prefix("Bob: "));
+    ensure!(
+        heard.eq((0..100_000).map(|i| i.to_string())),
+        "not all came back"
+    );
+    Ok(())
+}
+
+fn talk(language: Language) -> Result<()> {
+    let server = Server::start("tcp-chat", language)?;
+    let mut ada = server.client(Language::Rust, &["--name", "Ada"])?;
+    let mut to_ada = ada.take_stdin()?;
+    ada.wait_until("Ada has her name", |lines| {
+        lines
+            .iter()
+            .any(|l| l.ends_with(" is now Ada"))
+            .then_some(())
+    })?;
+    let mut bob = server.client(Language::Node, &["--name", "Bob"])?;
+    let mut to_bob = bob.take_stdin()?;
+    for half in [&ada, &bob] {
+        half.wait_until("Bob has his name", |lines| {
+            lines
+                .iter()
+                .any(|l| l.ends_with(" is now Bob"))
+                .then_some(())
+        })?;
+    }
+    to_ada.write_all("你好\n".as_bytes())?;
+    bob.wait_for("Ada: 你好")?;
+    to_bob.write_all(b"hello\nbye")?;
+    ada.wait_for("Bob: hello")?;
+    drop(to_bob);
+    ensure!(bob.wait()? == Exit::Code(0), "{:?}", bob.stderr());
+    ada.wait_for("* Bob left")?;
+    drop(to_ada);
+    ensure!(ada.wait()? == Exit::Code(0), "{:?}", ada.stderr());
+    let (ada, bob) = (ada.stdout(), bob.stdout());
+    let conversation = ["Ada: 你好", "Bob: hello", "Bob: bye"];
+    ensure!(bob[3..] == [&conversation[..], &["disconnected."]].concat());
+    ensure!(ada[5..8] == conversation, "{ada:?}");
+    ensure!(ada[8..] == ["* Bob left", "disconnected."], "{ada:?}");
+    Ok(())
+}
+
+fn servers_end(language: Language) -> Result<()> {
+    // Its stdin stays open: nobody has typed Enter.
+    let (mut client, mut peer) = client_of_ours(language, &[])?;
+    peer.write_all(b"the last word\n")?;
+    peer.finish()?;
+    ensure!(client.wait_at_most(TWO_SECONDS)? == Exit::Code(0));
+    let expected = ["connected.", "the last word", "disconnected."];
+    ensure!(client.stdout() == expected, "{:?}", client.stdout());
+    ensure!(client.stderr().is_empty(), "{:?}", client.stderr());
+
+    let (mut client, peer) = client_of_ours(language, &[])?;
+    client.wait_for("connected.")?;
+    peer.reset()?;
+    ensure!(client.wait_at_most(TWO_SECONDS)? == Exit::Code(1));
+    ensure!(client.stderr().len() == 1, "{:?}", client.stderr());
+    client.wait_for_error("receive: ")?;
+    Ok(())
+}
+
+fn killed_server(language: Language) -> Result<()> {
+    let mut server = Server::start("tcp-chat", Language::Rust)?;
+    let mut client = server.client(language, &["--name", "Ada"])?;
+    client.wait_for_lines(2, "* ")?;
+    server.half.stop(Signal::Kill)?;
+    let exit = client.wait_at_most(TWO_SECONDS)?;
+    ensure!(matches!(exit, Exit::Code(0 | 1)), "{exit:?}");
+    Ok(())
+}
+
+fn client_interrupted(language: Language) -> Result<()> {
+    for signal in [Signal::Interrupt, Signal::Terminate] {
+        let server = Server::start("tcp-chat", Language::Rust)?;
+        let mut client = server.client(language, &["--name", "Ada"])?;
+        client.wait_for_lines(2, "* ")?;
+        client.signal(signal)?;
+        ensure!(client.wait_at_most(TWO_SECONDS)? == Exit::Code(0));
+        client.wait_for("disconnected.")?;
+        ensure!(client.stderr().is_empty(), "{:?}", client.stderr());
+        server.half.wait_for("* Ada left")?;
+    }
+    Ok(())
+}
+
+fn server_interrupted(language: Language) -> Result<()> {
+    for signal in [Signal::Interrupt, Signal::Terminate] {
+        let mut server = Server::start("tcp-chat", language)?;
+        let mut ada = Guest::named(&server, "Ada")?;
+        ada.say("hello")?;
+        server.half.wait_for("Ada: hello")?;
+        server.half.signal(signal)?;
+        let rest = ada.rest()?;
+        ensure!(rest[0] == "Ada: hello", "{rest:?}");
+        let exit = server.half.wait_at_most(TWO_SECONDS)?;
+        ensure!(exit == Exit::Code(0), "{exit:?}");
+        let stderr = server.half.stderr();
+        ensure!(stderr.is_empty(), "{stderr:?}");
+    }
+    Ok(())
+}
+
+fn busy(language: Language) -> Result<()> {
+    for signal in [Signal::Interrupt, Signal::Terminate] {
+        let mut server = Server::start("tcp-chat", language)?;
+        let (_ada, _stuck) = drop_one(&server)?;
+        server.half.signal(signal)?;
+        let exit = server.half.wait_at_most(TWO_SECONDS)?;
+        ensure!(exit == Exit::Code(0), "{exit:?}");
+    }
+    Ok(())
+}
+
+fn in_use(language: Language) -> Result<()> {
+    let first = Server::start("tcp-chat", Language::Rust)?;
+    let mut command = first.lesson.half(language, "server")?;
+    let mut second = Half::start(command.arg(&first.address))?;
+    ensure!(second.wait()? == Exit::Code(1));
+    let stderr = second.stderr();
+    ensure!(stderr.len() == 1, "not one line: {stderr:?}");
+    let expected = format!("listen on {}", first.address);
+    ensure!(stderr[0].contains(&expected), "{stderr:?}");
+    Guest::join(&first).map(drop)
+}
+
+fn closed_stdout(language: Language) -> Result<()> {
+    let mut command = lesson("tcp-chat")?.half(language, "server")?;
+    let command = command.arg("127.0.0.1:0");
+    let (mut server, stdout) = Half::start_with_stdout(command)?;
+    let mut line = String::new();
+    let mut stdout = BufReader::new(stdout);
+    stdout.read_line(&mut line)?;
+    let address = line.trim_end().strip_prefix("listening on ");
+    let address = address.context("the address")?.to_owned();
+    drop(stdout); // as `server | head -1` does
+    let _peer = Peer::connect(lesson("tcp-chat")?.shape, &address)?;
+    ensure!(server.wait()? == Exit::Code(0), "{:?}", server.stderr());
+    ensure!(server.stderr().is_empty(), "{:?}", server.stderr());
+    Ok(())
+}
+
+fn quiet(language: Language) -> Result<()> {
+    let server = Server::start_with("tcp-chat", language, &["--quiet"])?;
+    let arguments = ["--quiet", "--name", "Ada"];
+    let mut client = server.client(language, &arguments)?;
+    client.take_stdin()?.write_all(b"hello\n")?;
+    ensure!(client.wait()? == Exit::Code(0));
+    ensure!(client.stdout().is_empty(), "{:?}", client.stdout());
+    if cfg!(unix) {
+        ensure!(server.stop()?.len() == 1);
+    }
+    Ok(())
+}
+
+fn nc(language: Language) -> Result<()> {
+    let server = Server::start("tcp-chat", language)?;
+    let (host, port) = server.address.rsplit_once(':').unwrap_or_default();
+    // -N: half-close at the end of stdin.
+    let heard = tool("nc", &["-N", host, port], b"hello\n/name Ada\nbye")?;
+    ensure!(heard[1].ends_with(": hello"), "{heard:?}");
+    ensure!(heard[2].ends_with(" is now Ada"), "{heard:?}");
+    ensure!(heard[3..] == ["Ada: bye"], "{heard:?}");
+    Ok(())
+}
+
+fn socat(language: Language) -> Result<()> {
+    let server = Server::start("tcp-chat", language)?;
+    // As telnet does: lines end with CR LF.
+    let there = format!("TCP:{},crlf", server.address);
+    let heard = tool("socat", &["-", &there], "/name 中\nhello\n".as_bytes())?;
+    ensure!(heard[1].ends_with(" is now 中"), "{heard:?}");
+    ensure!(heard[2..] == ["中: hello"], "{heard:?}");
+    Ok(())
+}
+
+/// A client in a terminal, and the server that it talks to: us.
+#[cfg(unix)]
+fn typing(language: Language) -> Result<(Terminal, Guest)> {
+    let lesson = lesson("tcp-chat")?;
+    let (listening, address) = Listening::bind(lesson.shape, "127.0.0.1:0")?;
+    let mut command = lesson.half(language, "client")?;
+    let terminal = Terminal::start(command.arg(&address))?;
+    let peer = listening.accept()?;
+    let lines = BufReader::new(peer.try_clone()?);
+    terminal.shows(&["connected.", ">"])?;
+    Ok((terminal, Guest { peer, lines }))
+}
+
+#[cfg(unix)]
+fn no_tearing(language: Language) -> Result<()> {
+    let (mut terminal, mut server) = typing(language)?;
+    terminal.press("half a l")?;
+    terminal.shows(&["connected.", "> half a l"])?;
+    server.say("Bob: 你好")?;
+    terminal.shows(&["connected.", "Bob: 你好", "> half a l"])?;
+    server.say("Bob: one\nBob: two")?;
+    let above = ["connected.", "Bob: 你好", "Bob: one", "Bob: two"];
+    terminal.shows(&[&above[..], &["> half a l"]].concat())?;
+    // Half a line from the server is not shown, and the cursor is where it
+    // was.
+    server.peer.write_all(b"Bob: thr")?;
+    terminal.press("\x1b[D\x1b[DX")?;
+    terminal.shows(&[&above[..], &["> half aX l"]].concat())?;
+    terminal.press("\x05ine\r")?;
+    server.expect("half aX line")?;
+    terminal.shows(&[&above[..], &["> half aX line", ">"]].concat())?;
+    server.say("ee")?;
+    let below = ["> half aX line", "Bob: three", ">"];
+    terminal.shows(&[&above[..], &below].concat())?;
+    terminal.press("\x04")?;
+    terminal.ends_well()
+}
+
+#[cfg(unix)]
+fn long_line(language: Language) -> Result<()> {
+    let (mut terminal, mut server) = typing(language)?;
+    let digits = "0123456789".repeat(10);
+    let (first, second, third) =
+        (&digits[..38], &digits[38..78], &digits[78..]);
+    let first = format!("> {first}");
+    terminal.press(&digits)?;
+    terminal.shows(&["connected.", &first, second, third])?;
+    server.say("Bob: one")?;
+    terminal.shows(&["connected.", "Bob: one", &first, second, third])?;
+    // The cursor is in the first of its rows.
+    terminal.press("\x01")?;
+    server.say(&format!("Bob: {}", "y".repeat(50)))?;
+    let y = ["y".repeat(35), "y".repeat(15)];
+    let above = ["connected.", "Bob: one", &format!("Bob: {}", y[0]), &y[1]];
+    let rows = [&above[..], &[&first, second, third]].concat();
+    terminal.shows(&rows)?;
+    terminal.press("\r")?;
+    server.expect(&digits)?;
+    terminal.shows(&[&rows[..], &[">"]].concat())?;
+    terminal.press("\x03")?;
+    terminal.ends_well()
+}
+
+#[cfg(unix)]
+fn history(language: Language) -> Result<()> {
+    let (mut terminal, mut server) = typing(language)?;
+    terminal.press("first\rsecond\r")?;
+    server.expect("first")?;
+    server.expect("second")?;
+    terminal.press("\x1b[A\x1b[A")?;
+    let rows = ["connected.", "> first", "> second", "> first"];
+    terminal.shows(&rows)?;
+    terminal.press("!\r")?;
+    server.expect("first!")
+}
+
+#[cfg(unix)]
+fn leave(language: Language, keys: &str) -> Result<()> {
+    let (mut terminal, server) = typing(language)?;
+    terminal.press(keys)?;
+    terminal.ends_well()?;
+    terminal.shows_until("disconnected.", |rows| {
+        rows.last().is_some_and(|row| row == "disconnected.")
+    })?;
+    ensure!(server.rest()?.is_empty(), "half a line was sent");
+    Ok(())
+}
+
+#[cfg(unix)]
+fn end_while_typing(language: Language) -> Result<()> {
+    let (mut terminal, mut server) = typing(language)?;
+    terminal.press("half a l")?;
+    terminal.shows(&["connected.", "> half a l"])?;
+    server.say("Bob: bye")?;
+    server.say("* the last word")?;
+    server.peer.finish()?;
+    terminal.ends_well()?;
+    let above = ["connected.", "Bob: bye", "* the last word"];
+    let below = ["> half a l", "disconnected."];
+    terminal.shows(&[&above[..], &below].concat())
+}
