@@ -306,20 +306,64 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct Queue {
+    /// The frame of which a part is gone. Nothing may come in between.
+    current: Option<Outgoing>,
+    /// Frames that go before all others.
+    urgent: VecDeque<Outgoing>,
     frames: VecDeque<Outgoing>,
-    /// Bytes in `frames` that the kernel has not taken.
+    /// Bytes of all these that the kernel has not taken.
     length: usize,
     /// A task waits for room and empties the queue.
     flushing: bool,
+    /// The frame that the peer must answer before another one goes.
+    unanswered: Option<Outgoing>,
     /// Nothing more can be sent.
     closed: bool,
 }
 
-/// A frame on its way, and how much of it is gone.
+/// A frame on its way.
 #[derive(Debug)]
 struct Outgoing {
     frame: Frame,
+    /// How much of it is gone.
     written: usize,
+    /// Nothing but urgent frames goes after it before the peer has answered.
+    awaits_answer: bool,
+    /// How often it was sent before.
+    repeated: u32,
+}
+
+impl From<Frame> for Outgoing {
+    fn from(frame: Frame) -> Self {
+        Self {
+            frame,
+            written: 0,
+            awaits_answer: false,
+            repeated: 0,
+        }
+    }
+}
+
+impl Queue {
+    /// The frame to write now.
+    fn next(&mut self) -> Option<&mut Outgoing> {
+        if self.current.is_none() {
+            self.current = match self.urgent.pop_front() {
+                None if self.unanswered.is_none() => self.frames.pop_front(),
+                urgent => urgent,
+            };
+        }
+        self.current.as_mut()
+    }
+
+    fn close(&mut self) {
+        *self = Self {
+            closed: true,
+            flushing: self.flushing,
+            length: self.length,
+            ..Self::default()
+        };
+    }
 }
 
 /// Makes a reader and a writer of one end of a Unix stream socket. Must be
@@ -494,15 +538,32 @@ impl Writer {
     /// # Errors
     /// `BrokenPipe` when the channel is closed.
     pub async fn send(&self, frame: Frame) -> io::Result<()> {
+        self.send_outgoing(frame.into()).await
+    }
+
+    /// As [`Self::send`], and no other frame goes until [`Self::answered`]
+    /// or [`Self::repeat`] is called. Those that are sent meanwhile wait.
+    ///
+    /// # Errors
+    /// As [`Self::send`].
+    pub async fn send_and_hold(&self, frame: Frame) -> io::Result<()> {
+        let outgoing = Outgoing {
+            awaits_answer: true,
+            ..frame.into()
+        };
+        self.send_outgoing(outgoing).await
+    }
+
+    async fn send_outgoing(&self, outgoing: Outgoing) -> io::Result<()> {
         // The usual case: nobody waits.
         if let Ok(_turn) = self.shared.turn.try_lock()
             && !self.would_block()
         {
-            return self.post(frame).map(drop);
+            return self.enqueue(outgoing, false).map(drop);
         }
         let _turn = self.shared.turn.lock().await;
         self.wait_until(|queue| queue.length < HIGH_WATER).await;
-        self.post(frame).map(drop)
+        self.enqueue(outgoing, false).map(drop)
     }
 
     /// Sends a frame without waiting, whatever waits already; false when it
@@ -513,20 +574,72 @@ impl Writer {
     /// `BrokenPipe` when the channel is closed, `InvalidInput` when the frame
     /// cannot be framed.
     pub fn post(&self, frame: Frame) -> io::Result<bool> {
-        self.check(&frame)?;
+        self.enqueue(frame.into(), false)
+    }
+
+    /// As [`Self::post`], before all frames that wait.
+    ///
+    /// # Errors
+    /// As [`Self::post`].
+    pub fn post_first(&self, frame: Frame) -> io::Result<bool> {
+        self.enqueue(frame.into(), true)
+    }
+
+    fn enqueue(&self, outgoing: Outgoing, urgent: bool) -> io::Result<bool> {
+        self.check(&outgoing.frame)?;
         let mut queue = self.shared.lock();
         if queue.closed {
             return Err(closed());
         }
-        queue.length += self.shared.length(&frame);
-        queue.frames.push_back(Outgoing { frame, written: 0 });
-        if !queue.flushing && !self.shared.write(&mut queue)? {
-            // The socket is full. A task of its own waits for room, and is
-            // registered for writing only as long.
-            queue.flushing = true;
-            tokio::spawn(flush(Arc::clone(&self.shared)));
+        queue.length += self.shared.length(&outgoing.frame);
+        match urgent {
+            true => queue.urgent.push_back(outgoing),
+            false => queue.frames.push_back(outgoing),
         }
+        self.shared.start(&mut queue)?;
         Ok(queue.length < HIGH_WATER)
+    }
+
+    /// Waits while too many urgent frames wait: a peer that demands answers
+    /// and takes none must not fill the memory.
+    pub async fn ready_first(&self) {
+        self.wait_until(|queue| queue.urgent.len() < 1000).await;
+    }
+
+    /// A frame was sent that the peer has not answered yet.
+    pub fn is_held(&self) -> bool {
+        self.shared.lock().unanswered.is_some()
+    }
+
+    /// The peer has answered the frame that held the others up, and they go
+    /// on. False when there was none.
+    pub fn answered(&self) -> bool {
+        let mut queue = self.shared.lock();
+        let found = queue.unanswered.take().is_some();
+        // A closed channel says so to whoever sends or receives next.
+        let _ = self.shared.start(&mut queue);
+        drop(queue);
+        self.shared.shorter.notify_waiters();
+        found
+    }
+
+    /// The peer wants the frame again that holds the others up. False when
+    /// there is none, or it was repeated `most` times: then it is dropped and
+    /// the others go on.
+    pub fn repeat(&self, most: u32) -> bool {
+        let mut queue = self.shared.lock();
+        let again = queue.unanswered.take_if(|frame| frame.repeated < most);
+        let Some(mut again) = again else {
+            drop(queue);
+            self.answered();
+            return false;
+        };
+        again.repeated += 1;
+        again.written = 0;
+        queue.length += self.shared.length(&again.frame);
+        queue.frames.push_front(again);
+        let _ = self.shared.start(&mut queue);
+        true
     }
 
     /// What a frame must not be, or the peer would see other frames.
@@ -574,11 +687,16 @@ impl Writer {
         }
     }
 
-    /// Flushes, then says that this was all; the other direction stays open.
+    /// Flushes and waits for the answer that is due, then says that this was
+    /// all; the other direction stays open.
     ///
     /// # Errors
     /// As [`Self::flush`].
     pub async fn finish(&self) -> io::Result<()> {
+        self.wait_until(|queue| {
+            queue.length == 0 && queue.unanswered.is_none()
+        })
+        .await;
         let flushed = self.flush().await;
         self.shared.lock().closed = true;
         let _ = rustix::net::shutdown(&self.shared.socket, Shutdown::Write);
@@ -655,32 +773,42 @@ impl Shared {
     }
 
     fn close(&self) {
-        let mut queue = self.lock();
-        queue.closed = true;
-        queue.frames.clear();
-        drop(queue);
+        self.lock().close();
         let _ = rustix::net::shutdown(&self.socket, Shutdown::Both);
         self.shorter.notify_waiters();
     }
 
+    /// Writes what the socket takes now; a task waits for room for the rest.
+    fn start(self: &Arc<Self>, queue: &mut Queue) -> io::Result<()> {
+        if !queue.flushing && !self.write(queue)? {
+            // The socket is full. The task is registered for writing only as
+            // long as that lasts.
+            queue.flushing = true;
+            tokio::spawn(flush(Arc::clone(self)));
+        }
+        Ok(())
+    }
+
     /// Writes what the socket takes; false when it is full.
     fn write(&self, queue: &mut Queue) -> io::Result<bool> {
-        while let Some(first) = queue.frames.front_mut() {
-            match self.write_some(first) {
+        while let Some(outgoing) = queue.next() {
+            match self.write_some(outgoing) {
                 Ok(length) => {
-                    first.written += length;
-                    queue.length -= length;
-                    if first.written == self.length(&first.frame) {
-                        queue.frames.pop_front();
+                    outgoing.written += length;
+                    if outgoing.written == self.length(&outgoing.frame)
+                        && let Some(sent) = queue.current.take()
+                        && sent.awaits_answer
+                    {
+                        queue.unanswered = Some(sent);
                     }
+                    queue.length -= length;
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     return Ok(false);
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => {
-                    queue.closed = true;
-                    queue.frames.clear();
+                    queue.close();
                     return Err(match is_end(&error) {
                         true => closed(),
                         false => error,
@@ -692,8 +820,8 @@ impl Shared {
     }
 
     /// One `sendmsg`. Descriptors go with the frame's first byte.
-    fn write_some(&self, outgoing: &mut Outgoing) -> io::Result<usize> {
-        let Outgoing { frame, written } = outgoing;
+    fn write_some(&self, outgoing: &Outgoing) -> io::Result<usize> {
+        let Outgoing { frame, written, .. } = outgoing;
         let bytes = frame.bytes();
         let length = (bytes.len() as u32).to_be_bytes();
         let mut parts = match self.serialization {
@@ -705,24 +833,26 @@ impl Shared {
         let mut parts = &mut parts[..];
         IoSlice::advance_slices(&mut parts, *written);
 
-        let rights: Vec<BorrowedFd<'_>> =
-            frame.descriptors.iter().map(AsFd::as_fd).collect();
-        let mut space = [MaybeUninit::uninit();
-            rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
-        let mut control = SendAncillaryBuffer::default();
-        if !rights.is_empty() {
-            control = SendAncillaryBuffer::new(&mut space);
-            // It fits: `check` has counted them.
-            control.push(SendAncillaryMessage::ScmRights(&rights));
-        }
         // Rust's programs ignore SIGPIPE; a library cannot know that.
         #[cfg(not(target_vendor = "apple"))]
         let flags = SendFlags::NOSIGNAL;
         #[cfg(target_vendor = "apple")]
         let flags = SendFlags::empty();
+        if *written > 0 || frame.descriptors.is_empty() {
+            let mut none = SendAncillaryBuffer::default();
+            let sent =
+                rustix::net::sendmsg(&self.socket, parts, &mut none, flags);
+            return Ok(sent?);
+        }
+        let rights: Vec<BorrowedFd<'_>> =
+            frame.descriptors.iter().map(AsFd::as_fd).collect();
+        let mut space = [MaybeUninit::uninit();
+            rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        // It fits: `check` has counted them.
+        control.push(SendAncillaryMessage::ScmRights(&rights));
         let sent =
-            rustix::net::sendmsg(&self.socket, parts, &mut control, flags)?;
-        frame.descriptors.clear();
-        Ok(sent)
+            rustix::net::sendmsg(&self.socket, parts, &mut control, flags);
+        Ok(sent?)
     }
 }
