@@ -6,6 +6,8 @@ mod channel;
 #[cfg(unix)]
 pub mod child;
 #[cfg(unix)]
+pub mod cluster;
+#[cfg(unix)]
 mod error;
 mod exit;
 #[cfg(unix)]

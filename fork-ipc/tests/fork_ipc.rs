@@ -15,6 +15,7 @@ use crate::server::lesson;
 mod advanced;
 mod handles;
 mod library;
+mod recipes;
 
 const NAME: &str = "fork-ipc";
 
@@ -62,6 +63,7 @@ pub fn tests() -> Vec<Test> {
         .chain(library::tests())
         .chain(advanced::tests())
         .chain(handles::tests())
+        .chain(recipes::tests())
         .map(|test| test.of(NAME))
         .collect()
 }

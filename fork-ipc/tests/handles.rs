@@ -168,22 +168,6 @@ async fn to_node() -> Result<()> {
 }
 
 async fn bookkeeping() -> Result<()> {
-    let script = r#"
-        const net = require('net')
-        const server = net.createServer(s => process.send('s', s, e => {
-          server.getConnections((e, n) => {
-            process.send(['open', n])
-            server.close(() => process.send('closed', () => process.disconnect()))
-          })
-        })).listen(0, '127.0.0.1', () => process.send(server.address().port))"#;
-    // In Node, only a parent keeps such books; so one is started for us.
-    let parent = format!(
-        "const child = require('child_process').fork({:?}, [], {{
-          execPath: '/bin/sh', execArgv: ['-c', 'exec cat <&3 >&4'],
-          stdio: [0, 1, 2, 'ipc'] }})",
-        script
-    );
-    drop(parent);
     let (ours, theirs) = StdUnixStream::pair()?;
     let mut raw = theirs.try_clone()?;
     let mut channel = Channel::new(ours.into(), Options::default())?;

@@ -236,7 +236,7 @@ async fn delivers() -> Result<()> {
         process.on('disconnect', () => { console.log(n); process.exit() })";
     let mut fork = node(script);
     fork.command().stdout(std::process::Stdio::piped());
-    let mut child = fork.spawn()?;
+    let child = fork.spawn()?;
     for _ in 0..5 {
         child.channel.send(&"x".repeat(1 << 20)).await?;
     }
@@ -290,7 +290,7 @@ async fn killed_in_message() -> Result<()> {
 
 async fn half_close() -> Result<()> {
     // Node closes its end too when we have said that this was all.
-    let mut child = node(ECHO).spawn()?;
+    let child = node(ECHO).spawn()?;
     child.channel.send("last").await?;
     child.channel.disconnect().await?;
     ensure!(matches!(child.channel.send("x").await, Err(Error::Closed)));
@@ -371,7 +371,7 @@ async fn replaced() -> Result<()> {
     let fork = Fork::new("sh")
         .args([
             "-c",
-            "env | grep NODE_ | sort | tr '\\n' ' ' >&2; echo 1 >&3",
+            "env | grep NODE_CHANNEL | sort | tr '\\n' ' ' >&2; echo 1 >&3",
         ])
         .env("NODE_CHANNEL_FD", "99")
         .env("NODE_CHANNEL_SERIALIZATION_MODE", "advanced")
