@@ -30,6 +30,11 @@ impl Message {
         &self.bytes
     }
 
+    /// The message as it came, to be kept or sent on.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
     /// What [`Self::bytes`] holds.
     pub fn serialization(&self) -> Serialization {
         self.serialization

@@ -52,6 +52,11 @@ impl Message {
         match self.never {}
     }
 
+    /// The message as it came.
+    pub fn into_bytes(self) -> Vec<u8> {
+        match self.never {}
+    }
+
     /// The message as a value of yours.
     ///
     /// # Errors
