@@ -25,6 +25,18 @@ pub struct Message {
 }
 
 impl Message {
+    /// Reads a message that came some other way than over a channel.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] when the bytes are not what the serialization
+    /// demands.
+    pub fn from_bytes(
+        serialization: Serialization,
+        bytes: Vec<u8>,
+    ) -> Result<Self, Error> {
+        read(serialization, bytes).map(|(_, message)| message)
+    }
+
     /// The message as it came: JSON text, or V8's format.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes

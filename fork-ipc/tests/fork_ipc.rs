@@ -14,6 +14,7 @@ use crate::server::lesson;
 
 mod advanced;
 mod handles;
+mod hostile;
 mod library;
 mod recipes;
 
@@ -64,6 +65,7 @@ pub fn tests() -> Vec<Test> {
         .chain(advanced::tests())
         .chain(handles::tests())
         .chain(recipes::tests())
+        .chain(hostile::tests())
         .map(|test| test.of(NAME))
         .collect()
 }

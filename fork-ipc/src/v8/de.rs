@@ -9,16 +9,13 @@ use serde::de::{
 };
 use serde::forward_to_deserialize_any;
 
-use super::{BigInt, Invalid, Value, View};
+use super::{BigInt, DEPTH, Invalid, Value, View};
 
 impl de::Error for Invalid {
     fn custom<T: std::fmt::Display>(why: T) -> Self {
         Self::new(why)
     }
 }
-
-/// How deep a type may be nested: a cycle would have no end.
-const DEPTH: usize = 128;
 
 /// How many values repeated objects may become. A few bytes can name the
 /// same object very often.
@@ -180,6 +177,7 @@ impl<'de> Deserializer<'de> for Node<'_> {
         self,
         visitor: V,
     ) -> Result<V::Value, Invalid> {
+        // References could make it deeper than it was, or endless.
         if self.context.depth > DEPTH {
             return Err(Invalid::new("too deep, or a cycle"));
         }

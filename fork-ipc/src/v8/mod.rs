@@ -18,15 +18,15 @@
 //! | a string of Latin-1 | `"`, its length, its bytes |
 //! | any other string | `c`, its length in bytes, UTF-16, at an even place |
 //! | an object | `o`, keys and values, `{`, how many |
-//! | an array | `A`, its length, its elements, more keys and values, `$`, how many, its length |
-//! | an array with gaps | `a`, its length, keys and values, `@`, how many, its length |
+//! | an array | `A`, its length, elements, what `a` has, with `$` |
+//! | one with gaps | `a`, length, keys, values, `@`, how many, length |
 //! | the same object again | `^` and its number |
 //! | a Date | `D` and 8 bytes |
 //! | a Map, a Set | `;` .. `:`, `'` .. `,` and how many |
 //! | a RegExp | `R`, a string, its flags |
 //! | an Error | `r`, its parts, `.` |
 //! | an ArrayBuffer | `B`, its length, its bytes |
-//! | a Buffer, a typed array, a DataView | `\`, 0, its kind, its length, its bytes |
+//! | a Buffer or typed array | `\`, 0, its kind, its length, its bytes |
 //!
 //! Objects are numbered in the order in which they begin.
 
@@ -40,9 +40,9 @@ use std::fmt;
 pub use de::from_value;
 pub use ser::to_vec;
 
-/// How deep values may be nested: 500. Deeper ones are refused, as each level
-/// takes some of the stack.
-pub const DEPTH: usize = 500;
+/// How deep values may be nested: 128, as in `serde_json`. Deeper ones are
+/// refused, as each level takes some of the stack.
+pub const DEPTH: usize = 128;
 
 /// A value of JavaScript, as it can be sent.
 ///
