@@ -179,13 +179,14 @@ fn echo<T: std::fmt::Debug>(
     let mut child = node(script).serialization(serialization).spawn()?;
     let channel = &mut child.channel;
     let sender = channel.sender();
-    let channel = std::cell::RefCell::new(channel);
+    // Locked, as the closure that runs the cases may be called only.
+    let channel = tokio::sync::Mutex::new(channel);
     TestRunner::new(config(200))
         .run(&strategy, |value| {
             let bytes = encode(&value).map_err(fail)?;
             let back = runtime.block_on(async {
                 sender.send_raw(bytes).await?;
-                let mut channel = channel.borrow_mut();
+                let mut channel = channel.lock().await;
                 let limit = std::time::Duration::from_secs(30);
                 tokio::time::timeout(limit, next(&mut channel)).await?
             });
