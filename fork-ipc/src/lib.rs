@@ -18,6 +18,8 @@ mod handle;
 mod message;
 #[cfg(unix)]
 pub mod parent;
+#[cfg(unix)]
+mod text;
 #[cfg(not(unix))]
 mod unsupported;
 pub mod v8;

@@ -11,6 +11,7 @@ use serde::de::{
 use serde_json::value::RawValue;
 
 use crate::handle::Handle;
+use crate::text;
 use crate::v8::{self, Value};
 use crate::{Error, Serialization};
 
@@ -345,8 +346,11 @@ pub(crate) fn write<T: Serialize + ?Sized>(
     value: &T,
 ) -> Result<Vec<u8>, Error> {
     match serialization {
-        Serialization::Json => serde_json::to_vec(value)
-            .map_err(|error| Error::Value(error.to_string())),
+        Serialization::Json => match text::plain(value) {
+            Some(json) => Ok(json),
+            None => serde_json::to_vec(value)
+                .map_err(|error| Error::Value(error.to_string())),
+        },
         Serialization::Advanced => Ok(v8::to_vec(value)?),
     }
 }
