@@ -1,19 +1,35 @@
-//! The upper layer: messages to and from the peer, and Node's own messages
-//! kept apart from them.
+//! The upper layer: messages to and from the peer, sockets that go with
+//! them, and Node's own messages kept apart.
 
+use std::collections::HashSet;
 use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use serde::Serialize;
 
 use crate::frames::{self, Frame, Reader, Writer};
-use crate::message::{self, Kind, Message};
-use crate::{Error, Options};
+use crate::handle::{Connections, Handle};
+use crate::message::{self, Enveloped, Kind, Message};
+use crate::{Error, Options, Serialization};
+
+/// How often Node sends a socket again that did not arrive.
+const REPEATED: u32 = 3;
+
+/// How many envelopes may be in one another. Node makes one more for each
+/// time that it repeats.
+const ENVELOPES: usize = 8;
 
 /// One end of a channel between a parent and a child.
 #[derive(Debug)]
 pub struct Channel {
     reader: Reader,
     sender: Sender,
+    connections: Arc<Mutex<Connections>>,
+    /// The last message was one to be answered.
+    answered: bool,
+    /// Keys whose connections are being watched until they are closed.
+    watched: Arc<Mutex<HashSet<String>>>,
 }
 
 /// Sends messages. Clones send on the same channel, from any task: whole
@@ -21,6 +37,16 @@ pub struct Channel {
 #[derive(Clone, Debug)]
 pub struct Sender {
     writer: Writer,
+}
+
+/// What a peer can send.
+#[derive(Debug)]
+pub enum Incoming {
+    /// A message of the user's.
+    Message(Message),
+    /// One of Node's own, an object whose `cmd` begins with `NODE_`. Those
+    /// that belong to the passing of sockets are not among them.
+    Internal(Message),
 }
 
 impl Channel {
@@ -35,17 +61,42 @@ impl Channel {
         Ok(Self {
             reader,
             sender: Sender { writer },
+            connections: Arc::default(),
+            answered: false,
+            watched: Arc::default(),
         })
     }
 
     /// Waits for the next message. `None` when the channel has ended: the
     /// peer has disconnected or died. Safe to cancel: no message is lost.
     ///
+    /// Somebody must be waiting here for sockets to be sent, too: their
+    /// acknowledgements arrive on this way.
+    ///
     /// # Errors
     /// [`Error::Malformed`] when one message is not what it should be; the
-    /// next one arrives all the same. Every other error ends the channel.
+    /// next one arrives all the same. Every other error ends the channel,
+    /// except [`Error::HandleRefused`].
     pub async fn recv(&mut self) -> Option<Result<Message, Error>> {
         loop {
+            match self.recv_any().await? {
+                Ok(Incoming::Message(message)) => return Some(Ok(message)),
+                Ok(Incoming::Internal(_)) => {}
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
+
+    /// As [`Self::recv`], with Node's own messages.
+    ///
+    /// # Errors
+    /// As [`Self::recv`].
+    pub async fn recv_any(&mut self) -> Option<Result<Incoming, Error>> {
+        loop {
+            if self.answered {
+                self.sender.writer.ready_first().await;
+                self.answered = false;
+            }
             let frame = match self.reader.next().await {
                 Ok(Some(frame)) => frame,
                 Ok(None) => {
@@ -60,27 +111,140 @@ impl Channel {
             };
             match self.sort(frame) {
                 Ok(None) => {}
-                Ok(Some(message)) => return Some(Ok(message)),
+                Ok(Some(incoming)) => return Some(Ok(incoming)),
+                // An answer could not be sent. What has arrived before the
+                // end is still to be read.
+                Err(Error::Closed) => {}
                 Err(error) => return Some(Err(error)),
             }
         }
     }
 
-    /// Keeps Node's own messages and answers them; gives back the user's.
-    fn sort(&mut self, frame: Frame) -> Result<Option<Message>, Error> {
-        let serialization = self.sender.writer.serialization();
+    /// Keeps what belongs to the passing of sockets and answers it.
+    fn sort(&mut self, mut frame: Frame) -> Result<Option<Incoming>, Error> {
+        let serialization = self.sender.serialization();
+        // One socket per message; others, and those that nothing announces,
+        // are closed here.
+        let descriptors = std::mem::take(&mut frame.descriptors);
         let (kind, message) = message::read(serialization, frame.into_bytes())?;
-        match kind {
-            Kind::User => Ok(Some(message)),
-            // Somebody hands a socket over. Without an answer, nothing else
-            // would ever come from there.
-            Kind::Internal(cmd) if cmd == "NODE_HANDLE" => {
-                let refusal = br#"{"cmd":"NODE_HANDLE_NACK"}"#.to_vec();
-                self.sender.writer.post(refusal.into())?;
-                Ok(None)
+        let Kind::Internal(cmd) = kind else {
+            return Ok(Some(Incoming::Message(message)));
+        };
+        self.answered = true;
+        match &*cmd {
+            "NODE_HANDLE" => {
+                let descriptor = descriptors.into_iter().next();
+                return self.take_handle(&message, descriptor);
             }
-            Kind::Internal(_) => Ok(None),
+            "NODE_HANDLE_ACK" => {
+                self.sender.writer.answered();
+            }
+            "NODE_HANDLE_NACK" => {
+                // Without a socket under way, an answer to nothing.
+                if self.sender.writer.is_held()
+                    && !self.sender.writer.repeat(REPEATED)
+                {
+                    return Err(Error::HandleRefused);
+                }
+            }
+            "NODE_SOCKET_GET_COUNT" => self.tell_count(&message)?,
+            "NODE_SOCKET_NOTIFY_CLOSE" => self.watch(&message)?,
+            _ => return Ok(Some(Incoming::Internal(message))),
         }
+        Ok(None)
+    }
+
+    /// Answers a `NODE_HANDLE` exactly once, whatever is in it: without an
+    /// answer the peer would send nothing more, and two kill a Node process.
+    fn take_handle(
+        &mut self,
+        message: &Message,
+        descriptor: Option<OwnedFd>,
+    ) -> Result<Option<Incoming>, Error> {
+        let Some(descriptor) = descriptor else {
+            self.answer("NODE_HANDLE_NACK")?;
+            return Ok(None);
+        };
+        self.answer("NODE_HANDLE_ACK")?;
+        let mut envelope = message::open(message)?;
+        for _ in 0..ENVELOPES {
+            let (kind, mut inner) = message::read(
+                message.serialization(),
+                std::mem::take(&mut envelope.message),
+            )?;
+            // What Node repeats is in one more envelope each time.
+            if matches!(&kind, Kind::Internal(cmd) if cmd == "NODE_HANDLE") {
+                envelope = message::open(&inner)?;
+                continue;
+            }
+            if let Some(key) = envelope.key {
+                lock(&self.connections).add(key, &descriptor);
+            }
+            inner.handle = Some(Handle::new(descriptor)?);
+            return Ok(Some(match kind {
+                Kind::User => Incoming::Message(inner),
+                Kind::Internal(_) => Incoming::Internal(inner),
+            }));
+        }
+        let bytes = message.bytes().to_vec();
+        Err(Error::malformed("an envelope without an end", bytes))
+    }
+
+    fn answer(&self, cmd: &'static str) -> Result<(), Error> {
+        #[derive(Serialize)]
+        struct Answer {
+            cmd: &'static str,
+        }
+        self.sender.post_first(&Answer { cmd })
+    }
+
+    /// A Node server asks how many of its connections are open here.
+    fn tell_count(&self, message: &Message) -> Result<(), Error> {
+        #[derive(Serialize)]
+        struct Count<'a> {
+            cmd: &'static str,
+            key: &'a str,
+            count: usize,
+        }
+        let key = key(message)?;
+        let count = lock(&self.connections).count(&key);
+        self.sender.post_first(&Count {
+            cmd: "NODE_SOCKET_COUNT",
+            key: &key,
+            count,
+        })
+    }
+
+    /// A Node server wants to close, and to be told when the last of its
+    /// connections is closed here.
+    fn watch(&self, message: &Message) -> Result<(), Error> {
+        let key = key(message)?;
+        if !lock(&self.watched).insert(key.clone()) {
+            return Ok(());
+        }
+        let sender = self.sender();
+        let connections = Arc::clone(&self.connections);
+        let watched = Arc::clone(&self.watched);
+        tokio::spawn(async move {
+            // The system does not say when something is closed.
+            while lock(&connections).count(&key) > 0 {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                if sender.writer.is_closed() {
+                    return;
+                }
+            }
+            lock(&watched).remove(&key);
+            #[derive(Serialize)]
+            struct Closed<'a> {
+                cmd: &'static str,
+                key: &'a str,
+            }
+            let _ = sender.post_first(&Closed {
+                cmd: "NODE_SOCKET_ALL_CLOSED",
+                key: &key,
+            });
+        });
+        Ok(())
     }
 
     /// Sends a message; see [`Sender::send`].
@@ -109,7 +273,25 @@ impl Channel {
     }
 }
 
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The key of Node's that a message is about.
+fn key(message: &Message) -> Result<String, Error> {
+    #[derive(serde::Deserialize)]
+    struct Keyed {
+        key: String,
+    }
+    Ok(message.parse::<Keyed>()?.key)
+}
+
 impl Sender {
+    /// What messages are made of.
+    pub fn serialization(&self) -> Serialization {
+        self.writer.serialization()
+    }
+
     /// Sends a message. Waits while the peer does not read and 128 KiB wait
     /// already: Node's `send()` would queue without end. Cancelled while it
     /// waits, nothing is sent.
@@ -121,8 +303,65 @@ impl Sender {
         &self,
         value: &T,
     ) -> Result<(), Error> {
-        let frame = message::write(value)?.into();
-        Ok(self.writer.send(frame).await?)
+        let bytes = message::write(self.serialization(), value)?;
+        Ok(self.writer.send(bytes.into()).await?)
+    }
+
+    /// Sends a message that is there as bytes already: JSON text without a
+    /// line end, or V8's format with its header. They are not checked
+    /// further, and a Node process dies of what it cannot read.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] after the end.
+    pub async fn send_raw(&self, bytes: Vec<u8>) -> Result<(), Error> {
+        Ok(self.writer.send(bytes.into()).await?)
+    }
+
+    /// Sends a message and a socket with it, which is closed here as soon as
+    /// the peer has it. Messages that are sent after it wait for that.
+    ///
+    /// Somebody must be at [`Channel::recv`] meanwhile.
+    ///
+    /// # Errors
+    /// As [`Self::send`]; [`Error::Io`] for a descriptor that is neither a
+    /// socket nor a pipe.
+    pub async fn send_with<T: Serialize + ?Sized>(
+        &self,
+        value: &T,
+        handle: impl Into<Handle>,
+    ) -> Result<(), Error> {
+        let handle = handle.into();
+        let envelope = Enveloped {
+            cmd: "NODE_HANDLE",
+            kind: handle.kind(),
+            msg: value,
+            datagrams: handle.datagrams(),
+        };
+        let bytes = message::write(self.serialization(), &envelope)?;
+        let mut frame = Frame::from(bytes);
+        frame.descriptors.push(handle.into_descriptor()?);
+        Ok(self.writer.send_and_hold(frame).await?)
+    }
+
+    /// Sends a message without waiting, as Node's `send()` does: false when
+    /// 128 KiB or more wait, and it would be better to wait. Must be called
+    /// within a tokio runtime.
+    ///
+    /// # Errors
+    /// As [`Self::send`].
+    pub fn post<T: Serialize + ?Sized>(
+        &self,
+        value: &T,
+    ) -> Result<bool, Error> {
+        let bytes = message::write(self.serialization(), value)?;
+        Ok(self.writer.post(bytes.into())?)
+    }
+
+    /// Sends before all that waits.
+    fn post_first<T: Serialize>(&self, value: &T) -> Result<(), Error> {
+        let bytes = message::write(self.serialization(), value)?;
+        self.writer.post_first(bytes.into())?;
+        Ok(())
     }
 
     /// 128 KiB or more wait for the peer to read: where Node's `send()`
@@ -140,8 +379,9 @@ impl Sender {
         Ok(self.writer.flush().await?)
     }
 
-    /// Ends the channel, after all that was sent has gone. What the peer had
-    /// sent before can still be received.
+    /// Ends the channel, after all that was sent has gone and every socket
+    /// has been acknowledged. What the peer had sent before can still be
+    /// received.
     ///
     /// # Errors
     /// [`Error::Closed`] when the channel ended before all was gone.

@@ -22,6 +22,9 @@ pub(crate) const FD: &str = "NODE_CHANNEL_FD";
 /// `json` or `advanced`.
 pub(crate) const MODE: &str = "NODE_CHANNEL_SERIALIZATION_MODE";
 
+/// A worker's number, where the parent is the primary of a cluster.
+const ID: &str = "NODE_UNIQUE_ID";
+
 /// Why there is no channel.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -43,6 +46,8 @@ pub enum NoChannel {
     Stale(RawFd),
     /// The descriptor is not a Unix stream socket.
     NotASocket(RawFd),
+    /// There is a channel, but the parent is not the primary of a cluster.
+    NotAWorker,
     /// A system call failed.
     Io(io::Error),
 }
@@ -68,6 +73,9 @@ impl fmt::Display for NoChannel {
                 f,
                 "{FD} is {number}, but that is not a Unix stream socket"
             ),
+            Self::NotAWorker => {
+                write!(f, "not a worker of a cluster: {ID} is not set")
+            }
             Self::Io(error) => error.fmt(f),
         }
     }
@@ -92,10 +100,13 @@ pub struct Inherited {
     socket: OwnedFd,
     /// What the parent asked for. The limit may be changed.
     pub options: Options,
+    /// This process's number among the workers, where the parent is the
+    /// primary of a Node cluster.
+    pub worker: Option<u32>,
 }
 
 impl Inherited {
-    /// Takes the channel out of the environment: removes both variables, and
+    /// Takes the channel out of the environment: removes the variables, and
     /// sees to it that no process started from here inherits the socket.
     ///
     /// # Errors
@@ -122,7 +133,7 @@ impl Inherited {
     /// # Errors
     /// As [`Self::take`].
     pub unsafe fn take_unchecked() -> Result<Self, NoChannel> {
-        let [number, mode] = [FD, MODE].map(|name| {
+        let [number, mode, id] = [FD, MODE, ID].map(|name| {
             let value = env::var_os(name).unwrap_or_default();
             // SAFETY: no other thread uses the environment, says the caller.
             unsafe { env::remove_var(name) };
@@ -152,7 +163,11 @@ impl Inherited {
             serialization,
             ..Options::default()
         };
-        Ok(Self { socket, options })
+        Ok(Self {
+            socket,
+            options,
+            worker: id.parse().ok(),
+        })
     }
 
     /// Begins to use it. Must be called within a tokio runtime.

@@ -20,6 +20,8 @@ pub enum Error {
     /// A value cannot be written, or a message is not of the type that was
     /// asked for. The message is still there.
     Value(String),
+    /// The peer did not get the socket that was sent to it, three times.
+    HandleRefused,
     /// The socket failed, or a message was longer than the limit. The channel
     /// has ended.
     Io(io::Error),
@@ -46,6 +48,9 @@ impl fmt::Display for Error {
                 write!(f, "{why}: '{start}{dots}'")
             }
             Self::Value(why) => f.write_str(why),
+            Self::HandleRefused => {
+                f.write_str("the peer did not get the socket")
+            }
             Self::Io(error) => error.fmt(f),
         }
     }
@@ -59,5 +64,11 @@ impl From<io::Error> for Error {
             return Self::Closed;
         }
         Self::Io(error)
+    }
+}
+
+impl From<crate::v8::Invalid> for Error {
+    fn from(error: crate::v8::Invalid) -> Self {
+        Self::Value(error.to_string())
     }
 }

@@ -6,23 +6,32 @@ mod channel;
 #[cfg(unix)]
 pub mod child;
 #[cfg(unix)]
+pub mod cluster;
+#[cfg(unix)]
 mod error;
 mod exit;
 #[cfg(unix)]
 pub mod frames;
 #[cfg(unix)]
+mod handle;
+#[cfg(unix)]
 mod message;
 #[cfg(unix)]
 pub mod parent;
+#[cfg(unix)]
+mod text;
 #[cfg(not(unix))]
 mod unsupported;
+pub mod v8;
 
 pub use arguments::parse_arguments;
 #[cfg(unix)]
-pub use channel::{Channel, Sender};
+pub use channel::{Channel, Incoming, Sender};
 #[cfg(unix)]
 pub use error::Error;
 pub use exit::describe;
+#[cfg(unix)]
+pub use handle::Handle;
 #[cfg(unix)]
 pub use message::Message;
 #[cfg(unix)]

@@ -3,27 +3,49 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use memchr::memmem;
 use serde::Serialize;
 use serde::de::{
     DeserializeOwned, Deserializer, IgnoredAny, MapAccess, Visitor,
 };
 use serde_json::value::RawValue;
 
+use crate::handle::Handle;
+use crate::text;
+use crate::v8::{self, Value};
 use crate::{Error, Serialization};
 
 /// A message from the peer, kept as the bytes that came. Nothing that a Node
 /// process can send is lost, also where Rust has no value for it: half a
 /// surrogate pair, 100,000 nested arrays, `1e999`.
-#[derive(Clone, PartialEq, Eq)]
 pub struct Message {
     serialization: Serialization,
     bytes: Vec<u8>,
+    /// The socket that came with it. Whoever does not take it closes it.
+    pub handle: Option<Handle>,
 }
 
 impl Message {
+    /// Reads a message that came some other way than over a channel.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] when the bytes are not what the serialization
+    /// demands.
+    pub fn from_bytes(
+        serialization: Serialization,
+        bytes: Vec<u8>,
+    ) -> Result<Self, Error> {
+        read(serialization, bytes).map(|(_, message)| message)
+    }
+
     /// The message as it came: JSON text, or V8's format.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// The message as it came, to be kept or sent on.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
     }
 
     /// What [`Self::bytes`] holds.
@@ -37,14 +59,41 @@ impl Message {
     /// When it is not of that type, or no Rust value can hold it. The message
     /// is still there, as [`Self::bytes`].
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        serde_json::from_slice(&self.bytes)
-            .map_err(|error| Error::Value(error.to_string()))
+        match self.serialization {
+            Serialization::Json => serde_json::from_slice(&self.bytes)
+                .map_err(|error| Error::Value(error.to_string())),
+            Serialization::Advanced => Ok(v8::from_slice(&self.bytes)?),
+        }
+    }
+
+    /// The message as a value of JavaScript, in advanced mode.
+    ///
+    /// # Errors
+    /// When the bytes are not a value, or are JSON.
+    pub fn value(&self) -> Result<Value, Error> {
+        Ok(Value::read(&self.bytes)?)
     }
 }
 
-/// To be shown: the text of a string, and JSON for everything else.
+/// To be shown: the text of a string, and JSON for everything else; in
+/// advanced mode [`Value`]'s Debug form, where JSON has no word for it.
 impl fmt::Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.serialization == Serialization::Advanced {
+            return match Value::read(&self.bytes) {
+                Ok(Value::String(text)) => f.write_str(&text),
+                Ok(Value::Utf16(units)) => {
+                    f.write_str(&String::from_utf16_lossy(&units))
+                }
+                Ok(value) => {
+                    match v8::from_value::<serde_json::Value>(&value) {
+                        Ok(json) => json.fmt(f),
+                        Err(_) => fmt::Debug::fmt(&value, f),
+                    }
+                }
+                Err(error) => write!(f, "({error})"),
+            };
+        }
         f.write_str(&match string(&self.bytes) {
             Some(text) => Cow::Owned(text),
             None => String::from_utf8_lossy(&self.bytes),
@@ -122,10 +171,8 @@ pub(crate) fn inspect(bytes: &[u8]) -> Result<Kind, serde_json::Error> {
     };
     json.end()?;
     Ok(match cmd {
-        Some(cmd) if cmd.len() > 5 && cmd.starts_with("NODE_") => {
-            Kind::Internal(cmd)
-        }
-        _ => Kind::User,
+        Some(cmd) => Kind::of(&cmd),
+        None => Kind::User,
     })
 }
 
@@ -181,30 +228,131 @@ pub(crate) fn read(
     serialization: Serialization,
     bytes: Vec<u8>,
 ) -> Result<(Kind, Message), Error> {
-    // What is not UTF-8 becomes U+FFFD, as in Node.
-    let bytes = match std::str::from_utf8(&bytes) {
-        Ok(_) => bytes,
-        Err(_) => String::from_utf8_lossy(&bytes).into_owned().into_bytes(),
-    };
-    let kind = match inspect(&bytes) {
-        Ok(kind) => kind,
-        Err(error) => {
-            let why = format!("not JSON ({error})");
-            return Err(Error::malformed(why, bytes));
+    let (kind, bytes) = match serialization {
+        Serialization::Json => read_json(bytes)?,
+        Serialization::Advanced => {
+            if let Err(error) = v8::check(&bytes) {
+                return Err(Error::malformed(error, bytes));
+            }
+            (kind_of_value(&bytes), bytes)
         }
     };
     let message = Message {
         serialization,
         bytes,
+        handle: None,
     };
     Ok((kind, message))
 }
 
+fn read_json(bytes: Vec<u8>) -> Result<(Kind, Vec<u8>), Error> {
+    // What is not UTF-8 becomes U+FFFD, as in Node.
+    let bytes = match std::str::from_utf8(&bytes) {
+        Ok(_) => bytes,
+        Err(_) => String::from_utf8_lossy(&bytes).into_owned().into_bytes(),
+    };
+    match inspect(&bytes) {
+        Ok(kind) => Ok((kind, bytes)),
+        Err(error) => {
+            let why = format!("not JSON ({error})");
+            Err(Error::malformed(why, bytes))
+        }
+    }
+}
+
+/// As [`inspect`], for advanced mode. Only what holds Node's mark somewhere
+/// is looked at closely.
+fn kind_of_value(bytes: &[u8]) -> Kind {
+    const WIDE: &[u8] = b"N\0O\0D\0E\0_\0";
+    let marked = [b"NODE_", WIDE]
+        .iter()
+        .any(|mark| memmem::find(bytes, mark).is_some());
+    if !marked {
+        return Kind::User;
+    }
+    let value = Value::read(bytes).ok();
+    match value.as_ref().and_then(|value| value.get("cmd")) {
+        Some(Value::String(cmd)) => Kind::of(cmd),
+        _ => Kind::User,
+    }
+}
+
+impl Kind {
+    fn of(cmd: &str) -> Self {
+        match cmd.len() > 5 && cmd.starts_with("NODE_") {
+            true => Self::Internal(cmd.to_owned()),
+            false => Self::User,
+        }
+    }
+}
+
+/// Node's envelope of a message that a socket comes with.
+#[derive(Debug)]
+pub(crate) struct Envelope {
+    /// The message within.
+    pub(crate) message: Vec<u8>,
+    /// The server that the connection came from, if Node counts those.
+    pub(crate) key: Option<String>,
+}
+
+/// Opens an envelope of the command `NODE_HANDLE`.
+pub(crate) fn open(message: &Message) -> Result<Envelope, Error> {
+    match message.serialization {
+        Serialization::Json => open_json(&message.bytes),
+        Serialization::Advanced => {
+            let value = Value::read(&message.bytes)?;
+            let key = value.get("key").and_then(Value::as_str);
+            let key = key.map(str::to_owned);
+            let message = value.within("msg").unwrap_or(Value::Undefined);
+            Ok(Envelope {
+                message: message.write()?,
+                key,
+            })
+        }
+    }
+}
+
+fn open_json(bytes: &[u8]) -> Result<Envelope, Error> {
+    #[derive(serde::Deserialize)]
+    struct Parts<'a> {
+        #[serde(borrow)]
+        msg: Option<&'a RawValue>,
+        #[serde(borrow)]
+        key: Option<Cow<'a, str>>,
+    }
+    let parts: Parts<'_> = serde_json::from_slice(bytes)
+        .map_err(|error| Error::malformed(error, bytes.to_vec()))?;
+    let message = parts.msg.map_or("null", RawValue::get);
+    Ok(Envelope {
+        message: message.as_bytes().to_vec(),
+        key: parts.key.map(Cow::into_owned),
+    })
+}
+
+/// A message in Node's envelope, as it goes with a socket.
+#[derive(Serialize)]
+pub(crate) struct Enveloped<'a, T: ?Sized> {
+    pub(crate) cmd: &'static str,
+    #[serde(rename = "type")]
+    pub(crate) kind: &'static str,
+    pub(crate) msg: &'a T,
+    #[serde(rename = "dgramType", skip_serializing_if = "Option::is_none")]
+    pub(crate) datagrams: Option<&'static str>,
+}
+
 /// The bytes that carry `value`.
 pub(crate) fn write<T: Serialize + ?Sized>(
+    serialization: Serialization,
     value: &T,
 ) -> Result<Vec<u8>, Error> {
-    serde_json::to_vec(value).map_err(|error| Error::Value(error.to_string()))
+    match serialization {
+        Serialization::Json => match text::plain(value) {
+            Some(json) => Ok(json),
+            None => serde_json::to_vec(value)
+                .map_err(|error| Error::Value(error.to_string())),
+        },
+        Serialization::Advanced => Ok(v8::to_vec(value)?),
+    }
 }
 
 #[cfg(test)]

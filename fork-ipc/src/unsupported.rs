@@ -9,6 +9,10 @@ use std::io;
 use std::process::ExitStatus;
 
 use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::Serialization;
 
 const WHY: &str = "the channel of child processes needs POSIX: \
     on this system Node's is another one";
@@ -36,11 +40,45 @@ impl std::error::Error for Error {}
 
 /// A message: there is none on this system.
 #[derive(Debug)]
-pub struct Message(Infallible);
+pub struct Message {
+    never: Infallible,
+    /// The socket that came with it.
+    pub handle: Option<Handle>,
+}
+
+impl Message {
+    /// The message as it came.
+    pub fn bytes(&self) -> &[u8] {
+        match self.never {}
+    }
+
+    /// The message as it came.
+    pub fn into_bytes(self) -> Vec<u8> {
+        match self.never {}
+    }
+
+    /// The message as a value of yours.
+    ///
+    /// # Errors
+    /// See the other systems.
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        match self.never {}
+    }
+}
+
+/// A socket that came with a message.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Handle {
+    /// Node's `net.Socket`, over TCP.
+    TcpStream(TcpStream),
+    /// Node's `net.Server`, over TCP.
+    TcpListener(TcpListener),
+}
 
 impl fmt::Display for Message {
     fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {}
+        match self.never {}
     }
 }
 
@@ -99,17 +137,125 @@ impl Sender {
     }
 }
 
+impl Sender {
+    /// Sends a message that is there as bytes already.
+    ///
+    /// # Errors
+    /// See the other systems.
+    pub async fn send_raw(&self, _: Vec<u8>) -> Result<(), Error> {
+        match self.0 {}
+    }
+}
+
+fn unsupported<T>() -> io::Result<T> {
+    Err(io::Error::new(io::ErrorKind::Unsupported, WHY))
+}
+
+/// A worker of a cluster.
+pub mod cluster {
+    use std::convert::Infallible;
+    use std::io;
+    use std::net::SocketAddr;
+
+    use tokio::net::TcpStream;
+
+    use super::{Error, Message, Sender, unsupported};
+
+    /// A worker: there is none on this system.
+    #[derive(Debug)]
+    pub struct Worker(Infallible);
+
+    /// What happens to a worker.
+    #[derive(Debug)]
+    pub enum Event {
+        /// A client has connected.
+        Connection(TcpStream),
+        /// The primary has sent a message.
+        Message(Message),
+    }
+
+    /// Makes a worker of this process.
+    ///
+    /// # Errors
+    /// Always, on this system.
+    pub async fn worker() -> io::Result<Worker> {
+        unsupported()
+    }
+
+    impl Worker {
+        /// This worker's number.
+        pub fn id(&self) -> u32 {
+            match self.0 {}
+        }
+
+        /// Sends messages to the primary.
+        pub fn sender(&self) -> Sender {
+            match self.0 {}
+        }
+
+        /// Has the primary listen at an address.
+        ///
+        /// # Errors
+        /// See the other systems.
+        pub async fn listen(
+            &mut self,
+            _: SocketAddr,
+        ) -> Result<SocketAddr, Error> {
+            match self.0 {}
+        }
+
+        /// Waits for the next connection or message.
+        ///
+        /// # Errors
+        /// See the other systems.
+        pub async fn next(&mut self) -> Option<Result<Event, Error>> {
+            match self.0 {}
+        }
+
+        /// Leaves the cluster.
+        ///
+        /// # Errors
+        /// See the other systems.
+        pub async fn disconnect(&mut self) -> Result<(), Error> {
+            match self.0 {}
+        }
+    }
+}
+
 /// The child's role.
 pub mod child {
-    use super::{Channel, WHY};
+    use super::{Channel, unsupported};
+    use std::convert::Infallible;
     use std::io;
+
+    /// A channel that is not yet in use: there is none on this system.
+    #[derive(Debug)]
+    pub struct Inherited(Infallible);
+
+    impl Inherited {
+        /// Takes the channel out of the environment.
+        ///
+        /// # Errors
+        /// Always, on this system.
+        pub fn take() -> io::Result<Self> {
+            unsupported()
+        }
+
+        /// Begins to use it.
+        ///
+        /// # Errors
+        /// See the other systems.
+        pub fn open(self) -> io::Result<Channel> {
+            match self.0 {}
+        }
+    }
 
     /// This process's channel to its parent.
     ///
     /// # Errors
     /// Always, on this system.
     pub fn channel() -> io::Result<Channel> {
-        Err(io::Error::new(io::ErrorKind::Unsupported, WHY))
+        unsupported()
     }
 }
 
@@ -148,12 +294,17 @@ impl Fork {
         self
     }
 
+    /// Sets what messages are made of.
+    pub fn serialization(self, _: Serialization) -> Self {
+        self
+    }
+
     /// Starts the program.
     ///
     /// # Errors
     /// Always, on this system.
     pub fn spawn(self) -> io::Result<Child> {
-        Err(io::Error::new(io::ErrorKind::Unsupported, WHY))
+        unsupported()
     }
 }
 

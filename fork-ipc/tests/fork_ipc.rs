@@ -12,6 +12,12 @@ use harness::{Exit, Half, Language, Signal};
 use crate::check::{NODE, Need, Test, both, test};
 use crate::server::lesson;
 
+mod advanced;
+mod handles;
+mod hostile;
+mod library;
+mod recipes;
+
 const NAME: &str = "fork-ipc";
 
 /// A signal's way, on a machine that has much else to do, included.
@@ -55,6 +61,11 @@ pub fn tests() -> Vec<Test> {
         .into_iter()
         .flatten()
         .chain(of_rust.into_iter().flatten())
+        .chain(library::tests())
+        .chain(advanced::tests())
+        .chain(handles::tests())
+        .chain(recipes::tests())
+        .chain(hostile::tests())
         .map(|test| test.of(NAME))
         .collect()
 }

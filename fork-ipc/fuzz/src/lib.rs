@@ -1,0 +1,87 @@
+//! What is done with bytes from a peer that wishes us ill. Each function is a
+//! fuzz target; the ordinary tests run them too, on the corpus that is kept.
+
+use ::fork_ipc::frames::Decoder;
+use ::fork_ipc::v8::{self, Value};
+use ::fork_ipc::{Message, Serialization};
+
+/// Small, so that it is reached.
+const LIMIT: usize = 1000;
+
+/// The frames in `bytes` that arrive in pieces of these lengths.
+fn frames(
+    serialization: Serialization,
+    bytes: &[u8],
+    lengths: &mut dyn Iterator<Item = usize>,
+) -> (Vec<Vec<u8>>, bool) {
+    let mut decoder = Decoder::new(serialization, LIMIT);
+    let mut found = Vec::new();
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let length = lengths.next().unwrap_or(1).clamp(1, rest.len());
+        let (piece, after) = rest.split_at(length);
+        decoder.push(piece);
+        rest = after;
+        loop {
+            match decoder.next_frame() {
+                Ok(Some(frame)) => found.push(frame.into_bytes()),
+                Ok(None) => break,
+                Err(_) => return (found, true),
+            }
+        }
+    }
+    (found, false)
+}
+
+/// Whatever the pieces, the frames are the same.
+fn any_pieces(serialization: Serialization, bytes: &[u8]) {
+    let whole = frames(serialization, bytes, &mut std::iter::once(usize::MAX));
+    let single = frames(serialization, bytes, &mut std::iter::repeat(1));
+    assert_eq!(whole, single);
+    let some = bytes.iter().map(|byte| usize::from(*byte));
+    assert_eq!(whole, frames(serialization, bytes, &mut some.cycle()));
+    assert!(whole.0.iter().all(|frame| frame.len() <= LIMIT));
+}
+
+/// Lines.
+pub fn lines(bytes: &[u8]) {
+    any_pieces(Serialization::Json, bytes);
+}
+
+/// Lengths and as many bytes.
+pub fn lengths(bytes: &[u8]) {
+    any_pieces(Serialization::Advanced, bytes);
+}
+
+/// One message of JSON.
+pub fn json(bytes: &[u8]) {
+    let read = Message::from_bytes(Serialization::Json, bytes.to_vec());
+    let parsed = serde_json::from_slice::<serde_json::Value>(bytes);
+    match read {
+        Ok(message) => {
+            let _ = message.to_string();
+            let _ = message.parse::<serde_json::Value>();
+        }
+        // What serde takes is a message.
+        Err(error) => assert!(parsed.is_err(), "{error}"),
+    }
+}
+
+/// One value of V8's.
+pub fn v8(bytes: &[u8]) {
+    let Ok(value) = Value::read(bytes) else {
+        return;
+    };
+    // What can be read can be written, and is the same when read again.
+    let Ok(written) = value.write() else {
+        return;
+    };
+    let again = Value::read(&written).and_then(|value| value.write());
+    assert_eq!(again.as_ref(), Ok(&written));
+    let _ = v8::from_value::<serde_json::Value>(&value);
+    if let Ok(message) =
+        Message::from_bytes(Serialization::Advanced, bytes.to_vec())
+    {
+        let _ = message.to_string();
+    }
+}

@@ -1,0 +1,57 @@
+//! A worker that computes on all cores, for a Node parent: `node/compute.js`.
+//!
+//!     cargo build -p fork-ipc --bins
+//!     node fork-ipc/node/compute.js target/debug/compute
+
+use fork_ipc::child::Inherited;
+
+/// A part of the work: count the primes from `from` to below `to`.
+#[derive(serde::Deserialize)]
+struct Job {
+    from: u32,
+    to: u32,
+}
+
+/// What comes back. The parent finds the job by its `from`.
+#[derive(serde::Serialize)]
+struct Done {
+    from: u32,
+    primes: usize,
+}
+
+fn main() -> common::Result {
+    // Before the runtime: it starts threads.
+    let inherited = Inherited::take()?;
+    let runtime = tokio::runtime::Builder::new_current_thread();
+    { runtime }.enable_all().build()?.block_on(serve(inherited))
+}
+
+/// One thread talks to the parent, and others compute: as many as there are
+/// cores, for more would only take turns.
+async fn serve(inherited: Inherited) -> common::Result {
+    let mut channel = inherited.open()?;
+    let cores = std::thread::available_parallelism()?.get();
+    let room = std::sync::Arc::new(tokio::sync::Semaphore::new(cores));
+    while let Some(message) = channel.recv().await {
+        let job: Job = message?.parse()?;
+        let permit = std::sync::Arc::clone(&room).acquire_owned().await?;
+        let sender = channel.sender();
+        tokio::spawn(async move {
+            let from = job.from;
+            let count = move || (job.from..job.to).filter(is_prime).count();
+            if let Ok(primes) = tokio::task::spawn_blocking(count).await {
+                // The parent may have gone: then nobody waits for it.
+                let _ = sender.send(&Done { from, primes }).await;
+            }
+            drop(permit);
+        });
+    }
+    Ok(())
+}
+
+fn is_prime(number: &u32) -> bool {
+    let number = *number;
+    let divides = |by: &u32| number.is_multiple_of(*by);
+    let small = (2..).take_while(|by| by * by <= number);
+    number > 1 && !small.into_iter().any(|by| divides(&by))
+}

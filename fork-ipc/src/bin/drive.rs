@@ -1,0 +1,39 @@
+//! A Rust service that has a Node script do what only Node can:
+//! `node/task.js`.
+//!
+//!     cargo run -p fork-ipc --bin drive
+
+use std::path::Path;
+
+use anyhow::Context;
+use fork_ipc::{Fork, Serialization};
+use serde_json::{Value, json};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> common::Result {
+    // Beside this source; a service would install it beside itself.
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("node/task.js");
+    // Advanced, for what JSON cannot carry: dates, maps, bytes.
+    let mut child = Fork::new("node")
+        .arg(script)
+        .serialization(Serialization::Advanced)
+        .spawn()?;
+
+    for template in ["Hello ${name}", "${name.length} letters", "${oops"] {
+        // One at a time. For several, give each a number: the answers of a
+        // script that waits for something may come in another order.
+        let task = json!({"template": template, "values": {"name": "Rust"}});
+        child.channel.send(&task).await?;
+        let answer = child.channel.recv().await.context("Node has ended")?;
+        let answer: Value = answer?.parse()?;
+        match answer.get("error").and_then(Value::as_str) {
+            Some(error) => println!("error: {error}"),
+            None => println!("{}", answer["text"].as_str().unwrap_or("?")),
+        }
+    }
+
+    // The script ends when the channel does, as nothing else keeps it alive.
+    let status = child.end(std::future::pending()).await?;
+    println!("node {}", fork_ipc::describe(status));
+    Ok(())
+}

@@ -1,0 +1,39 @@
+//! Takes over the listening socket of a Node server, `node/handover.js`,
+//! and serves on, without a connection refused in between.
+//!
+//!     cargo build -p fork-ipc --bins
+//!     node fork-ipc/node/handover.js target/debug/handover
+
+use anyhow::Context;
+use fork_ipc::Handle;
+use tokio::io::AsyncWriteExt;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> common::Result {
+    let mut channel = fork_ipc::child::channel()?;
+    let mut message = channel.recv().await.context("the parent has gone")??;
+    let Some(Handle::TcpListener(listener)) = message.handle.take() else {
+        return Err(anyhow::anyhow!("a message without a server"))?;
+    };
+    // Both processes have the socket now, and share one queue of clients.
+    // Node may close its own: whoever is in the queue is served here.
+    channel.send("taken").await?;
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                let (mut client, _) = accepted?;
+                client.write_all(b"Rust\n").await?;
+            }
+            // Messages and connections of the parent's may still come.
+            message = channel.recv() => match message {
+                Some(message) => match message?.handle.take() {
+                    Some(Handle::TcpStream(mut client)) => {
+                        client.write_all(b"handed over\n").await?;
+                    }
+                    _ => return Ok(()),
+                },
+                None => return Ok(()),
+            },
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! A server that a process manager like PM2 starts and stops: it says
+//! `"ready"` when it can serve, and ends well when it is told `"shutdown"`.
+//!
+//! In PM2's ecosystem file: `{ script: 'target/release/ready', interpreter:
+//! 'none', wait_ready: true, shutdown_with_message: true }`.
+
+use common::{log, shutdown};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> common::Result {
+    // Started by hand there is no channel, and that is fine.
+    let mut channel = fork_ipc::child::channel().ok();
+    let stop = shutdown::token();
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    log::ready(format_args!("listening on {}", listener.local_addr()?));
+
+    // Only now: the manager stops the old process when it hears this.
+    if let Some(channel) = &channel {
+        channel.send("ready").await?;
+    }
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                accepted?.0.write_all(b"hello\n").await?;
+            }
+            // On Windows, and where signals do not reach, PM2 says it so.
+            told = told_to_stop(&mut channel) => {
+                log::line(told);
+                return Ok(());
+            }
+            () = stop.cancelled() => return Ok(()),
+        }
+    }
+}
+
+/// Waits for the message, or for the manager's end; for ever without one.
+async fn told_to_stop(channel: &mut Option<fork_ipc::Channel>) -> &'static str {
+    let Some(channel) = channel else {
+        return std::future::pending().await;
+    };
+    while let Some(message) = channel.recv().await {
+        let text = message.and_then(|message| message.parse::<String>());
+        if text.is_ok_and(|text| text == "shutdown") {
+            return "shutdown";
+        }
+    }
+    "the manager has gone"
+}

@@ -1,0 +1,52 @@
+//! A worker of a Node cluster, `node/cluster.js`: serves HTTP from the
+//! sockets that the primary hands to it.
+//!
+//!     cargo build -p fork-ipc --bins
+//!     node fork-ipc/node/cluster.js target/debug/worker
+
+use fork_ipc::cluster::{self, Event};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+use tokio_util::task::TaskTracker;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> common::Result {
+    let mut worker = cluster::worker().await?;
+    let name = format!("Rust worker {}", worker.id());
+    worker.listen(([127, 0, 0, 1], 0).into()).await?;
+    let clients = TaskTracker::new();
+    while let Some(event) = worker.next().await {
+        match event? {
+            Event::Connection(stream) => {
+                clients.spawn(serve(stream, name.clone()));
+            }
+            Event::Message(message) if message.to_string() == "leave" => {
+                worker.disconnect().await?;
+            }
+            Event::Message(message) => {
+                worker.sender().send_raw(message.bytes().to_vec()).await?;
+            }
+        }
+    }
+    // The primary has taken the port back; who is connected is served.
+    clients.close();
+    clients.wait().await;
+    Ok(())
+}
+
+/// One request, one answer. A service would use hyper here.
+async fn serve(mut stream: TcpStream, name: String) {
+    let (reader, mut writer) = stream.split();
+    let mut lines = BufReader::new(reader).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        if line.is_empty() {
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\nconnection: close\r\n\
+                 content-length: {}\r\n\r\n{name}",
+                name.len()
+            );
+            let _ = writer.write_all(answer.as_bytes()).await;
+            return;
+        }
+    }
+}

@@ -1,0 +1,369 @@
+//! A worker of Node's `cluster`: a Rust program that a Node primary starts
+//! with `cluster.setupPrimary({ exec })`, and that serves from the sockets
+//! which the primary hands to it.
+//!
+//! The primary owns the port. A worker asks it to listen (`queryServer`), and
+//! gets either single connections, in turn with the other workers
+//! (`SCHED_RR`, the default), or the listening socket itself, shared with
+//! them (`SCHED_NONE`). [`Worker::next`] hides the difference.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::OwnedFd;
+
+use serde::{Deserialize, Serialize};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::child::{Inherited, NoChannel};
+use crate::{Channel, Error, Handle, Incoming, Message, Sender};
+
+/// How many clients may wait to be accepted, in Node.
+const BACKLOG: i32 = 511;
+
+/// A worker of a Node cluster.
+#[derive(Debug)]
+pub struct Worker {
+    channel: Channel,
+    id: u32,
+    /// The number of the next message to the primary.
+    sequence: u64,
+    listeners: Vec<Listener>,
+    /// What came while an answer was awaited.
+    early: VecDeque<Incoming>,
+    /// The primary has asked to stop, or has gone.
+    stopped: bool,
+}
+
+#[derive(Debug)]
+struct Listener {
+    key: String,
+    /// The socket itself, where the workers share it.
+    shared: Option<TcpListener>,
+}
+
+/// What happens to a worker.
+#[derive(Debug)]
+pub enum Event {
+    /// A client has connected.
+    Connection(TcpStream),
+    /// The primary has sent a message: `worker.send()` in Node.
+    Message(Message),
+}
+
+/// What the primary says.
+#[derive(Debug, Deserialize)]
+struct FromPrimary {
+    act: Option<String>,
+    ack: Option<u64>,
+    seq: Option<u64>,
+    key: Option<String>,
+    errno: Option<i32>,
+    sockname: Option<Name>,
+}
+
+/// An address as Node writes it.
+#[derive(Debug, Deserialize)]
+struct Name {
+    address: Option<IpAddr>,
+    port: Option<u16>,
+}
+
+/// What a worker says.
+#[derive(Clone, Debug, Default, Serialize)]
+struct ToPrimary<'a> {
+    cmd: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    act: Option<&'static str>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    server: Option<Server>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ack: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accepted: Option<bool>,
+    seq: u64,
+}
+
+/// A server as Node describes it.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Server {
+    index: usize,
+    data: Option<()>,
+    address: IpAddr,
+    port: u16,
+    address_type: u8,
+    flags: u8,
+    backlog: i32,
+}
+
+/// Makes a worker of this process. Once, before the first thread, and within
+/// a tokio runtime, as [`crate::child::channel`].
+///
+/// # Errors
+/// When there is no channel, or the parent is not the primary of a cluster.
+pub async fn worker() -> Result<Worker, NoChannel> {
+    let inherited = Inherited::take()?;
+    let Some(id) = inherited.worker else {
+        return Err(NoChannel::NotAWorker);
+    };
+    let worker = Worker::new(inherited.open()?, id).await;
+    worker.map_err(|error| NoChannel::Io(std::io::Error::other(error)))
+}
+
+impl Worker {
+    /// Tells the primary that worker `id` is online, on its channel.
+    ///
+    /// # Errors
+    /// When the channel has ended.
+    pub async fn new(channel: Channel, id: u32) -> Result<Self, Error> {
+        let mut worker = Self {
+            channel,
+            id,
+            sequence: 0,
+            listeners: Vec::new(),
+            early: VecDeque::new(),
+            stopped: false,
+        };
+        worker.act("online").await?;
+        Ok(worker)
+    }
+
+    /// This worker's number: `cluster.worker.id` in Node.
+    pub fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// Sends messages to the primary, where they are `'message'` events of
+    /// the worker.
+    pub fn sender(&self) -> Sender {
+        self.channel.sender()
+    }
+
+    /// Has the primary listen at `address`; returns the address with its
+    /// port. All workers that ask for the same address share it.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the primary cannot listen there, and
+    /// [`Error::Closed`] when it has gone.
+    pub async fn listen(
+        &mut self,
+        address: SocketAddr,
+    ) -> Result<SocketAddr, Error> {
+        let mut server = Server {
+            index: self.listeners.len(),
+            data: None,
+            address: address.ip(),
+            port: address.port(),
+            address_type: if address.is_ipv6() { 6 } else { 4 },
+            flags: 0,
+            backlog: BACKLOG,
+        };
+        let asked = self
+            .say(ToPrimary {
+                act: Some("queryServer"),
+                server: Some(server.clone()),
+                ..ToPrimary::default()
+            })
+            .await?;
+        let (answer, handle) = self.answer_to(asked).await?;
+        if let Some(code @ ..0) = answer.errno {
+            return Err(std::io::Error::from_raw_os_error(-code).into());
+        }
+        let shared = match handle {
+            Some(Handle::TcpListener(listener)) => Some(listener),
+            // The primary has only bound it; to listen is left to us.
+            Some(Handle::TcpStream(bound)) => {
+                let bound = bound.into_std()?;
+                rustix::net::listen(&bound, BACKLOG)
+                    .map_err(std::io::Error::from)?;
+                Some(TcpListener::from_std(OwnedFd::from(bound).into())?)
+            }
+            _ => None,
+        };
+        let mut bound = address;
+        if let Some(listener) = &shared {
+            bound = listener.local_addr()?;
+        } else if let Some(name) = &answer.sockname {
+            bound.set_ip(name.address.unwrap_or(bound.ip()));
+            bound.set_port(name.port.unwrap_or(bound.port()));
+        }
+        self.listeners.push(Listener {
+            key: answer.key.unwrap_or_default(),
+            shared,
+        });
+        server.port = bound.port();
+        self.say(ToPrimary {
+            act: Some("listening"),
+            server: Some(server),
+            ..ToPrimary::default()
+        })
+        .await?;
+        Ok(bound)
+    }
+
+    /// Waits for the next connection or message. `None` when it is time to
+    /// stop: the primary has said so, or has gone. Connections that are open
+    /// then may be finished. Safe to cancel.
+    ///
+    /// # Errors
+    /// As [`Channel::recv`], and when a connection cannot be accepted.
+    pub async fn next(&mut self) -> Option<Result<Event, Error>> {
+        loop {
+            if self.stopped {
+                return None;
+            }
+            let incoming = match self.early.pop_front() {
+                Some(early) => early,
+                None => tokio::select! {
+                    accepted = accept(&self.listeners) => {
+                        let accepted = accepted.map(Event::Connection);
+                        return Some(accepted.map_err(Error::Io));
+                    }
+                    incoming = self.channel.recv_any() => match incoming {
+                        None => {
+                            self.stopped = true;
+                            continue;
+                        }
+                        Some(Err(error)) => return Some(Err(error)),
+                        Some(Ok(incoming)) => incoming,
+                    },
+                },
+            };
+            match self.handle(incoming).await {
+                Ok(None) => {}
+                Ok(Some(event)) => return Some(Ok(event)),
+                // The end is to be read next.
+                Err(Error::Closed) => {}
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
+
+    async fn handle(
+        &mut self,
+        incoming: Incoming,
+    ) -> Result<Option<Event>, Error> {
+        let mut message = match incoming {
+            Incoming::Message(message) => {
+                return Ok(Some(Event::Message(message)));
+            }
+            Incoming::Internal(message) => message,
+        };
+        let said = message.parse::<FromPrimary>()?;
+        match said.act.as_deref() {
+            Some("newconn") => {
+                let key = said.key.unwrap_or_default();
+                let ours = self.listeners.iter().any(|one| one.key == key);
+                let stream = match message.handle.take() {
+                    Some(Handle::TcpStream(stream)) if ours => Some(stream),
+                    // The primary gives it to another worker.
+                    _ => None,
+                };
+                self.say(ToPrimary {
+                    ack: said.seq,
+                    accepted: Some(stream.is_some()),
+                    ..ToPrimary::default()
+                })
+                .await?;
+                Ok(stream.map(Event::Connection))
+            }
+            Some("disconnect") => {
+                self.stopped = true;
+                self.close_listeners().await?;
+                self.channel.disconnect().await?;
+                Ok(None)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Leaves the cluster: no more connections, then the end of the channel.
+    /// The primary knows then that it was on purpose, and does not start
+    /// another worker.
+    ///
+    /// # Errors
+    /// When the channel has ended before.
+    pub async fn disconnect(&mut self) -> Result<(), Error> {
+        self.close_listeners().await?;
+        let said = self.act("exitedAfterDisconnect").await?;
+        self.answer_to(said).await?;
+        self.stopped = true;
+        self.channel.disconnect().await
+    }
+
+    async fn close_listeners(&mut self) -> Result<(), Error> {
+        for listener in std::mem::take(&mut self.listeners) {
+            self.say(ToPrimary {
+                act: Some("close"),
+                key: Some(&listener.key),
+                ..ToPrimary::default()
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    async fn act(&mut self, act: &'static str) -> Result<u64, Error> {
+        self.say(ToPrimary {
+            act: Some(act),
+            ..ToPrimary::default()
+        })
+        .await
+    }
+
+    /// Sends a message to the primary; returns its number.
+    async fn say(&mut self, message: ToPrimary<'_>) -> Result<u64, Error> {
+        let seq = self.sequence;
+        self.sequence += 1;
+        let message = ToPrimary {
+            cmd: "NODE_CLUSTER",
+            seq,
+            ..message
+        };
+        self.channel.send(&message).await?;
+        Ok(seq)
+    }
+
+    /// Waits for the primary's answer to message `seq`. All else that comes
+    /// meanwhile is kept.
+    async fn answer_to(
+        &mut self,
+        seq: u64,
+    ) -> Result<(FromPrimary, Option<Handle>), Error> {
+        loop {
+            let incoming = self.channel.recv_any().await;
+            let incoming = incoming.ok_or(Error::Closed)??;
+            if let Incoming::Internal(mut message) = incoming {
+                let said = message.parse::<FromPrimary>();
+                if let Ok(said) = said
+                    && said.ack == Some(seq)
+                {
+                    return Ok((said, message.handle.take()));
+                }
+                self.early.push_back(Incoming::Internal(message));
+            } else {
+                self.early.push_back(incoming);
+            }
+        }
+    }
+}
+
+/// The next connection to a socket that is shared with the other workers;
+/// waits for ever when there is none.
+async fn accept(listeners: &[Listener]) -> std::io::Result<TcpStream> {
+    std::future::poll_fn(|context| {
+        for listener in listeners.iter().filter_map(|one| one.shared.as_ref()) {
+            if let std::task::Poll::Ready(accepted) =
+                listener.poll_accept(context)
+            {
+                return std::task::Poll::Ready(
+                    accepted.map(|(stream, _)| stream),
+                );
+            }
+        }
+        std::task::Poll::Pending
+    })
+    .await
+}

@@ -1,0 +1,176 @@
+//! Cuts bytes into frames; knows nothing of sockets.
+
+use super::{Frame, HEADER, READ, TooLong};
+use crate::Serialization;
+
+/// What is made ready at once for a frame that may be long.
+const MOST_USUAL: usize = 4 * 1024 * 1024;
+
+/// Cuts a stream of bytes into frames. Looks at each byte once, and needs
+/// memory for what has arrived, whatever a length in it claims.
+#[derive(Debug)]
+pub struct Decoder {
+    serialization: Serialization,
+    limit: usize,
+    /// All of it is initialised; `start..end` has arrived and was not yet
+    /// handed out.
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// `start..scanned` holds no line end.
+    scanned: usize,
+    /// How many bytes of the stream came before `start`.
+    passed: u64,
+    /// The length of the last long frame: the next one may be as long.
+    usual: usize,
+}
+
+impl Decoder {
+    /// Nothing has arrived yet. No frame may have more than `limit` bytes.
+    pub fn new(serialization: Serialization, limit: usize) -> Self {
+        Self {
+            serialization,
+            limit,
+            buffer: Vec::new(),
+            start: 0,
+            end: 0,
+            scanned: 0,
+            passed: 0,
+            usual: 0,
+        }
+    }
+
+    /// Room for the bytes that arrive next; never empty.
+    pub fn room(&mut self) -> &mut [u8] {
+        if self.start == self.end {
+            self.start = 0;
+            self.end = 0;
+            self.scanned = 0;
+            // What one long message needed is not kept for the short ones.
+            if self.buffer.len() > 16 * READ {
+                self.buffer = Vec::new();
+            }
+        }
+        if self.buffer.len() - self.end < READ / 4 && self.start > 0 {
+            self.buffer.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.scanned -= self.start;
+            self.start = 0;
+        }
+        if self.buffer.len() - self.end < READ / 4 {
+            // Once it is clear that this frame is long, too.
+            let long = self.end - self.start >= READ / 2;
+            let usual = if long { self.usual } else { 0 };
+            let double = (self.buffer.len() * 2).max(usual);
+            let enough = self.frame_end().unwrap_or(usize::MAX);
+            let length = double.min(enough.saturating_add(READ / 4));
+            let length = length.min(self.limit.saturating_add(READ));
+            let length = length.max(self.end + READ / 4).max(READ);
+            self.buffer.resize(length, 0);
+        }
+        &mut self.buffer[self.end..]
+    }
+
+    /// So many bytes have been written to the beginning of [`Self::room`].
+    pub fn arrived(&mut self, length: usize) {
+        self.end = (self.end + length).min(self.buffer.len());
+    }
+
+    /// Adds `bytes`.
+    pub fn push(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let room = self.room();
+            let length = room.len().min(bytes.len());
+            room[..length].copy_from_slice(&bytes[..length]);
+            self.arrived(length);
+            bytes = &bytes[length..];
+        }
+    }
+
+    /// The next whole frame; `None` when more has to arrive first.
+    ///
+    /// # Errors
+    /// When it is too long, from then on for ever.
+    pub fn next_frame(&mut self) -> Result<Option<Frame>, TooLong> {
+        let too_long = TooLong { limit: self.limit };
+        let (first, last, next) = match self.serialization {
+            Serialization::Json => {
+                let new = &self.buffer[self.scanned..self.end];
+                let Some(at) = memchr::memchr(b'\n', new) else {
+                    self.scanned = self.end;
+                    if self.end - self.start > self.limit {
+                        return Err(too_long);
+                    }
+                    return Ok(None);
+                };
+                let last = self.scanned + at;
+                (self.start, last, last + 1)
+            }
+            Serialization::Advanced => {
+                let Some(last) = self.frame_end() else {
+                    return Ok(None);
+                };
+                let first = self.start + HEADER;
+                if last - first > self.limit {
+                    return Err(too_long);
+                }
+                if last > self.end {
+                    return Ok(None);
+                }
+                (first, last, last)
+            }
+        };
+        if last - first > self.limit {
+            return Err(too_long);
+        }
+        self.passed += (next - self.start) as u64;
+        Ok(Some(self.take(first, last, next)))
+    }
+
+    /// Hands out `first..last`; what comes then begins at `next`.
+    fn take(&mut self, first: usize, last: usize, next: usize) -> Frame {
+        let (length, rest) = (last - first, self.end - next);
+        // A long frame gets the buffer itself. Only when little is left
+        // over, or a buffer full of frames would be copied for each of them.
+        let (buffer, start) = if length >= READ / 2 && rest <= length {
+            self.usual = length.min(MOST_USUAL) + READ;
+            let left = self.buffer[next..self.end].to_vec();
+            let mut buffer = std::mem::replace(&mut self.buffer, left);
+            buffer.truncate(last);
+            self.start = 0;
+            self.end = rest;
+            (buffer, first)
+        } else {
+            self.start = next;
+            (self.buffer[first..last].to_vec(), 0)
+        };
+        self.scanned = self.start;
+        Frame {
+            buffer,
+            start,
+            descriptors: Vec::new(),
+        }
+    }
+
+    /// Where the current frame ends, if that is known.
+    fn frame_end(&self) -> Option<usize> {
+        if self.serialization == Serialization::Json {
+            return None;
+        }
+        let arrived = &self.buffer[self.start..self.end];
+        let length = arrived.first_chunk::<HEADER>()?;
+        // Saturating: on a 32-bit machine it might not fit.
+        let length = u32::from_be_bytes(*length) as usize;
+        Some((self.start + HEADER).saturating_add(length))
+    }
+
+    /// Where in the stream the first frame begins that was not handed out.
+    pub(super) fn position(&self) -> u64 {
+        self.passed
+    }
+
+    /// How much of the stream has arrived.
+    pub(super) fn total(&self) -> u64 {
+        self.passed + (self.end - self.start) as u64
+    }
+}

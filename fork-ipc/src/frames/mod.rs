@@ -1,0 +1,139 @@
+//! The lower layer: one message's bytes and the descriptors that came with
+//! them, nothing interpreted.
+//!
+//! The channel is one Unix stream socket. A stream has no messages, so each
+//! side marks where one ends:
+//!
+//! - [`Serialization::Json`]: a line, JSON text and `\n`;
+//! - [`Serialization::Advanced`]: a length of 4 bytes, big-endian, and then
+//!   as many bytes.
+//!
+//! [`Decoder`] is that and no more, without a socket. [`open`] makes a
+//! [`Reader`] and a [`Writer`] of a socket.
+
+mod decoder;
+mod reader;
+mod writer;
+
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+pub use decoder::Decoder;
+pub use reader::Reader;
+pub use writer::Writer;
+
+use crate::Serialization;
+
+/// The longest frame that is accepted unless said otherwise: 64 MiB.
+pub const LIMIT: usize = 64 * 1024 * 1024;
+
+/// From how many waiting bytes on Node's `send()` says `false`, and ours
+/// waits.
+pub const HIGH_WATER: usize = 128 * 1024;
+
+/// Room for one read. Node reads as much at once.
+const READ: usize = 64 * 1024;
+
+/// The length in front of a frame in advanced mode.
+const HEADER: usize = 4;
+
+/// As many descriptors as one message may carry on Linux (`SCM_MAX_FD`), so
+/// that the kernel never has to cut the list.
+const MOST_DESCRIPTORS: usize = 253;
+
+/// One message as it came: its bytes, without line end or length.
+#[derive(Debug, Default)]
+pub struct Frame {
+    /// The bytes begin at `start`; before them is what framed them.
+    buffer: Vec<u8>,
+    start: usize,
+    /// What came with them. Whoever does not take a descriptor closes it.
+    pub descriptors: Vec<OwnedFd>,
+}
+
+impl Frame {
+    /// The message's bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.buffer[self.start..]
+    }
+
+    /// The message's bytes, without the descriptors.
+    pub fn into_bytes(mut self) -> Vec<u8> {
+        self.buffer.drain(..self.start);
+        self.buffer
+    }
+}
+
+impl From<Vec<u8>> for Frame {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self {
+            buffer: bytes,
+            start: 0,
+            descriptors: Vec::new(),
+        }
+    }
+}
+
+/// A frame is longer than the limit. Where the next one begins is unknown,
+/// so nothing more can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooLong {
+    /// The limit in bytes.
+    pub limit: usize,
+}
+
+impl fmt::Display for TooLong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a message is longer than {} bytes", self.limit)
+    }
+}
+
+impl std::error::Error for TooLong {}
+
+impl From<TooLong> for io::Error {
+    fn from(error: TooLong) -> Self {
+        Self::new(ErrorKind::InvalidData, error)
+    }
+}
+
+/// Makes a reader and a writer of one end of a Unix stream socket. Must be
+/// called within a tokio runtime.
+///
+/// # Errors
+/// When the socket cannot be made non-blocking or registered.
+pub fn open(
+    socket: OwnedFd,
+    serialization: Serialization,
+    limit: usize,
+) -> io::Result<(Reader, Writer)> {
+    rustix::io::ioctl_fionbio(&socket, true)?;
+    let socket = Arc::new(socket);
+    let registered = register(Arc::clone(&socket), Interest::READABLE)?;
+    let decoder = Decoder::new(serialization, limit);
+    let reader = Reader::new(registered, decoder);
+    Ok((reader, Writer::new(socket, serialization)))
+}
+
+fn register(
+    socket: Arc<OwnedFd>,
+    interest: Interest,
+) -> io::Result<AsyncFd<Arc<OwnedFd>>> {
+    // SAFETY: the descriptor is open, as it is owned; it stays so, and stays
+    // the same, as nothing can be replaced within an `Arc` that is shared.
+    // The `AsyncFd` holds that `Arc` as long as it exists, and hands out no
+    // more than `&Arc`.
+    Ok(unsafe { AsyncFd::register_with_interest(socket, interest) }?)
+}
+
+/// The peer is gone: how a socket says so.
+fn is_end(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionReset | ErrorKind::BrokenPipe
+    )
+}

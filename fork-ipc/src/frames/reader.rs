@@ -1,0 +1,156 @@
+//! Reads frames, and the descriptors that come with them.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
+use tokio::io::unix::AsyncFd;
+
+use super::{Decoder, Frame, MOST_DESCRIPTORS, is_end};
+
+/// The reading half of a channel.
+#[derive(Debug)]
+pub struct Reader {
+    /// Registered for reading only. On a Unix socket each read by the peer
+    /// makes room, and would wake us as a writer for nothing.
+    socket: AsyncFd<Arc<OwnedFd>>,
+    decoder: Decoder,
+    /// Descriptors whose frame has not been handed out.
+    arrived: VecDeque<Arrived>,
+    ended: bool,
+}
+
+/// Descriptors, and the part of the stream that was read with them.
+#[derive(Debug)]
+struct Arrived {
+    begin: u64,
+    end: u64,
+    descriptors: Vec<OwnedFd>,
+}
+
+impl Reader {
+    pub(super) fn new(socket: AsyncFd<Arc<OwnedFd>>, decoder: Decoder) -> Self {
+        Self {
+            socket,
+            decoder,
+            arrived: VecDeque::new(),
+            ended: false,
+        }
+    }
+
+    /// The next frame; `None` when the peer has closed. What is left of a
+    /// frame then is dropped, as Node does. Safe to cancel.
+    ///
+    /// # Errors
+    /// When a frame is too long ([`TooLong`] as the source), and when the
+    /// socket fails. After an error comes `None`.
+    pub async fn next(&mut self) -> io::Result<Option<Frame>> {
+        // A peer that always has more to say must not keep the other tasks
+        // from their turn.
+        tokio::task::consume_budget().await;
+        loop {
+            if self.ended {
+                return Ok(None);
+            }
+            let begin = self.decoder.position();
+            match self.decoder.next_frame() {
+                Ok(Some(mut frame)) => {
+                    self.attach(begin, &mut frame);
+                    return Ok(Some(frame));
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    self.end();
+                    return Err(error.into());
+                }
+            }
+            let mut ready = self.socket.readable().await?;
+            let socket = ready.get_inner().as_fd();
+            let room = self.decoder.room();
+            let size = room.len();
+            match receive(socket, room) {
+                Ok((0, _)) => self.ended = true,
+                Ok((length, descriptors)) => {
+                    // Short: there is no more, and asking again would only
+                    // be told so. But a read stops behind descriptors.
+                    if length < size && descriptors.is_empty() {
+                        ready.clear_ready();
+                    }
+                    let begin = self.decoder.total();
+                    self.decoder.arrived(length);
+                    if !descriptors.is_empty() {
+                        self.arrived.push_back(Arrived {
+                            begin,
+                            end: self.decoder.total(),
+                            descriptors,
+                        });
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    ready.clear_ready();
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                // The peer has closed and left something of ours unread.
+                Err(error) if is_end(&error) => self.ended = true,
+                Err(error) => {
+                    self.end();
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// Gives the frame that began at `begin` the descriptors that were sent
+    /// with it.
+    fn attach(&mut self, begin: u64, frame: &mut Frame) {
+        let end = self.decoder.position();
+        while let Some(arrived) = self.arrived.front() {
+            // Linux adds earlier messages to a read with descriptors, but
+            // no later ones. Others do it the other way round.
+            let ours = end >= arrived.end
+                || (!cfg!(target_os = "linux") && begin >= arrived.begin);
+            if !ours {
+                return;
+            }
+            if let Some(arrived) = self.arrived.pop_front() {
+                frame.descriptors.extend(arrived.descriptors);
+            }
+        }
+    }
+
+    fn end(&mut self) {
+        self.ended = true;
+        self.arrived.clear();
+    }
+}
+
+/// One `recvmsg`: bytes and descriptors.
+fn receive(
+    socket: BorrowedFd<'_>,
+    room: &mut [u8],
+) -> io::Result<(usize, Vec<OwnedFd>)> {
+    let mut space = [MaybeUninit::uninit();
+        rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    #[cfg(not(target_vendor = "apple"))]
+    let flags = RecvFlags::CMSG_CLOEXEC;
+    #[cfg(target_vendor = "apple")]
+    let flags = RecvFlags::empty();
+    let mut into = [IoSliceMut::new(room)];
+    let received =
+        rustix::net::recvmsg(socket, &mut into, &mut control, flags)?;
+    let mut descriptors = Vec::new();
+    for message in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(rights) = message {
+            descriptors.extend(rights);
+        }
+    }
+    #[cfg(target_vendor = "apple")]
+    for descriptor in &descriptors {
+        rustix::io::fcntl_setfd(descriptor, rustix::io::FdFlags::CLOEXEC)?;
+    }
+    Ok((received.bytes, descriptors))
+}

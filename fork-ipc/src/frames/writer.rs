@@ -1,0 +1,442 @@
+//! Writes frames: whole ones, in order, from any number of senders.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, IoSlice};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rustix::net::{
+    SendAncillaryBuffer, SendAncillaryMessage, SendFlags, Shutdown,
+};
+use tokio::io::Interest;
+use tokio::sync::Notify;
+
+use super::{Frame, HEADER, HIGH_WATER, MOST_DESCRIPTORS, is_end, register};
+use crate::Serialization;
+
+/// The longest payload in advanced mode: Node 20 takes the length for a
+/// signed number.
+const LONGEST: usize = i32::MAX as usize;
+
+/// The writing half of a channel. Clones write to the same one: whole frames,
+/// one after the other.
+#[derive(Clone, Debug)]
+pub struct Writer {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    socket: Arc<OwnedFd>,
+    serialization: Serialization,
+    queue: Mutex<Queue>,
+    /// Rings when the queue has become shorter, and when it is closed.
+    shorter: Notify,
+    /// Senders that wait do so in the order in which they came.
+    turn: tokio::sync::Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    /// The frame of which a part is gone. Nothing may come in between.
+    current: Option<Outgoing>,
+    /// Frames that go before all others.
+    urgent: VecDeque<Outgoing>,
+    frames: VecDeque<Outgoing>,
+    /// Bytes of all these that the kernel has not taken.
+    length: usize,
+    /// A task waits for room and empties the queue.
+    flushing: bool,
+    /// The frame that the peer must answer before another one goes.
+    unanswered: Option<Outgoing>,
+    /// Nothing more can be sent.
+    closed: bool,
+}
+
+/// A frame on its way.
+#[derive(Debug)]
+struct Outgoing {
+    frame: Frame,
+    /// How much of it is gone.
+    written: usize,
+    /// Nothing but urgent frames goes after it before the peer has answered.
+    awaits_answer: bool,
+    /// How often it was sent before.
+    repeated: u32,
+}
+
+impl From<Frame> for Outgoing {
+    fn from(frame: Frame) -> Self {
+        Self {
+            frame,
+            written: 0,
+            awaits_answer: false,
+            repeated: 0,
+        }
+    }
+}
+
+impl Queue {
+    /// The frame to write now.
+    fn next(&mut self) -> Option<&mut Outgoing> {
+        if self.current.is_none() {
+            self.current = match self.urgent.pop_front() {
+                None if self.unanswered.is_none() => self.frames.pop_front(),
+                urgent => urgent,
+            };
+        }
+        self.current.as_mut()
+    }
+
+    fn close(&mut self) {
+        *self = Self {
+            closed: true,
+            flushing: self.flushing,
+            length: self.length,
+            ..Self::default()
+        };
+    }
+}
+
+impl Writer {
+    pub(super) fn new(
+        socket: Arc<OwnedFd>,
+        serialization: Serialization,
+    ) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                socket,
+                serialization,
+                queue: Mutex::default(),
+                shorter: Notify::new(),
+                turn: tokio::sync::Mutex::new(()),
+            }),
+        }
+    }
+
+    /// Sends a frame, in its turn. Waits while 128 KiB wait already; returns
+    /// when the kernel or the queue has the frame, which is then sent even if
+    /// nobody waits for it. Cancelled before that, nothing is sent.
+    ///
+    /// # Errors
+    /// `BrokenPipe` when the channel is closed.
+    pub async fn send(&self, frame: Frame) -> io::Result<()> {
+        self.send_outgoing(frame.into()).await
+    }
+
+    /// As [`Self::send`], and no other frame goes until [`Self::answered`]
+    /// or [`Self::repeat`] is called. Those that are sent meanwhile wait.
+    ///
+    /// # Errors
+    /// As [`Self::send`].
+    pub async fn send_and_hold(&self, frame: Frame) -> io::Result<()> {
+        let outgoing = Outgoing {
+            awaits_answer: true,
+            ..frame.into()
+        };
+        self.send_outgoing(outgoing).await
+    }
+
+    async fn send_outgoing(&self, outgoing: Outgoing) -> io::Result<()> {
+        // The usual case: nobody waits.
+        if let Ok(_turn) = self.shared.turn.try_lock()
+            && !self.would_block()
+        {
+            return self.enqueue(outgoing, false).map(drop);
+        }
+        let _turn = self.shared.turn.lock().await;
+        self.wait_until(|queue| queue.length < HIGH_WATER).await;
+        self.enqueue(outgoing, false).map(drop)
+    }
+
+    /// Sends a frame without waiting, whatever waits already; false when it
+    /// would be better to wait, as Node's `send()` says it. Must be called
+    /// within a tokio runtime.
+    ///
+    /// # Errors
+    /// `BrokenPipe` when the channel is closed, `InvalidInput` when the frame
+    /// cannot be framed.
+    pub fn post(&self, frame: Frame) -> io::Result<bool> {
+        self.enqueue(frame.into(), false)
+    }
+
+    /// As [`Self::post`], before all frames that wait.
+    ///
+    /// # Errors
+    /// As [`Self::post`].
+    pub fn post_first(&self, frame: Frame) -> io::Result<bool> {
+        self.enqueue(frame.into(), true)
+    }
+
+    fn enqueue(&self, outgoing: Outgoing, urgent: bool) -> io::Result<bool> {
+        self.check(&outgoing.frame)?;
+        let mut queue = self.shared.lock();
+        if queue.closed {
+            return Err(closed());
+        }
+        queue.length += self.shared.length(&outgoing.frame);
+        match urgent {
+            true => queue.urgent.push_back(outgoing),
+            false => queue.frames.push_back(outgoing),
+        }
+        self.shared.start(&mut queue)?;
+        Ok(queue.length < HIGH_WATER)
+    }
+
+    /// Waits while too many urgent frames wait: a peer that demands answers
+    /// and takes none must not fill the memory.
+    pub async fn ready_first(&self) {
+        self.wait_until(|queue| queue.urgent.len() < 1000).await;
+    }
+
+    /// A frame was sent that the peer has not answered yet.
+    pub fn is_held(&self) -> bool {
+        self.shared.lock().unanswered.is_some()
+    }
+
+    /// The peer has answered the frame that held the others up, and they go
+    /// on. False when there was none.
+    pub fn answered(&self) -> bool {
+        let mut queue = self.shared.lock();
+        let found = queue.unanswered.take().is_some();
+        // A closed channel says so to whoever sends or receives next.
+        let _ = self.shared.start(&mut queue);
+        drop(queue);
+        self.shared.shorter.notify_waiters();
+        found
+    }
+
+    /// The peer wants the frame again that holds the others up. False when
+    /// there is none, or it was repeated `most` times: then it is dropped and
+    /// the others go on.
+    pub fn repeat(&self, most: u32) -> bool {
+        let mut queue = self.shared.lock();
+        let again = queue.unanswered.take_if(|frame| frame.repeated < most);
+        let Some(mut again) = again else {
+            drop(queue);
+            self.answered();
+            return false;
+        };
+        again.repeated += 1;
+        again.written = 0;
+        queue.length += self.shared.length(&again.frame);
+        queue.frames.push_front(again);
+        let _ = self.shared.start(&mut queue);
+        true
+    }
+
+    /// What a frame must not be, or the peer would see other frames.
+    fn check(&self, frame: &Frame) -> io::Result<()> {
+        let wrong = match self.shared.serialization {
+            Serialization::Json => memchr::memchr(b'\n', frame.bytes())
+                .map(|_| "a line end within a line"),
+            Serialization::Advanced => (frame.bytes().len() > LONGEST)
+                .then_some("Node takes no more than 2 GiB"),
+        };
+        let wrong = wrong.or((frame.descriptors.len() > MOST_DESCRIPTORS)
+            .then_some("too many descriptors"));
+        match wrong {
+            Some(why) => Err(io::Error::new(ErrorKind::InvalidInput, why)),
+            None => Ok(()),
+        }
+    }
+
+    /// 128 KiB or more wait for the peer to read: where Node's `send()`
+    /// returns `false`.
+    pub fn would_block(&self) -> bool {
+        self.shared.lock().length >= HIGH_WATER
+    }
+
+    /// How this channel marks where a frame ends.
+    pub fn serialization(&self) -> Serialization {
+        self.shared.serialization
+    }
+
+    /// Nothing more can be sent.
+    pub fn is_closed(&self) -> bool {
+        self.shared.lock().closed
+    }
+
+    /// Waits until the kernel has all that was sent.
+    ///
+    /// # Errors
+    /// `BrokenPipe` when the channel was closed before that.
+    pub async fn flush(&self) -> io::Result<()> {
+        self.wait_until(|queue| queue.length == 0).await;
+        let queue = self.shared.lock();
+        match queue.length {
+            0 => Ok(()),
+            _ => Err(closed()),
+        }
+    }
+
+    /// Flushes and waits for the answer that is due, then says that this was
+    /// all; the other direction stays open.
+    ///
+    /// # Errors
+    /// As [`Self::flush`].
+    pub async fn finish(&self) -> io::Result<()> {
+        self.wait_until(|queue| {
+            queue.length == 0 && queue.unanswered.is_none()
+        })
+        .await;
+        let flushed = self.flush().await;
+        self.shared.lock().closed = true;
+        let _ = rustix::net::shutdown(&self.shared.socket, Shutdown::Write);
+        flushed
+    }
+
+    /// Closes both directions at once; what waits is lost.
+    pub fn close(&self) {
+        self.shared.close();
+    }
+
+    async fn wait_until(&self, done: impl Fn(&Queue) -> bool) {
+        loop {
+            let shorter = self.shared.shorter.notified();
+            {
+                let queue = self.shared.lock();
+                if queue.closed || done(&queue) {
+                    return;
+                }
+            }
+            shorter.await;
+        }
+    }
+}
+
+fn closed() -> io::Error {
+    io::Error::new(ErrorKind::BrokenPipe, "the channel is closed")
+}
+
+/// Empties the queue, each time that there is room.
+async fn flush(shared: Arc<Shared>) {
+    // A second registration needs a second descriptor.
+    let registered = shared
+        .socket
+        .try_clone()
+        .and_then(|socket| register(Arc::new(socket), Interest::WRITABLE));
+    let Ok(registered) = registered else {
+        return shared.close();
+    };
+    loop {
+        let Ok(mut ready) = registered.writable().await else {
+            return shared.close();
+        };
+        let mut queue = shared.lock();
+        let written = shared.write(&mut queue);
+        match written {
+            Ok(false) => ready.clear_ready(),
+            Ok(true) | Err(_) => {
+                queue.flushing = false;
+                drop(queue);
+                shared.shorter.notify_waiters();
+                return;
+            }
+        }
+        if queue.length < HIGH_WATER {
+            drop(queue);
+            shared.shorter.notify_waiters();
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The length of a frame on the wire.
+    fn length(&self, frame: &Frame) -> usize {
+        frame.bytes().len()
+            + match self.serialization {
+                Serialization::Json => 1,
+                Serialization::Advanced => HEADER,
+            }
+    }
+
+    fn close(&self) {
+        self.lock().close();
+        let _ = rustix::net::shutdown(&self.socket, Shutdown::Both);
+        self.shorter.notify_waiters();
+    }
+
+    /// Writes what the socket takes now; a task waits for room for the rest.
+    fn start(self: &Arc<Self>, queue: &mut Queue) -> io::Result<()> {
+        if !queue.flushing && !self.write(queue)? {
+            // The socket is full. The task is registered for writing only as
+            // long as that lasts.
+            queue.flushing = true;
+            tokio::spawn(flush(Arc::clone(self)));
+        }
+        Ok(())
+    }
+
+    /// Writes what the socket takes; false when it is full.
+    fn write(&self, queue: &mut Queue) -> io::Result<bool> {
+        while let Some(outgoing) = queue.next() {
+            match self.write_some(outgoing) {
+                Ok(length) => {
+                    outgoing.written += length;
+                    if outgoing.written == self.length(&outgoing.frame)
+                        && let Some(sent) = queue.current.take()
+                        && sent.awaits_answer
+                    {
+                        queue.unanswered = Some(sent);
+                    }
+                    queue.length -= length;
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    return Ok(false);
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => {
+                    queue.close();
+                    return Err(match is_end(&error) {
+                        true => closed(),
+                        false => error,
+                    });
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// One `sendmsg`. Descriptors go with the frame's first byte.
+    fn write_some(&self, outgoing: &Outgoing) -> io::Result<usize> {
+        let Outgoing { frame, written, .. } = outgoing;
+        let bytes = frame.bytes();
+        let length = (bytes.len() as u32).to_be_bytes();
+        let mut parts = match self.serialization {
+            Serialization::Json => [IoSlice::new(bytes), IoSlice::new(b"\n")],
+            Serialization::Advanced => {
+                [IoSlice::new(&length), IoSlice::new(bytes)]
+            }
+        };
+        let mut parts = &mut parts[..];
+        IoSlice::advance_slices(&mut parts, *written);
+
+        // Rust's programs ignore SIGPIPE; a library cannot know that.
+        #[cfg(not(target_vendor = "apple"))]
+        let flags = SendFlags::NOSIGNAL;
+        #[cfg(target_vendor = "apple")]
+        let flags = SendFlags::empty();
+        if *written > 0 || frame.descriptors.is_empty() {
+            let mut none = SendAncillaryBuffer::default();
+            let sent =
+                rustix::net::sendmsg(&self.socket, parts, &mut none, flags);
+            return Ok(sent?);
+        }
+        let rights: Vec<BorrowedFd<'_>> =
+            frame.descriptors.iter().map(AsFd::as_fd).collect();
+        let mut space = [MaybeUninit::uninit();
+            rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        // It fits: `check` has counted them.
+        control.push(SendAncillaryMessage::ScmRights(&rights));
+        let sent =
+            rustix::net::sendmsg(&self.socket, parts, &mut control, flags);
+        Ok(sent?)
+    }
+}

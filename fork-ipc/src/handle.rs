@@ -1,0 +1,175 @@
+//! Sockets that go from one process to the other.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
+
+use rustix::fs::FileType;
+use rustix::net::{AddressFamily, SocketType, sockopt};
+use tokio::net::{TcpListener, TcpStream, UdpSocket, UnixListener, UnixStream};
+
+/// A socket that came with a message, or goes with one.
+///
+/// What it is, is asked from the system, not from the peer.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Handle {
+    /// Node's `net.Socket`, over TCP.
+    TcpStream(TcpStream),
+    /// Node's `net.Server`, over TCP.
+    TcpListener(TcpListener),
+    /// Node's `net.Socket`, over a pipe.
+    UnixStream(UnixStream),
+    /// Node's `net.Server`, over a pipe.
+    UnixListener(UnixListener),
+    /// Node's `dgram.Socket`.
+    UdpSocket(UdpSocket),
+    /// Any other descriptor, as it came.
+    Raw(OwnedFd),
+}
+
+impl Handle {
+    /// The tokio type for a descriptor. Must be called within a tokio
+    /// runtime.
+    pub(crate) fn new(descriptor: OwnedFd) -> io::Result<Self> {
+        let family = rustix::net::getsockname(&descriptor);
+        let family = family.map(|address| address.address_family());
+        let kind = sockopt::socket_type(&descriptor);
+        let (Ok(family), Ok(kind)) = (family, kind) else {
+            return Ok(Self::Raw(descriptor));
+        };
+        let ip = [AddressFamily::INET, AddressFamily::INET6].contains(&family);
+        let unix = family == AddressFamily::UNIX;
+        let listens = sockopt::socket_acceptconn(&descriptor).unwrap_or(false);
+        // tokio wants it so, and Node has it so; others may not.
+        rustix::io::ioctl_fionbio(&descriptor, true)?;
+        Ok(if ip && kind == SocketType::DGRAM {
+            Self::UdpSocket(UdpSocket::from_std(descriptor.into())?)
+        } else if kind != SocketType::STREAM {
+            Self::Raw(descriptor)
+        } else if ip && listens {
+            Self::TcpListener(TcpListener::from_std(descriptor.into())?)
+        } else if ip {
+            Self::TcpStream(TcpStream::from_std(descriptor.into())?)
+        } else if unix && listens {
+            Self::UnixListener(UnixListener::from_std(descriptor.into())?)
+        } else if unix {
+            Self::UnixStream(UnixStream::from_std(descriptor.into())?)
+        } else {
+            Self::Raw(descriptor)
+        })
+    }
+
+    /// Node's name for it.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::TcpStream(_) | Self::UnixStream(_) => "net.Socket",
+            Self::TcpListener(_) | Self::UnixListener(_) => "net.Server",
+            Self::UdpSocket(_) => "dgram.Socket",
+            Self::Raw(_) => "net.Native",
+        }
+    }
+
+    /// For a datagram socket, what Node calls its type.
+    pub(crate) fn datagrams(&self) -> Option<&'static str> {
+        let Self::UdpSocket(socket) = self else {
+            return None;
+        };
+        match socket.local_addr() {
+            Ok(address) if address.is_ipv6() => Some("udp6"),
+            _ => Some("udp4"),
+        }
+    }
+
+    /// The descriptor, to be sent.
+    ///
+    /// # Errors
+    /// `InvalidInput` for what would kill a Node process: all but sockets and
+    /// pipes.
+    pub(crate) fn into_descriptor(self) -> io::Result<OwnedFd> {
+        let descriptor: OwnedFd = match self {
+            Self::TcpStream(socket) => socket.into_std()?.into(),
+            Self::TcpListener(socket) => socket.into_std()?.into(),
+            Self::UnixStream(socket) => socket.into_std()?.into(),
+            Self::UnixListener(socket) => socket.into_std()?.into(),
+            Self::UdpSocket(socket) => socket.into_std()?.into(),
+            Self::Raw(descriptor) => descriptor,
+        };
+        let mode = rustix::fs::fstat(&descriptor)?.st_mode;
+        match FileType::from_raw_mode(mode) {
+            FileType::Socket | FileType::Fifo => Ok(descriptor),
+            _ => Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "only sockets and pipes can be sent",
+            )),
+        }
+    }
+}
+
+macro_rules! from {
+    ($($type:ident),*) => {
+        $(impl From<$type> for Handle {
+            fn from(socket: $type) -> Self {
+                Self::$type(socket)
+            }
+        })*
+    };
+}
+
+from! { TcpStream, TcpListener, UnixStream, UnixListener, UdpSocket }
+
+impl From<OwnedFd> for Handle {
+    fn from(descriptor: OwnedFd) -> Self {
+        Self::Raw(descriptor)
+    }
+}
+
+/// The connections that came from a server in Node, which wants to know how
+/// many are still open before it closes.
+#[derive(Debug, Default)]
+pub(crate) struct Connections {
+    /// The sockets' device and inode, for each key of Node's.
+    keys: HashMap<String, Vec<(u64, u64)>>,
+}
+
+impl Connections {
+    pub(crate) fn add(&mut self, key: String, socket: &OwnedFd) {
+        self.keys.retain(|_, sockets| !sockets.is_empty());
+        if let Some(identity) = identity(socket.as_fd()) {
+            self.keys.entry(key).or_default().push(identity);
+        }
+    }
+
+    /// How many that came with this key are still open in this process.
+    ///
+    /// Whoever has such a socket may do with it as he likes, and needs not
+    /// say when he drops it: the system knows what is open.
+    pub(crate) fn count(&mut self, key: &str) -> usize {
+        let Some(sockets) = self.keys.get_mut(key) else {
+            return 0;
+        };
+        let open = open_files();
+        sockets.retain(|socket| open.contains(socket));
+        sockets.len()
+    }
+}
+
+fn identity(descriptor: BorrowedFd<'_>) -> Option<(u64, u64)> {
+    let stat = rustix::fs::fstat(descriptor).ok()?;
+    // Their types differ from system to system.
+    Some((stat.st_dev as u64, stat.st_ino as u64))
+}
+
+/// What this process has open.
+fn open_files() -> Vec<(u64, u64)> {
+    let numbers = fs::read_dir("/dev/fd").into_iter().flatten().flatten();
+    numbers
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter_map(|number: RawFd| {
+            // SAFETY: only borrowed, and only to be asked what it is. Should
+            // it be closed by now, the answer is an error.
+            identity(unsafe { BorrowedFd::borrow_raw(number) })
+        })
+        .collect()
+}

@@ -1,0 +1,502 @@
+//! V8's format for values: what `serialization: 'advanced'` sends, and what
+//! `v8.serialize()` makes.
+//!
+//! Usable without a channel: [`Value::read`] and [`Value::write`] turn bytes
+//! into a [`Value`] and back; [`to_vec`] and [`from_slice`] do it with types
+//! of yours, through serde.
+//!
+//! The bytes are `FF 0F` (version 15) and then one value: a tag of one byte
+//! and what belongs to it. Versions 13 and 14 are read as well. Lengths and
+//! counts are in base 128, the lowest digit first (LEB128).
+//!
+//! | value | bytes |
+//! |---|---|
+//! | `undefined`, `null`, `true`, `false` | `_`, `0`, `T`, `F` |
+//! | a whole number of 32 bits | `I` and the number, zigzag |
+//! | any other number | `N` and 8 bytes, little-endian |
+//! | a BigInt | `Z`, the sign and length, and its digits |
+//! | a string of Latin-1 | `"`, its length, its bytes |
+//! | any other string | `c`, its length in bytes, UTF-16, at an even place |
+//! | an object | `o`, keys and values, `{`, how many |
+//! | an array | `A`, its length, elements, what `a` has, with `$` |
+//! | one with gaps | `a`, length, keys, values, `@`, how many, length |
+//! | the same object again | `^` and its number |
+//! | a Date | `D` and 8 bytes |
+//! | a Map, a Set | `;` .. `:`, `'` .. `,` and how many |
+//! | a RegExp | `R`, a string, its flags |
+//! | an Error | `r`, its parts, `.` |
+//! | an ArrayBuffer | `B`, its length, its bytes |
+//! | a Buffer or typed array | `\`, 0, its kind, its length, its bytes |
+//!
+//! Objects are numbered in the order in which they begin.
+
+mod de;
+mod read;
+mod ser;
+mod write;
+
+use std::fmt;
+
+pub use de::from_value;
+pub use ser::to_vec;
+
+/// How deep values may be nested: 128, as in `serde_json`. Deeper ones are
+/// refused, as each level takes some of the stack.
+pub const DEPTH: usize = 128;
+
+/// A value of JavaScript, as it can be sent.
+///
+/// Objects are values here, not references. Where the same object appears a
+/// second time, or within itself, there is [`Value::Reference`] with its
+/// number.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Value {
+    /// `undefined`
+    Undefined,
+    /// `null`
+    Null,
+    /// `true` or `false`
+    Bool(bool),
+    /// A number. Whole ones of 32 bits are written as such, except `-0`.
+    Number(f64),
+    /// A BigInt.
+    BigInt(BigInt),
+    /// A string.
+    String(String),
+    /// A string that no Rust string can hold: with half a surrogate pair.
+    Utf16(Vec<u16>),
+    /// An object, its keys in their order. A key is a [`Value::String`], a
+    /// [`Value::Utf16`] or a [`Value::Number`].
+    Object(Vec<(Value, Value)>),
+    /// An array without gaps.
+    Array {
+        /// Its elements.
+        elements: Vec<Value>,
+        /// What else was set on it: mostly nothing.
+        properties: Vec<(Value, Value)>,
+    },
+    /// An array with gaps, or one that V8 takes for one, as `Array(3)`.
+    SparseArray {
+        /// Its length.
+        length: u32,
+        /// Its elements, with their numbers as keys, and what else was set.
+        properties: Vec<(Value, Value)>,
+    },
+    /// A gap within an array. Only there.
+    Hole,
+    /// The object with this number once more. The first object to begin has
+    /// the number 0.
+    Reference(u32),
+    /// A Date: milliseconds since 1970, or NaN.
+    Date(f64),
+    /// A Map.
+    Map(Vec<(Value, Value)>),
+    /// A Set.
+    Set(Vec<Value>),
+    /// A RegExp.
+    RegExp {
+        /// What stands between the slashes: a string.
+        source: Box<Value>,
+        /// V8's flags: 1 g, 2 i, 4 m, 8 y, 16 u, 32 s, and more.
+        flags: u32,
+    },
+    /// An Error.
+    Error(Box<Error>),
+    /// A boxed boolean, number, BigInt or string: `new Number(1)`.
+    Boxed(Box<Value>),
+    /// An ArrayBuffer.
+    ArrayBuffer(Vec<u8>),
+    /// A Buffer, a typed array or a DataView, with the part of the buffer
+    /// that it shows.
+    View(View, Vec<u8>),
+    /// An object of Node's own, like a URL, as a plain one.
+    Host(Box<Value>),
+}
+
+/// What a [`Value::View`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+#[allow(missing_docs)] // the names of JavaScript
+pub enum View {
+    Int8Array = 0,
+    Uint8Array = 1,
+    Uint8ClampedArray = 2,
+    Int16Array = 3,
+    Uint16Array = 4,
+    Int32Array = 5,
+    Uint32Array = 6,
+    Float32Array = 7,
+    Float64Array = 8,
+    DataView = 9,
+    /// Node's own.
+    Buffer = 10,
+    BigInt64Array = 11,
+    BigUint64Array = 12,
+    Float16Array = 13,
+}
+
+impl View {
+    const ALL: [Self; 14] = [
+        Self::Int8Array,
+        Self::Uint8Array,
+        Self::Uint8ClampedArray,
+        Self::Int16Array,
+        Self::Uint16Array,
+        Self::Int32Array,
+        Self::Uint32Array,
+        Self::Float32Array,
+        Self::Float64Array,
+        Self::DataView,
+        Self::Buffer,
+        Self::BigInt64Array,
+        Self::BigUint64Array,
+        Self::Float16Array,
+    ];
+
+    fn numbered(number: u32) -> Option<Self> {
+        Self::ALL.get(usize::try_from(number).ok()?).copied()
+    }
+
+    /// How many bytes one element has.
+    pub fn width(self) -> usize {
+        match self {
+            Self::Int8Array
+            | Self::Uint8Array
+            | Self::Uint8ClampedArray
+            | Self::DataView
+            | Self::Buffer => 1,
+            Self::Int16Array | Self::Uint16Array | Self::Float16Array => 2,
+            Self::Int32Array | Self::Uint32Array | Self::Float32Array => 4,
+            Self::Float64Array | Self::BigInt64Array | Self::BigUint64Array => {
+                8
+            }
+        }
+    }
+}
+
+/// A whole number of any size.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BigInt {
+    /// It is below zero.
+    pub negative: bool,
+    /// Its digits in base 2^64, the lowest first.
+    pub digits: Vec<u64>,
+}
+
+impl From<i128> for BigInt {
+    fn from(number: i128) -> Self {
+        Self {
+            negative: number < 0,
+            ..Self::from(number.unsigned_abs())
+        }
+    }
+}
+
+impl From<u128> for BigInt {
+    fn from(number: u128) -> Self {
+        let mut digits = vec![number as u64, (number >> 64) as u64];
+        while digits.last() == Some(&0) {
+            digits.pop();
+        }
+        Self {
+            negative: false,
+            digits,
+        }
+    }
+}
+
+impl BigInt {
+    /// The number without its sign, if it fits.
+    pub fn magnitude(&self) -> Option<u128> {
+        let (low, high) = match *self.digits {
+            [] => (0, 0),
+            [low] => (low, 0),
+            [low, high] => (low, high),
+            [low, high, ref rest @ ..] => {
+                if rest.iter().any(|digit| *digit != 0) {
+                    return None;
+                }
+                (low, high)
+            }
+        };
+        Some(u128::from(high) << 64 | u128::from(low))
+    }
+
+    /// The number, if it fits.
+    pub fn to_i128(&self) -> Option<i128> {
+        let magnitude = self.magnitude()?;
+        match self.negative {
+            true => 0_i128.checked_sub_unsigned(magnitude),
+            false => i128::try_from(magnitude).ok(),
+        }
+    }
+}
+
+/// A JavaScript Error.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Error {
+    /// `TypeError` and the like; `None` for a plain `Error`.
+    pub kind: Option<ErrorKind>,
+    /// A string, or absent.
+    pub message: Option<Value>,
+    /// Any value, or absent.
+    pub cause: Option<Value>,
+    /// A string, or absent.
+    pub stack: Option<Value>,
+}
+
+/// Which Error it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+#[allow(missing_docs)] // the names of JavaScript
+pub enum ErrorKind {
+    EvalError = b'E',
+    RangeError = b'R',
+    ReferenceError = b'F',
+    SyntaxError = b'S',
+    TypeError = b'T',
+    UriError = b'U',
+}
+
+/// Bytes are not a value, or a value cannot be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invalid {
+    why: String,
+    /// Where, for bytes.
+    at: Option<usize>,
+}
+
+impl Invalid {
+    fn new(why: impl fmt::Display) -> Self {
+        Self {
+            why: why.to_string(),
+            at: None,
+        }
+    }
+}
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.why)?;
+        match self.at {
+            Some(at) => write!(f, " at byte {at}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Invalid {}
+
+impl Value {
+    /// Reads a value: the bytes with their header `FF 0F`. What follows the
+    /// value is left aside, as Node does.
+    ///
+    /// # Errors
+    /// When the bytes are not a value of version 13 to 15, or too deep.
+    pub fn read(bytes: &[u8]) -> Result<Self, Invalid> {
+        read::Reader::new(bytes)?.value()
+    }
+
+    /// Writes the value as Node 20 does, with the header.
+    ///
+    /// # Errors
+    /// When it is too deep, a key is not a string or number, or something
+    /// stands where it cannot.
+    pub fn write(&self) -> Result<Vec<u8>, Invalid> {
+        let mut writer = write::Writer::new();
+        writer.value(self)?;
+        Ok(writer.bytes)
+    }
+
+    /// The value under this key of an object or Map.
+    pub fn get(&self, key: &str) -> Option<&Self> {
+        let (Self::Object(entries) | Self::Map(entries)) = self else {
+            return None;
+        };
+        // The last one counts, should a key be there twice.
+        let mut entries = entries.iter().rev();
+        entries.find_map(|(found, value)| {
+            matches!(found, Self::String(found) if found == key)
+                .then_some(value)
+        })
+    }
+
+    /// The value under this key, as a value of its own: references within it
+    /// count from its beginning. `None` also when one points out of it.
+    pub fn within(mut self, key: &str) -> Option<Self> {
+        let entries = match &mut self {
+            Self::Object(entries) => std::mem::take(entries),
+            _ => return None,
+        };
+        // This object is number 0.
+        let mut before = 1;
+        for (found, mut value) in entries {
+            if matches!(&found, Self::String(found) if found == key) {
+                return value.renumber(before).then_some(value);
+            }
+            before += u32::try_from(value.objects().len()).ok()?;
+        }
+        None
+    }
+
+    /// Makes references count from `first`; false when one is before that.
+    fn renumber(&mut self, first: u32) -> bool {
+        if let Self::Reference(number) = self {
+            let renumbered = number.checked_sub(first);
+            *number = renumbered.unwrap_or_default();
+            return renumbered.is_some();
+        }
+        let mut all = self.children_mut().into_iter();
+        all.all(|value| value.renumber(first))
+    }
+
+    /// The text of a string.
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Self::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// It is an object and has a number that [`Value::Reference`] can name.
+    fn is_numbered(&self) -> bool {
+        !matches!(
+            self,
+            Self::Undefined
+                | Self::Null
+                | Self::Bool(_)
+                | Self::Number(_)
+                | Self::BigInt(_)
+                | Self::String(_)
+                | Self::Utf16(_)
+                | Self::Hole
+                | Self::Reference(_)
+        )
+    }
+
+    /// The values within this one, in the order in which they are written.
+    fn children(&self) -> Vec<&Self> {
+        fn flat(entries: &[(Value, Value)]) -> impl Iterator<Item = &Value> {
+            entries.iter().flat_map(|(key, value)| [key, value])
+        }
+        match self {
+            Self::Object(entries)
+            | Self::Map(entries)
+            | Self::SparseArray {
+                properties: entries,
+                ..
+            } => flat(entries).collect(),
+            Self::Array {
+                elements,
+                properties,
+            } => elements.iter().chain(flat(properties)).collect(),
+            Self::Set(elements) => elements.iter().collect(),
+            Self::Error(error) => error.cause.iter().collect(),
+            Self::Host(inner) => vec![&**inner],
+            _ => Vec::new(),
+        }
+    }
+
+    /// As [`Self::children`].
+    fn children_mut(&mut self) -> Vec<&mut Self> {
+        fn flat(
+            entries: &mut [(Value, Value)],
+        ) -> impl Iterator<Item = &mut Value> {
+            entries.iter_mut().flat_map(|(key, value)| [key, value])
+        }
+        match self {
+            Self::Object(entries)
+            | Self::Map(entries)
+            | Self::SparseArray {
+                properties: entries,
+                ..
+            } => flat(entries).collect(),
+            Self::Array {
+                elements,
+                properties,
+            } => elements.iter_mut().chain(flat(properties)).collect(),
+            Self::Set(elements) => elements.iter_mut().collect(),
+            Self::Error(error) => error.cause.iter_mut().collect(),
+            Self::Host(inner) => vec![&mut **inner],
+            _ => Vec::new(),
+        }
+    }
+
+    /// Every object in this value, by its number.
+    fn objects(&self) -> Vec<&Self> {
+        let mut found = Vec::new();
+        let mut left = vec![self];
+        while let Some(value) = left.pop() {
+            if value.is_numbered() {
+                found.push(value);
+            }
+            left.extend(value.children().into_iter().rev());
+        }
+        found
+    }
+}
+
+/// Checks that bytes begin with a header that can be read. Says nothing of
+/// the value behind it.
+///
+/// # Errors
+/// When they do not.
+pub fn check(bytes: &[u8]) -> Result<(), Invalid> {
+    read::Reader::new(bytes).map(drop)
+}
+
+/// Reads a value of your type from bytes with their header.
+///
+/// # Errors
+/// When the bytes are not a value, or not of that type.
+pub fn from_slice<T: serde::de::DeserializeOwned>(
+    bytes: &[u8],
+) -> Result<T, Invalid> {
+    from_value(&Value::read(bytes)?)
+}
+
+impl From<bool> for Value {
+    fn from(value: bool) -> Self {
+        Self::Bool(value)
+    }
+}
+
+impl From<f64> for Value {
+    fn from(value: f64) -> Self {
+        Self::Number(value)
+    }
+}
+
+impl From<i32> for Value {
+    fn from(value: i32) -> Self {
+        Self::Number(value.into())
+    }
+}
+
+impl From<&str> for Value {
+    fn from(value: &str) -> Self {
+        Self::String(value.to_owned())
+    }
+}
+
+impl From<String> for Value {
+    fn from(value: String) -> Self {
+        Self::String(value)
+    }
+}
+
+impl From<Vec<Value>> for Value {
+    fn from(elements: Vec<Value>) -> Self {
+        Self::Array {
+            elements,
+            properties: Vec::new(),
+        }
+    }
+}
+
+impl<const N: usize> From<[(&str, Value); N]> for Value {
+    fn from(entries: [(&str, Value); N]) -> Self {
+        Self::Object(entries.map(|(key, value)| (key.into(), value)).into())
+    }
+}

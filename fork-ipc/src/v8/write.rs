@@ -1,0 +1,311 @@
+//! Writes values as V8 does.
+
+use super::{BigInt, DEPTH, Error, Invalid, Value, View};
+
+/// The version that is written.
+pub(super) const VERSION: u8 = 15;
+
+/// The bytes so far.
+#[derive(Debug)]
+pub(super) struct Writer {
+    pub(super) bytes: Vec<u8>,
+    depth: usize,
+}
+
+type Result<T = ()> = std::result::Result<T, Invalid>;
+
+impl Writer {
+    pub(super) fn new() -> Self {
+        Self {
+            bytes: vec![0xFF, VERSION],
+            depth: 0,
+        }
+    }
+
+    pub(super) fn tag(&mut self, tag: u8) {
+        self.bytes.push(tag);
+    }
+
+    pub(super) fn varint(&mut self, mut number: u64) {
+        while number >= 0x80 {
+            self.bytes.push(number as u8 | 0x80);
+            number >>= 7;
+        }
+        self.bytes.push(number as u8);
+    }
+
+    fn length(&mut self, length: usize) -> Result {
+        let length = u32::try_from(length)
+            .map_err(|_| Invalid::new("longer than 4 GiB"))?;
+        self.varint(length.into());
+        Ok(())
+    }
+
+    /// One level deeper.
+    pub(super) fn enter(&mut self) -> Result {
+        self.depth += 1;
+        match self.depth > DEPTH {
+            true => Err(Invalid::new("too deep")),
+            false => Ok(()),
+        }
+    }
+
+    pub(super) fn leave(&mut self) {
+        self.depth -= 1;
+    }
+
+    pub(super) fn value(&mut self, value: &Value) -> Result {
+        self.enter()?;
+        match value {
+            Value::Undefined => self.tag(b'_'),
+            Value::Null => self.tag(b'0'),
+            Value::Bool(true) => self.tag(b'T'),
+            Value::Bool(false) => self.tag(b'F'),
+            Value::Hole => self.tag(b'-'),
+            Value::Number(number) => self.number(*number),
+            Value::BigInt(number) => {
+                self.tag(b'Z');
+                self.bigint(number)?;
+            }
+            Value::String(text) => self.string(text)?,
+            Value::Utf16(units) => self.utf16(units)?,
+            Value::Reference(number) => {
+                self.tag(b'^');
+                self.varint((*number).into());
+            }
+            Value::Date(time) => {
+                self.tag(b'D');
+                self.double(*time);
+            }
+            Value::Boxed(inner) => self.boxed(inner)?,
+            Value::RegExp { source, flags } => {
+                self.tag(b'R');
+                self.text(source)?;
+                self.varint((*flags).into());
+            }
+            Value::ArrayBuffer(bytes) => {
+                self.tag(b'B');
+                self.length(bytes.len())?;
+                self.bytes.extend_from_slice(bytes);
+            }
+            Value::View(view, bytes) => self.view(*view, bytes)?,
+            Value::Host(inner) => {
+                self.bytes.extend_from_slice(b"\\\x01");
+                self.value(inner)?;
+            }
+            Value::Object(_)
+            | Value::Array { .. }
+            | Value::SparseArray { .. }
+            | Value::Map(_)
+            | Value::Set(_)
+            | Value::Error(_) => self.container(value)?,
+        }
+        self.leave();
+        Ok(())
+    }
+
+    fn container(&mut self, value: &Value) -> Result {
+        match value {
+            Value::Object(entries) => {
+                self.tag(b'o');
+                self.entries(entries, true)?;
+                self.tag(b'{');
+                self.length(entries.len())
+            }
+            Value::Array {
+                elements,
+                properties,
+            } => {
+                self.tag(b'A');
+                self.length(elements.len())?;
+                elements.iter().try_for_each(|value| self.value(value))?;
+                self.entries(properties, true)?;
+                self.tag(b'$');
+                self.length(properties.len())?;
+                self.length(elements.len())
+            }
+            Value::SparseArray { length, properties } => {
+                self.tag(b'a');
+                self.varint((*length).into());
+                self.entries(properties, true)?;
+                self.tag(b'@');
+                self.length(properties.len())?;
+                self.varint((*length).into());
+                Ok(())
+            }
+            Value::Map(entries) => {
+                self.tag(b';');
+                self.entries(entries, false)?;
+                self.tag(b':');
+                self.length(entries.len().saturating_mul(2))
+            }
+            Value::Set(elements) => {
+                self.tag(b'\'');
+                elements.iter().try_for_each(|value| self.value(value))?;
+                self.tag(b',');
+                self.length(elements.len())
+            }
+            Value::Error(error) => self.error(error),
+            _ => Ok(()),
+        }
+    }
+
+    fn entries(
+        &mut self,
+        entries: &[(Value, Value)],
+        properties: bool,
+    ) -> Result {
+        for (key, value) in entries {
+            if properties
+                && !matches!(
+                    key,
+                    Value::String(_) | Value::Utf16(_) | Value::Number(_)
+                )
+            {
+                return Err(Invalid::new("a key must be a string or a number"));
+            }
+            self.value(key)?;
+            self.value(value)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn number(&mut self, number: f64) {
+        let whole = number as i32;
+        // By their bits: -0 is not 0 here.
+        if f64::from(whole).to_bits() == number.to_bits() {
+            self.tag(b'I');
+            self.varint(
+                (whole.cast_unsigned() << 1 ^ (whole >> 31).cast_unsigned())
+                    .into(),
+            );
+        } else {
+            self.tag(b'N');
+            self.double(number);
+        }
+    }
+
+    fn double(&mut self, number: f64) {
+        self.bytes.extend_from_slice(&number.to_le_bytes());
+    }
+
+    pub(super) fn bigint(&mut self, number: &BigInt) -> Result {
+        let used = number.digits.iter().rposition(|digit| *digit != 0);
+        let digits = &number.digits[..used.map_or(0, |last| last + 1)];
+        // Zero has no sign.
+        let negative = number.negative && !digits.is_empty();
+        let length = u32::try_from(digits.len() * 8)
+            .ok()
+            .filter(|length| *length < 1 << 30)
+            .ok_or_else(|| Invalid::new("a BigInt is too long"))?;
+        self.varint((length << 1 | u32::from(negative)).into());
+        for digit in digits {
+            self.bytes.extend_from_slice(&digit.to_le_bytes());
+        }
+        Ok(())
+    }
+
+    pub(super) fn string(&mut self, text: &str) -> Result {
+        if text.is_ascii() {
+            self.tag(b'"');
+            self.length(text.len())?;
+            self.bytes.extend_from_slice(text.as_bytes());
+        } else if text.chars().all(|character| character <= '\u{FF}') {
+            self.tag(b'"');
+            self.length(text.chars().count())?;
+            let latin = text.chars().map(|character| character as u8);
+            self.bytes.extend(latin);
+        } else {
+            self.two_bytes(text.encode_utf16().count(), text.encode_utf16())?;
+        }
+        Ok(())
+    }
+
+    fn utf16(&mut self, units: &[u16]) -> Result {
+        if let Ok(text) = String::from_utf16(units) {
+            return self.string(&text);
+        }
+        self.two_bytes(units.len(), units.iter().copied())
+    }
+
+    fn two_bytes(
+        &mut self,
+        length: usize,
+        units: impl Iterator<Item = u16>,
+    ) -> Result {
+        let length = u32::try_from(length.saturating_mul(2))
+            .map_err(|_| Invalid::new("longer than 4 GiB"))?;
+        // V8 wants the units at an even place.
+        let digits = (32 - (length | 1).leading_zeros()).div_ceil(7) as usize;
+        if (self.bytes.len() + 1 + digits) % 2 == 1 {
+            self.tag(0);
+        }
+        self.tag(b'c');
+        self.varint(length.into());
+        self.bytes.extend(units.flat_map(u16::to_le_bytes));
+        Ok(())
+    }
+
+    /// A value that must be a string.
+    fn text(&mut self, value: &Value) -> Result {
+        match value {
+            Value::String(text) => self.string(text),
+            Value::Utf16(units) => self.utf16(units),
+            _ => Err(Invalid::new("not a string")),
+        }
+    }
+
+    fn boxed(&mut self, inner: &Value) -> Result {
+        match inner {
+            Value::Bool(true) => self.tag(b'y'),
+            Value::Bool(false) => self.tag(b'x'),
+            Value::Number(number) => {
+                self.tag(b'n');
+                self.double(*number);
+            }
+            Value::BigInt(number) => {
+                self.tag(b'z');
+                self.bigint(number)?;
+            }
+            Value::String(_) | Value::Utf16(_) => {
+                self.tag(b's');
+                self.text(inner)?;
+            }
+            _ => return Err(Invalid::new("this cannot be boxed")),
+        }
+        Ok(())
+    }
+
+    pub(super) fn view(&mut self, view: View, bytes: &[u8]) -> Result {
+        if !bytes.len().is_multiple_of(view.width()) {
+            return Err(Invalid::new("half an element"));
+        }
+        self.tag(b'\\');
+        self.varint(0);
+        self.varint(view as u64);
+        self.length(bytes.len())?;
+        self.bytes.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn error(&mut self, error: &Error) -> Result {
+        self.tag(b'r');
+        if let Some(kind) = error.kind {
+            self.tag(kind as u8);
+        }
+        if let Some(message) = &error.message {
+            self.tag(b'm');
+            self.text(message)?;
+        }
+        if let Some(cause) = &error.cause {
+            self.tag(b'c');
+            self.value(cause)?;
+        }
+        if let Some(stack) = &error.stack {
+            self.tag(b's');
+            self.text(stack)?;
+        }
+        self.tag(b'.');
+        Ok(())
+    }
+}

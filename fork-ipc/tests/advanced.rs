@@ -1,0 +1,271 @@
+//! V8's format, held against what Node writes just now.
+
+use ::fork_ipc::Serialization;
+use ::fork_ipc::v8::{self, BigInt, Value, View};
+use anyhow::{Context, Result, ensure};
+
+use super::library::{ended, next, node, run};
+use crate::check::{NODE, Test, test};
+
+pub fn tests() -> Vec<Test> {
+    [
+        test("every_kind_of_value_is_written_as_node_writes_it", || {
+            run(table())
+        }),
+        test("node_reads_what_is_written", || run(echoed())),
+        test("serde_types_go_to_node_and_back", || run(serde_types())),
+        test("a_cycle_is_no_serde_value", || run(cycles())),
+        test(
+            "node_s_own_messages_are_kept_apart_in_advanced_mode",
+            || run(internal()),
+        ),
+    ]
+    .map(|test| test.needs(NODE))
+    .into()
+}
+
+/// Every row of the table in `v8`, and what is at the edges.
+const VALUES: &str = r#"
+    const cycle = { a: [] }; cycle.a.push(cycle)
+    const shared = { x: 1 }
+    const sparse = [1, , 3]; sparse[10] = 'é'
+    const more = [1, 2]; more.name = 'x'; more[-1] = 0
+    const buffer = new ArrayBuffer(8); new Uint8Array(buffer).set([1, 2, 3])
+    const error = new TypeError('m', { cause: { why: 1 } })
+    error.stack = 'at 中'
+    const plain = new Error('é'); plain.stack = 'S'
+    const bare = new RangeError(); bare.stack = ''
+    const values = [
+      null, true, false, undefined, 0, 1, -1, 42, -64, 63, 64, 2 ** 31 - 1,
+      -(2 ** 31), 2 ** 31, -(2 ** 31) - 1, 2 ** 53, 1.5, -0, NaN, Infinity,
+      5e-324, 0n, 10n, -1n, 2n ** 64n, -(2n ** 64n), 2n ** 200n - 1n,
+      '', 'a', 'h\u00e9', '\xff'.repeat(200), '中', 'a中', '😀'.repeat(100),
+      '\ud800', 'x\udfff', '\0', 'x'.repeat(128), '中'.repeat(64),
+      {}, { a: 1, b: { c: 'é' } }, { 7: 1, 0: 2, z: 3, 4294967295: 4, '-1': 5 },
+      { '中': '文', '\ud800': 1 }, JSON.parse('{"__proto__":1}'),
+      [], [1, 'a', null, undefined, [2]], sparse, more, new Array(3),
+      [, 1], [1.5, 2.5], cycle, [shared, shared, { shared }],
+      new Date(0), new Date(NaN), new Date(1.5e12),
+      new Map(), new Map([[1, 'a'], [{ k: 1 }, new Map()], ['中', 2]]),
+      new Set(), new Set([1, 'a', { x: 1 }, '中']),
+      /a/, /中/giu, /x/dgimsuy, new Boolean(true), new Boolean(false),
+      new Number(1.5), new String('é'), new String('中'), Object(5n),
+      error, plain, bare, new EvalError('x').stack && new Map(),
+      buffer, new ArrayBuffer(0), Buffer.from('hi'), Buffer.alloc(0),
+      new Int8Array([1, -1]), new Uint8Array([1, 2]),
+      new Uint8ClampedArray([1]), new Int16Array([1, -2]),
+      new Uint16Array([1]), new Int32Array([-1]), new Uint32Array([1]),
+      new Float32Array([1.5]), new Float64Array([1.5, -0]),
+      new DataView(buffer, 1, 3), new BigInt64Array([-1n]),
+      new BigUint64Array([1n]), new Uint8Array(buffer, 1, 2),
+      { '中': 1, m: new Map([['a', '中']]), b: Buffer.from([0]), s: '中' },
+      new URL('http://x/'),
+    ]
+    for (const kind of [EvalError, ReferenceError, SyntaxError, URIError]) {
+      const e = new kind('k'); e.stack = 's'; values.push(e)
+    }
+"#;
+
+async fn table() -> Result<()> {
+    let script = format!(
+        "{VALUES}
+        for (const value of [...values.map(v => [v]), ...values.slice(4)])
+          if (value !== undefined && typeof value !== 'bigint')
+            process.send(value)
+        process.send('end', () => process.disconnect())"
+    );
+    let fork = node(&script).serialization(Serialization::Advanced);
+    let mut child = fork.spawn()?;
+    let mut count = 0;
+    loop {
+        let message = next(&mut child.channel).await?;
+        let value = message.value().with_context(|| {
+            format!("message {count}: {:02x?}", message.bytes())
+        })?;
+        if value == Value::from("end") {
+            break;
+        }
+        let written = value.write()?;
+        ensure!(
+            written == message.bytes(),
+            "message {count}: {value:?}\n{written:02x?}\n{:02x?}",
+            message.bytes()
+        );
+        count += 1;
+    }
+    ensure!(count > 150, "{count}");
+    ended(child).await
+}
+
+/// The values that a Rust program makes itself arrive as what they are.
+async fn echoed() -> Result<()> {
+    let script = "const { inspect } = require('util')
+        process.on('message', m => {
+          process.send(inspect(m, { depth: 9, breakLength: Infinity }))
+          process.send([m])
+        })";
+    let fork = node(script).serialization(Serialization::Advanced);
+    let mut child = fork.spawn()?;
+    let number = Value::Number;
+    for (value, shown) in [
+        (Value::Null, "null"),
+        (number(-0.0), "-0"),
+        (
+            BigInt::from(-(1_i128 << 100)).into_value(),
+            "-1267650600228229401496703205376n",
+        ),
+        (Value::from("中é"), "'中é'"),
+        (Value::Utf16(vec![0xD800]), r"'\ud800'"),
+        (
+            Value::from([("a", 1.into()), ("b", Value::Undefined)]),
+            "{ a: 1, b: undefined }",
+        ),
+        (Value::from(vec![1.into(), "x".into()]), "[ 1, 'x' ]"),
+        (
+            Value::Map(vec![("k".into(), 1.into())]),
+            "Map(1) { 'k' => 1 }",
+        ),
+        (Value::Set(vec!["中".into()]), "Set(1) { '中' }"),
+        (Value::Date(0.0), "1970-01-01T00:00:00.000Z"),
+        (Value::View(View::Buffer, b"hi".to_vec()), "<Buffer 68 69>"),
+        (
+            Value::View(View::Uint16Array, vec![1, 0, 2, 0]),
+            "Uint16Array(2) [ 1, 2 ]",
+        ),
+        (
+            Value::RegExp {
+                source: Box::new("a+".into()),
+                flags: 1,
+            },
+            "/a+/g",
+        ),
+        (Value::Boxed(Box::new(number(1.0))), "[Number: 1]"),
+        (
+            Value::from([("self", Value::Reference(0))]),
+            "<ref *1> { self: [Circular *1] }",
+        ),
+    ] {
+        child.channel.sender().send_raw(value.write()?).await?;
+        let text = next(&mut child.channel).await?;
+        ensure!(text.parse::<String>()? == shown, "{text}");
+        let back = next(&mut child.channel).await?;
+        if let Value::Array { .. } = value {
+            // What V8 has read counts as an array with gaps.
+            let [json]: [serde_json::Value; 1] = back.parse()?;
+            ensure!(json == serde_json::json!([1, "x"]), "{json}");
+            continue;
+        }
+        let expected = match value {
+            // One object more is before it.
+            Value::Object(_) if shown.contains("Circular") => {
+                Value::from([("self", Value::Reference(1))])
+            }
+            value => value,
+        };
+        let expected = Value::from(vec![expected]).write()?;
+        ensure!(back.bytes() == expected, "{shown}: {back:?}");
+    }
+    child.channel.disconnect().await?;
+    ended(child).await
+}
+
+trait IntoValue {
+    fn into_value(self) -> Value;
+}
+
+impl IntoValue for BigInt {
+    fn into_value(self) -> Value {
+        Value::BigInt(self)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+enum Job {
+    Stop,
+    Resize(u32, u32),
+    Open { path: String, flags: Option<u8> },
+    Named(String),
+}
+
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+struct Everything {
+    name: String,
+    jobs: Vec<Job>,
+    map: std::collections::BTreeMap<u64, f64>,
+    big: u64,
+    small: i8,
+    nothing: Option<()>,
+    pair: (char, bool),
+    unknown: serde_json::Value,
+}
+
+async fn serde_types() -> Result<()> {
+    let everything = Everything {
+        name: "名 é".to_owned(),
+        jobs: vec![
+            Job::Stop,
+            Job::Resize(3, 4_000_000_000),
+            Job::Open {
+                path: String::new(),
+                flags: None,
+            },
+            Job::Named("中".to_owned()),
+        ],
+        map: [(1, 0.5), (1 << 40, -0.0)].into(),
+        big: 9_007_199_254_740_991,
+        small: -128,
+        nothing: None,
+        pair: ('😀', true),
+        unknown: serde_json::json!({"a": [1, 2.5, null], "b": {"c": "d"}}),
+    };
+    for serialization in [Serialization::Json, Serialization::Advanced] {
+        let script = "process.on('message', m => process.send(m))";
+        let mut child = node(script).serialization(serialization).spawn()?;
+        child.channel.send(&everything).await?;
+        let back = next(&mut child.channel).await?;
+        let back = back.parse::<Everything>()?;
+        ensure!(back == everything, "{back:?}");
+        child.channel.disconnect().await?;
+        ended(child).await?;
+    }
+    // Beyond what JSON has.
+    let bytes = v8::to_vec(&u64::MAX)?;
+    ensure!(Value::read(&bytes)? == Value::BigInt(u128::from(u64::MAX).into()));
+    ensure!(v8::from_slice::<u64>(&bytes)? == u64::MAX);
+    Ok(())
+}
+
+async fn cycles() -> Result<()> {
+    let script = "const a = {}; a.a = a
+        const s = { x: 1 }
+        process.send(a)
+        process.send([s, s])
+        process.channel.unref()";
+    let fork = node(script).serialization(Serialization::Advanced);
+    let mut child = fork.spawn()?;
+    let cycle = next(&mut child.channel).await?;
+    ensure!(cycle.value()? == Value::from([("a", Value::Reference(0))]));
+    ensure!(cycle.parse::<serde_json::Value>().is_err());
+    let shared = next(&mut child.channel).await?;
+    let json = shared.parse::<serde_json::Value>()?;
+    ensure!(json == serde_json::json!([{"x": 1}, {"x": 1}]), "{json}");
+    ended(child).await
+}
+
+async fn internal() -> Result<()> {
+    let script = "process.send({ cmd: 'NODE_SECRET', x: '中' })
+        process.send({ cmd: 'NODE_' })
+        process.send({ x: 'NODE_SECRET' })
+        process.send('NODE_SECRET', () => process.disconnect())";
+    let fork = node(script).serialization(Serialization::Advanced);
+    let mut child = fork.spawn()?;
+    for expected in [
+        r#"{"cmd":"NODE_"}"#,
+        r#"{"x":"NODE_SECRET"}"#,
+        "NODE_SECRET",
+    ] {
+        let message = next(&mut child.channel).await?;
+        ensure!(message.to_string() == expected, "{message}");
+    }
+    ended(child).await
+}

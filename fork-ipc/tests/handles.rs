@@ -1,0 +1,417 @@
+//! Sockets that go from one process to the other.
+
+use std::fs;
+use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream as StdUnixStream;
+use std::time::Duration;
+
+use ::fork_ipc::{Channel, Error, Handle, Options, Serialization};
+use anyhow::{Context, Result, bail, ensure};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UdpSocket, UnixListener};
+
+use super::library::{ended, next, node, run};
+use crate::check::{NODE, Need, Test, test};
+
+pub fn tests() -> Vec<Test> {
+    [
+        test("node_hands_over_every_kind_of_socket", || run(from_node())),
+        test("node_takes_every_kind_of_socket", || run(to_node())),
+        test("a_node_server_learns_of_open_connections", || {
+            run(bookkeeping())
+        }),
+        test(
+            "what_node_repeats_is_unwrapped_and_acknowledged_once",
+            || run(repeated()),
+        ),
+        test("messages_behind_a_socket_wait_for_its_answer", || {
+            run(held_back())
+        }),
+        test("a_refused_socket_is_sent_three_times_more", || {
+            run(refused())
+        }),
+        test("an_answer_to_nothing_is_ignored", || run(stray())),
+        test("descriptors_that_nobody_announced_are_closed", || {
+            run(unexpected())
+        })
+        .needs(Need::Proc),
+        test("10_000_sockets_leave_nothing_open", || run(ten_thousand()))
+            .needs(Need::Proc),
+        test("a_file_is_not_sent", || run(no_file())),
+    ]
+    .map(|test| test.needs(NODE))
+    .into()
+}
+
+const BOTH: [Serialization; 2] = [Serialization::Json, Serialization::Advanced];
+
+async fn from_node() -> Result<()> {
+    let script = r#"
+        const net = require('net'), dgram = require('dgram')
+        const path = process.argv[1]
+        const server = net.createServer().listen(0, '127.0.0.1', () => {
+          const port = server.address().port
+          process.send({ port }, server, () => {
+            const pipe = net.createServer().listen(path, () => {
+              process.send({ path }, pipe, () => {
+                const udp = dgram.createSocket('udp4').bind(0, '127.0.0.1', () => {
+                  process.send({ port: udp.address().port }, udp, () => {
+                    const client = net.connect(process.argv[2], '127.0.0.1', () => {
+                      process.send('client', client, () => {
+                        process.send('last')
+                      })
+                    })
+                  })
+                })
+              })
+            })
+          })
+        })
+        process.on('message', () => process.exit())"#;
+    for serialization in BOTH {
+        let folder = tempfile::tempdir()?;
+        let ours = TcpListener::bind("127.0.0.1:0").await?;
+        let fork = node(script)
+            .arg(folder.path().join("s"))
+            .arg(ours.local_addr()?.port().to_string())
+            .serialization(serialization);
+        let mut child = fork.spawn()?;
+
+        let mut message = next(&mut child.channel).await?;
+        let Some(Handle::TcpListener(server)) = message.handle.take() else {
+            bail!("{:?}", message.handle);
+        };
+        let client = TcpStream::connect(server.local_addr()?).await?;
+        server.accept().await?.0.write_all(b"from Rust").await?;
+        ensure!(rest(client).await? == "from Rust");
+
+        let mut message = next(&mut child.channel).await?;
+        ensure!(matches!(
+            message.handle.take(),
+            Some(Handle::UnixListener(_))
+        ));
+        let mut message = next(&mut child.channel).await?;
+        let Some(Handle::UdpSocket(udp)) = message.handle.take() else {
+            bail!("{:?}", message.handle);
+        };
+        let other = UdpSocket::bind("127.0.0.1:0").await?;
+        other.send_to(b"datagram", udp.local_addr()?).await?;
+        let mut buffer = [0; 20];
+        ensure!(udp.recv(&mut buffer).await? == 8);
+
+        let mut message = next(&mut child.channel).await?;
+        ensure!(message.to_string() == "client");
+        let Some(Handle::TcpStream(mut client)) = message.handle.take() else {
+            bail!("{:?}", message.handle);
+        };
+        client.write_all(b"handed on").await?;
+        drop(client);
+        ensure!(rest(ours.accept().await?.0).await? == "handed on");
+        ensure!(next(&mut child.channel).await?.to_string() == "last");
+        child.channel.send("enough").await?;
+        ended(child).await?;
+    }
+    Ok(())
+}
+
+async fn rest(mut stream: TcpStream) -> Result<String> {
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await?;
+    Ok(text)
+}
+
+async fn to_node() -> Result<()> {
+    let script = r#"
+        process.on('message', (m, handle) => {
+          if (!handle) return process.send(m)
+          const name = handle.constructor.name
+          if (name === 'Server') {
+            handle.on('connection', s => { s.end('from Node'); handle.close() })
+          } else if (name === 'Socket' && handle.write) handle.end('from Node')
+          else handle.close()
+          process.send({ m, name })
+        })"#;
+    for serialization in BOTH {
+        let fork = node(script).serialization(serialization);
+        let mut child = fork.spawn()?;
+        let folder = tempfile::tempdir()?;
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let stream = TcpStream::connect(address).await?;
+        let (accepted, _) = listener.accept().await?;
+        let udp = UdpSocket::bind("127.0.0.1:0").await?;
+        let unix = UnixListener::bind(folder.path().join("s"))?;
+        let sender = child.channel.sender();
+        sender.send_with("accepted", accepted).await?;
+        sender.send_with("listener", listener).await?;
+        sender.send("between").await?;
+        sender.send_with("udp", udp).await?;
+        sender.send_with("unix", unix).await?;
+        for expected in [
+            r#"{"m":"accepted","name":"Socket"}"#,
+            r#"{"m":"listener","name":"Server"}"#,
+            "between",
+            r#"{"m":"udp","name":"Socket"}"#,
+            r#"{"m":"unix","name":"Server"}"#,
+        ] {
+            let message = next(&mut child.channel).await?;
+            ensure!(message.to_string() == expected, "{message}");
+        }
+        ensure!(rest(stream).await? == "from Node");
+        let stream = TcpStream::connect(address).await?;
+        ensure!(rest(stream).await? == "from Node");
+        // The server on the pipe would keep Node alive.
+        child.process.kill().await?;
+    }
+    Ok(())
+}
+
+async fn bookkeeping() -> Result<()> {
+    let (ours, theirs) = StdUnixStream::pair()?;
+    let mut raw = theirs.try_clone()?;
+    let mut channel = Channel::new(ours.into(), Options::default())?;
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let client = TcpStream::connect(listener.local_addr()?).await?;
+    let accepted: OwnedFd = listener.accept().await?.0.into_std()?.into();
+    let envelope =
+        r#"{"cmd":"NODE_HANDLE","type":"net.Socket","msg":"s","key":"4:k"}"#;
+    send_descriptors(&theirs, envelope, &[&accepted])?;
+    drop(accepted);
+    let mut message = next(&mut channel).await?;
+    let socket = message.handle.take().context("no socket")?;
+    let ask = |what: &str| {
+        format!("{{\"cmd\":\"NODE_SOCKET_{what}\",\"key\":\"4:k\"}}\n")
+    };
+    raw.write_all(ask("GET_COUNT").as_bytes())?;
+    raw.write_all(ask("NOTIFY_CLOSE").as_bytes())?;
+    raw.write_all(b"1\n")?;
+    next(&mut channel).await?;
+    let lines = lines(&theirs)?;
+    ensure!(
+        lines
+            == [
+                r#"{"cmd":"NODE_HANDLE_ACK"}"#,
+                r#"{"cmd":"NODE_SOCKET_COUNT","key":"4:k","count":1}"#,
+            ],
+        "{lines:?}"
+    );
+    drop(socket);
+    ensure!(rest(client).await?.is_empty());
+    raw.write_all(ask("GET_COUNT").as_bytes())?;
+    raw.write_all(b"2\n")?;
+    next(&mut channel).await?;
+    let mut found = Vec::new();
+    while found.len() < 2 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        found.extend(self::lines(&theirs)?);
+    }
+    found.sort();
+    ensure!(
+        found
+            == [
+                r#"{"cmd":"NODE_SOCKET_ALL_CLOSED","key":"4:k"}"#,
+                r#"{"cmd":"NODE_SOCKET_COUNT","key":"4:k","count":0}"#,
+            ],
+        "{found:?}"
+    );
+    Ok(())
+}
+
+/// Writes a line and sends descriptors with its first byte.
+fn send_descriptors(
+    to: &StdUnixStream,
+    line: &str,
+    descriptors: &[&OwnedFd],
+) -> Result<()> {
+    use rustix::net::{
+        SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg,
+    };
+    use std::os::fd::AsFd;
+    let line = format!("{line}\n");
+    let rights: Vec<_> = descriptors.iter().map(|fd| fd.as_fd()).collect();
+    let mut space =
+        [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(9))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    ensure!(control.push(SendAncillaryMessage::ScmRights(&rights)));
+    let parts = [std::io::IoSlice::new(line.as_bytes())];
+    let sent = sendmsg(to, &parts, &mut control, SendFlags::empty())?;
+    ensure!(sent == line.len());
+    Ok(())
+}
+
+/// The lines that have arrived.
+fn lines(from: &StdUnixStream) -> Result<Vec<String>> {
+    from.set_nonblocking(true)?;
+    let mut bytes = Vec::new();
+    let _ = std::io::Read::read_to_end(&mut { from }, &mut bytes);
+    from.set_nonblocking(false)?;
+    let text = String::from_utf8(bytes)?;
+    Ok(text.lines().map(str::to_owned).collect())
+}
+
+/// A peer of ours whose bytes we write ourselves.
+fn raw_peer() -> Result<(Channel, StdUnixStream)> {
+    let (ours, theirs) = StdUnixStream::pair()?;
+    Ok((Channel::new(ours.into(), Options::default())?, theirs))
+}
+
+async fn repeated() -> Result<()> {
+    let (mut channel, peer) = raw_peer()?;
+    let (one, _other) = StdUnixStream::pair()?;
+    let envelope = r#"{"cmd":"NODE_HANDLE","type":"net.Native","msg":{"cmd":"NODE_HANDLE","type":"net.Socket","msg":{"x":"中"},"key":"k"}}"#;
+    send_descriptors(&peer, envelope, &[&one.into()])?;
+    let message = next(&mut channel).await?;
+    ensure!(message.bytes() == r#"{"x":"中"}"#.as_bytes());
+    ensure!(matches!(message.handle, Some(Handle::UnixStream(_))));
+    let answers = lines(&peer)?;
+    ensure!(answers == [r#"{"cmd":"NODE_HANDLE_ACK"}"#], "{answers:?}");
+
+    // Without end: acknowledged once, and one error.
+    let deep = format!(
+        "{}1{}",
+        r#"{"cmd":"NODE_HANDLE","msg":"#.repeat(20),
+        "}".repeat(20)
+    );
+    let (one, _other) = StdUnixStream::pair()?;
+    send_descriptors(&peer, &deep, &[&one.into()])?;
+    let error = channel.recv().await.context("end")?.err();
+    ensure!(matches!(error, Some(Error::Malformed { .. })), "{error:?}");
+    let answers = lines(&peer)?;
+    ensure!(answers == [r#"{"cmd":"NODE_HANDLE_ACK"}"#], "{answers:?}");
+    Ok(())
+}
+
+async fn held_back() -> Result<()> {
+    let (mut channel, mut peer) = raw_peer()?;
+    let sender = channel.sender();
+    let (one, _other) = tokio::net::UnixStream::pair()?;
+    sender.send_with("socket", one).await?;
+    sender.send("behind").await?;
+    // Answers go before all that waits.
+    peer.write_all(b"{\"cmd\":\"NODE_HANDLE\",\"type\":\"net.Socket\"}\n1\n")?;
+    next(&mut channel).await?;
+    let first = lines(&peer)?;
+    ensure!(
+        first
+            == [
+                r#"{"cmd":"NODE_HANDLE","type":"net.Socket","msg":"socket"}"#,
+                r#"{"cmd":"NODE_HANDLE_NACK"}"#,
+            ],
+        "{first:?}"
+    );
+    // Without an answer there is no end, either: whoever cannot wait closes.
+    let waits = Duration::from_millis(50);
+    let end = tokio::time::timeout(waits, sender.disconnect()).await;
+    ensure!(end.is_err());
+    peer.write_all(b"{\"cmd\":\"NODE_HANDLE_ACK\"}\n2\n")?;
+    next(&mut channel).await?;
+    ensure!(lines(&peer)? == [r#""behind""#]);
+    sender.disconnect().await?;
+    Ok(())
+}
+
+async fn refused() -> Result<()> {
+    let (mut channel, mut peer) = raw_peer()?;
+    let sender = channel.sender();
+    let (one, _other) = tokio::net::UnixStream::pair()?;
+    sender.send_with(&1, one).await?;
+    sender.send("behind").await?;
+    for _ in 0..4 {
+        let sent = lines(&peer)?;
+        ensure!(
+            sent.len() == 1 && sent[0].contains("NODE_HANDLE"),
+            "{sent:?}"
+        );
+        peer.write_all(b"{\"cmd\":\"NODE_HANDLE_NACK\"}\n1\n")?;
+        match channel.recv().await.context("end")? {
+            Ok(_) => {}
+            Err(Error::HandleRefused) => {
+                ensure!(lines(&peer)? == [r#""behind""#]);
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    bail!("it goes on for ever")
+}
+
+async fn stray() -> Result<()> {
+    let (mut channel, mut peer) = raw_peer()?;
+    peer.write_all(b"{\"cmd\":\"NODE_HANDLE_ACK\"}\n")?;
+    peer.write_all(b"{\"cmd\":\"NODE_HANDLE_NACK\"}\n1\n")?;
+    ensure!(next(&mut channel).await?.to_string() == "1");
+    channel.send("fine").await?;
+    ensure!(lines(&peer)? == [r#""fine""#]);
+    Ok(())
+}
+
+async fn unexpected() -> Result<()> {
+    let (mut channel, peer) = raw_peer()?;
+    let read_end = |text: &str, count| -> Result<StdUnixStream> {
+        let (one, other) = StdUnixStream::pair()?;
+        let one: OwnedFd = one.into();
+        send_descriptors(&peer, text, &vec![&one; count])?;
+        Ok(other)
+    };
+    let mut others = vec![
+        read_end("1", 1)?,
+        read_end("{\"cmd\":\"NODE_X\"}", 1)?,
+        read_end("not JSON", 3)?,
+        read_end(r#"{"cmd":"NODE_HANDLE","msg":2}"#, 3)?,
+    ];
+    ensure!(next(&mut channel).await?.handle.is_none());
+    ensure!(channel.recv().await.context("end")?.is_err());
+    let message = next(&mut channel).await?;
+    ensure!(message.handle.is_some());
+    drop(message);
+    for other in &mut others {
+        // Its other end is closed, here and in the channel.
+        ensure!(std::io::Read::read(other, &mut [0; 1])? == 0);
+    }
+    Ok(())
+}
+
+/// The kind of socket that this test alone has open.
+fn open_descriptors() -> Result<usize> {
+    Ok(fs::read_dir("/proc/self/fd")?.count())
+}
+
+async fn ten_thousand() -> Result<()> {
+    // In a process of its own: other tests open files in this one.
+    let script = r#"
+        const net = require('net')
+        let left = 0
+        process.on('message', (m, socket) => {
+          if (m === 'back') process.send('s', socket)
+          else process.send(require('fs').readdirSync('/proc/self/fd').length)
+        })
+        process.send(require('fs').readdirSync('/proc/self/fd').length)"#;
+    let mut child = node(script).spawn()?;
+    let theirs = next(&mut child.channel).await?.parse::<usize>()?;
+    let ours = open_descriptors()?;
+    let mut most = 0;
+    for _ in 0..10_000 {
+        let (one, other) = tokio::net::UnixStream::pair()?;
+        drop(other);
+        child.channel.sender().send_with("back", one).await?;
+        let message = next(&mut child.channel).await?;
+        ensure!(message.handle.is_some());
+        most = most.max(open_descriptors()?);
+    }
+    child.channel.send("count").await?;
+    let theirs_after = next(&mut child.channel).await?.parse::<usize>()?;
+    ensure!(theirs_after <= theirs + 10, "{theirs} {theirs_after}");
+    // Other tests run in this process.
+    ensure!(most < ours + 3000, "{ours} {most}");
+    child.channel.disconnect().await?;
+    ended(child).await
+}
+
+async fn no_file() -> Result<()> {
+    let (channel, _peer) = raw_peer()?;
+    let file: OwnedFd = fs::File::open("/dev/null")?.into();
+    let sent = channel.sender().send_with("x", file).await;
+    ensure!(matches!(sent, Err(Error::Io(_))), "{sent:?}");
+    Ok(())
+}

@@ -1,0 +1,246 @@
+//! Bytes that nobody would send who wishes us well, and values that somebody
+//! might: the fuzz targets on the corpus that is kept, and properties.
+
+use std::fs;
+
+use ::fork_ipc::Serialization;
+use ::fork_ipc::v8::{self, BigInt, Value, View};
+use anyhow::{Result, anyhow, ensure};
+use harness::root;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
+use super::library::{next, node};
+use crate::check::{NODE, Test, test};
+
+/// The same functions as the fuzzer runs.
+#[path = "../fuzz/src/lib.rs"]
+mod entries;
+
+pub fn tests() -> Vec<Test> {
+    vec![
+        test("hostile_lines", || mutated("lines", entries::lines)),
+        test("hostile_lengths", || mutated("lengths", entries::lengths)),
+        test("hostile_json", || mutated("json", entries::json)),
+        test("hostile_v8_values", || mutated("v8", entries::v8)),
+        test("any_value_is_the_same_when_read_again", any_value),
+        test("any_value_goes_to_node_and_back", through_node).needs(NODE),
+        test("any_json_goes_to_node_and_back", json_through_node).needs(NODE),
+    ]
+}
+
+/// Runs `entry` on each file of the corpus: whole, cut at every byte, and
+/// with bytes changed, the same ones each time.
+fn mutated(name: &str, entry: fn(&[u8])) -> Result<()> {
+    let corpus = root().join("fork-ipc/fuzz/corpus").join(name);
+    let mut files = 0;
+    let mut random = 1_u64;
+    for file in fs::read_dir(corpus)? {
+        let bytes = fs::read(file?.path())?;
+        files += 1;
+        entry(&bytes);
+        for end in 0..bytes.len().min(300) {
+            entry(&bytes[..end]);
+        }
+        for _ in 0..500 {
+            let mut changed = bytes.clone();
+            for _ in 0..3 {
+                // Numbers that look random: Knuth's MMIX.
+                random = random
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1_442_695_040_888_963_407);
+                let at = (random >> 33) as usize % changed.len().max(1);
+                if let Some(byte) = changed.get_mut(at) {
+                    *byte = (random >> 24) as u8;
+                }
+            }
+            entry(&changed);
+        }
+    }
+    ensure!(files > 3, "no corpus for {name}");
+    Ok(())
+}
+
+/// Any value that has one form only: keys of objects in the order in which
+/// V8 has them, and none twice.
+fn value() -> impl Strategy<Value = Value> {
+    let number = prop_oneof![
+        any::<i32>().prop_map(f64::from),
+        any::<f64>().prop_filter("NaN is not NaN", |n| !n.is_nan()),
+        Just(-0.0),
+    ];
+    let bigint = any::<(bool, [u64; 3])>().prop_map(|(negative, digits)| {
+        let mut digits = digits.to_vec();
+        while digits.last() == Some(&0) {
+            digits.pop();
+        }
+        Value::BigInt(BigInt {
+            negative: negative && !digits.is_empty(),
+            digits,
+        })
+    });
+    let text =
+        prop_oneof![any::<String>(), "[a-zà-ÿ]{0,200}", "[中文a]{0,100}",];
+    let text = text.boxed();
+    let half = any::<u16>().prop_map(|unit| {
+        Value::Utf16(vec![0xD800 | (unit & 0x3FF), u16::from(b'a')])
+    });
+    let leaf = prop_oneof![
+        Just(Value::Undefined),
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::Bool),
+        number.clone().prop_map(Value::Number),
+        bigint,
+        text.clone().prop_map(Value::String),
+        half,
+        (0..10_000_000_000_000_i64).prop_map(|ms| Value::Date(ms as f64)),
+        number.prop_map(|n| Value::Boxed(Value::Number(n).into())),
+        text.clone()
+            .prop_map(|text| Value::Boxed(Value::String(text).into())),
+        any::<Vec<u8>>().prop_map(Value::ArrayBuffer),
+        any::<Vec<u8>>().prop_map(|bytes| Value::View(View::Buffer, bytes)),
+        any::<Vec<u64>>().prop_map(|list| {
+            let bytes = list.into_iter().flat_map(u64::to_le_bytes);
+            Value::View(View::BigUint64Array, bytes.collect())
+        }),
+        ("[a-z]{1,9}", 0..8_u32).prop_map(|(source, flags)| Value::RegExp {
+            source: Box::new(source.as_str().into()),
+            flags,
+        }),
+    ];
+    leaf.prop_recursive(5, 60, 6, move |inner| {
+        let key = "[a-z中é_]{1,8}";
+        let entries = prop::collection::btree_map(key, inner.clone(), 0..6);
+        let map = entries.clone();
+        prop_oneof![
+            entries.prop_map(|entries| {
+                let entries = entries.into_iter();
+                Value::Object(entries.map(|(k, v)| (k.into(), v)).collect())
+            }),
+            map.prop_map(|entries| {
+                let entries = entries.into_iter();
+                Value::Map(entries.map(|(k, v)| (k.into(), v)).collect())
+            }),
+            // As V8 writes an array that it has read: as one with gaps.
+            prop::collection::vec(inner.clone(), 0..6).prop_map(|list| {
+                Value::SparseArray {
+                    length: list.len() as u32,
+                    properties: list
+                        .into_iter()
+                        .enumerate()
+                        .map(|(at, value)| (Value::Number(at as f64), value))
+                        .collect(),
+                }
+            }),
+            prop::collection::btree_set(any::<i16>(), 0..6).prop_map(|set| {
+                let set = set.into_iter();
+                Value::Set(set.map(|n| i32::from(n).into()).collect())
+            }),
+        ]
+    })
+}
+
+fn any_value() -> Result<()> {
+    let mut runner = TestRunner::new(config(500));
+    runner
+        .run(&value(), |value| {
+            let bytes = value.write().map_err(fail)?;
+            let again = Value::read(&bytes).map_err(fail)?;
+            prop_assert_eq!(again, value);
+            Ok(())
+        })
+        .map_err(|error| anyhow!("{error}"))
+}
+
+fn fail(error: impl ToString) -> TestCaseError {
+    TestCaseError::fail(error.to_string())
+}
+
+fn config(cases: u32) -> Config {
+    Config {
+        cases,
+        // A failure is printed; no file is to appear in the checkout.
+        failure_persistence: None,
+        ..Config::default()
+    }
+}
+
+/// Sends what `strategy` makes to a Node that sends it back.
+fn echo<T: std::fmt::Debug>(
+    serialization: Serialization,
+    strategy: impl Strategy<Value = T>,
+    encode: impl Fn(&T) -> Result<Vec<u8>>,
+    same: impl Fn(&T, &::fork_ipc::Message) -> Result<()>,
+) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = { runtime }.enable_all().build()?;
+    let _entered = runtime.enter();
+    let script = "process.on('message', m => process.send([m]))";
+    let mut child = node(script).serialization(serialization).spawn()?;
+    let channel = &mut child.channel;
+    let sender = channel.sender();
+    // Locked, as the closure that runs the cases may be called only.
+    let channel = tokio::sync::Mutex::new(channel);
+    TestRunner::new(config(200))
+        .run(&strategy, |value| {
+            let bytes = encode(&value).map_err(fail)?;
+            let back = runtime.block_on(async {
+                sender.send_raw(bytes).await?;
+                let mut channel = channel.lock().await;
+                let limit = std::time::Duration::from_secs(30);
+                tokio::time::timeout(limit, next(&mut channel)).await?
+            });
+            same(&value, &back.map_err(fail)?).map_err(fail)
+        })
+        .map_err(|error| anyhow!("{error}"))
+}
+
+fn through_node() -> Result<()> {
+    // Within an object, as a BigInt alone cannot be sent in Node.
+    let wrapped = value().prop_map(|value| Value::from([("v", value)]));
+    echo(
+        Serialization::Advanced,
+        wrapped,
+        |value| Ok(value.write()?),
+        |value, back| {
+            let Value::Array { elements, .. } = back.value()? else {
+                return Err(anyhow!("not an array: {back:?}"));
+            };
+            ensure!(elements[0] == *value, "{value:?}\n{:?}", elements[0]);
+            Ok(())
+        },
+    )
+}
+
+fn json_through_node() -> Result<()> {
+    let leaf = prop_oneof![
+        Just(serde_json::Value::Null),
+        any::<bool>().prop_map(Into::into),
+        any::<i32>().prop_map(Into::into),
+        // Short ones: serde_json rounds the last of many digits.
+        any::<i32>().prop_map(|n| (f64::from(n) + 0.5).into()),
+        any::<String>().prop_map(Into::into),
+    ];
+    let value = leaf.prop_recursive(5, 60, 6, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..6).prop_map(Into::into),
+            prop::collection::btree_map(any::<String>(), inner, 0..6)
+                .prop_map(|map| map.into_iter().collect()),
+        ]
+    });
+    // Within an array: an object could look like one of Node's own.
+    let value = value.prop_map(|value| serde_json::Value::from(vec![value]));
+    echo(
+        Serialization::Json,
+        value,
+        |value| Ok(serde_json::to_vec(value)?),
+        |value, back| {
+            let [parsed]: [serde_json::Value; 1] = back.parse()?;
+            ensure!(parsed == *value, "{value}\n{parsed}");
+            // The other serialization holds it, too.
+            let bytes = v8::to_vec(value)?;
+            ensure!(v8::from_slice::<serde_json::Value>(&bytes)? == *value);
+            Ok(())
+        },
+    )
+}

@@ -1,0 +1,404 @@
+//! The library under the lesson, with the real Node on the other side.
+
+use std::os::unix::process::ExitStatusExt;
+use std::time::Duration;
+
+use ::fork_ipc::{
+    Channel, Child, Error, Fork, Message, Options, Serialization,
+};
+use anyhow::{Context, Result, ensure};
+
+use crate::check::{NODE, Need, Test, test};
+
+pub fn tests() -> Vec<Test> {
+    [
+        test("raw_text_keeps_what_serde_cannot_hold", || run(raw_text())),
+        test("a_bad_message_is_one_error", || run(bad_message())),
+        test("many_senders_send_whole_messages_in_order", || {
+            run(many_senders())
+        }),
+        test("send_waits_where_node_says_false", || run(high_water())),
+        test(
+            "a_cancelled_send_leaves_whole_messages",
+            || run(cancelled()),
+        ),
+        test("disconnect_delivers_all_that_was_sent", || run(delivers())),
+        test("both_sides_may_flood", || run(flood())),
+        test("a_kill_in_the_middle_of_a_message_is_an_end", || {
+            run(killed_in_message())
+        }),
+        test("a_half_closed_channel_is_an_end", || run(half_close())),
+        test("a_length_that_is_only_claimed_takes_no_memory", || {
+            run(claimed())
+        })
+        .needs(Need::Proc),
+        test("80_children_at_once_have_a_channel_each", || run(eighty())),
+        test("any_descriptor_number_will_do", || run(numbers())),
+        test("leftover_variables_are_replaced", || run(replaced())),
+        test("exit_codes_and_signals_come_after_the_end", || run(ends())),
+    ]
+    .map(|test| test.needs(NODE))
+    .into()
+}
+
+/// Runs a test within a runtime as the lesson has it. A minute is too long.
+pub fn run(test: impl Future<Output = Result<()>>) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = { runtime }.enable_all().build()?;
+    runtime.block_on(async {
+        tokio::time::timeout(Duration::from_secs(60), test)
+            .await
+            .context("it hangs")?
+    })
+}
+
+/// Starts a script in Node; it is gone with the test.
+pub fn node(script: &str) -> Fork {
+    let mut fork = Fork::new("node").args(["-e", script]);
+    fork.command().kill_on_drop(true);
+    fork
+}
+
+/// The next message, which must be a good one.
+pub async fn next(channel: &mut Channel) -> Result<Message> {
+    let message = channel.recv().await.context("the channel has ended")?;
+    Ok(message?)
+}
+
+/// The channel ends, and Node ends well.
+pub async fn ended(mut child: Child) -> Result<()> {
+    while let Some(message) = child.channel.recv().await {
+        message?;
+    }
+    let status = child.wait().await?;
+    ensure!(status.success(), "{status}");
+    Ok(())
+}
+
+/// What comes back is sent as it is.
+const ECHO: &str = "process.on('message', m => process.send(m))";
+
+async fn raw_text() -> Result<()> {
+    let script = r#"
+        process.send('\ud800')
+        process.send({ '\udfff': 1, 10: 2, 9: 3, __proto__: null, b: 1, a: 2 })
+        process.send(JSON.parse('{"__proto__":7}'))
+        let deep = []
+        for (let i = 0; i < 4000; i++) deep = [deep]
+        process.send(deep)
+        process.channel.unref()"#;
+    let mut child = node(script).spawn()?;
+    for expected in [
+        r#""\ud800""#,
+        r#"{"9":3,"10":2,"\udfff":1,"b":1,"a":2}"#,
+        r#"{"__proto__":7}"#,
+    ] {
+        let message = next(&mut child.channel).await?;
+        ensure!(message.bytes() == expected.as_bytes(), "{message}");
+    }
+    let deep = next(&mut child.channel).await?;
+    ensure!(deep.bytes().len() == 8002);
+    ensure!(deep.parse::<serde_json::Value>().is_err());
+    ended(child).await
+}
+
+async fn bad_message() -> Result<()> {
+    // The bytes of the channel in Node's own hands.
+    let script = r#"
+        const wire = new (require('net').Socket)({ fd: 3 })
+        wire.write('"a"\n1e999\n{"a":\n\n')
+        wire.write(Buffer.concat([Buffer.from('"'), Buffer.of(0xff, 0xe4, 0xb8),
+          Buffer.from('"\n"b"\n"unfinished')]))
+        wire.end()"#;
+    let mut child = without_channel(script).spawn()?;
+    let channel = &mut child.channel;
+    ensure!(next(channel).await?.parse::<String>()? == "a");
+    let infinite = next(channel).await?;
+    ensure!(infinite.bytes() == b"1e999");
+    for _ in 0..2 {
+        let error = channel.recv().await.context("end")?.err();
+        let malformed = matches!(error, Some(Error::Malformed { .. }));
+        ensure!(malformed, "{error:?}");
+    }
+    ensure!(next(channel).await?.parse::<String>()? == "\u{FFFD}\u{FFFD}");
+    ensure!(next(channel).await?.parse::<String>()? == "b");
+    ensure!(channel.recv().await.is_none());
+    Ok(())
+}
+
+/// A script that has descriptor 3 as a plain socket: Node does not know that
+/// there is a channel.
+fn without_channel(script: &str) -> Fork {
+    let mut fork = Fork::new("env")
+        .args(["-u", "NODE_CHANNEL_FD", "node", "-e"])
+        .arg(script);
+    fork.command().kill_on_drop(true);
+    fork
+}
+
+async fn many_senders() -> Result<()> {
+    let mut child = node(ECHO).spawn()?;
+    let mut tasks = tokio::task::JoinSet::new();
+    for task in 0..50_u32 {
+        let sender = child.channel.sender();
+        tasks.spawn(async move {
+            for count in 0..40_u32 {
+                let long = "x".repeat((count * 997 % 5000) as usize);
+                sender.send(&(task, count, long)).await?;
+            }
+            Ok::<_, Error>(())
+        });
+    }
+    let mut counts = [0; 50];
+    for _ in 0..50 * 40 {
+        let message = next(&mut child.channel).await?;
+        let (task, count, long): (usize, u32, String) = message.parse()?;
+        ensure!(counts[task] == count, "{task}: {count}");
+        ensure!(long.len() == (count * 997 % 5000) as usize);
+        counts[task] += 1;
+    }
+    while let Some(sent) = tasks.join_next().await {
+        sent??;
+    }
+    child.channel.disconnect().await?;
+    ended(child).await
+}
+
+/// A pair of our own channels.
+fn pair(limit: usize) -> Result<(Channel, Channel)> {
+    pair_of(Serialization::Json, limit)
+}
+
+fn pair_of(
+    serialization: Serialization,
+    limit: usize,
+) -> Result<(Channel, Channel)> {
+    let (one, other) = std::os::unix::net::UnixStream::pair()?;
+    let options = Options {
+        serialization,
+        limit,
+    };
+    let one = Channel::new(one.into(), options)?;
+    Ok((one, Channel::new(other.into(), options)?))
+}
+
+async fn high_water() -> Result<()> {
+    let (mut one, other) = pair(1 << 26)?;
+    let sender = other.sender();
+    let text = "x".repeat(998); // 1,001 bytes with quotes and line end
+    let mut count = 0;
+    while sender.post(&text)? {
+        count += 1;
+    }
+    ensure!(sender.would_block());
+    // 128 KiB of ours, and what the kernel took.
+    ensure!((131..1000).contains(&count), "{count} messages");
+    let waits = Duration::from_millis(50);
+    let send = tokio::time::timeout(waits, sender.send("late")).await;
+    ensure!(send.is_err(), "it did not wait");
+    for _ in 0..=count {
+        ensure!(next(&mut one).await?.bytes().len() == 1000);
+    }
+    sender.send("now").await?;
+    ensure!(next(&mut one).await?.parse::<String>()? == "now");
+    Ok(())
+}
+
+async fn cancelled() -> Result<()> {
+    let (mut one, other) = pair(1 << 26)?;
+    let long = "x".repeat(1 << 20);
+    for _ in 0..20 {
+        // Accepted or not, and never a half.
+        let send = other.send(&long);
+        let _ = tokio::time::timeout(Duration::from_millis(1), send).await;
+    }
+    tokio::spawn(async move {
+        let _ = other.send("end").await;
+        let _ = other.disconnect().await;
+    });
+    let mut count = 0;
+    loop {
+        let text = next(&mut one).await?.parse::<String>()?;
+        if text == "end" {
+            break;
+        }
+        ensure!(text == long);
+        count += 1;
+    }
+    ensure!((1..20).contains(&count), "{count}");
+    Ok(())
+}
+
+async fn delivers() -> Result<()> {
+    // Node loses all beyond 219,264 bytes here, without a word.
+    let script = "let n = 0
+        process.on('message', m => { n += m.length })
+        process.on('disconnect', () => { console.log(n); process.exit() })";
+    let mut fork = node(script);
+    fork.command().stdout(std::process::Stdio::piped());
+    let child = fork.spawn()?;
+    for _ in 0..5 {
+        child.channel.send(&"x".repeat(1 << 20)).await?;
+    }
+    child.channel.disconnect().await?;
+    let output = child.process.wait_with_output().await?;
+    let printed = String::from_utf8_lossy(&output.stdout);
+    ensure!(printed.trim() == (5 << 20).to_string(), "{printed}");
+    Ok(())
+}
+
+async fn flood() -> Result<()> {
+    let script = "const long = 'x'.repeat(2 ** 16)
+        for (let i = 0; i < 200; i++) process.send(long)
+        let n = 0
+        process.on('message', () => {
+          if (++n === 200) process.send('done', () => process.disconnect())
+        })";
+    for serialization in [Serialization::Json, Serialization::Advanced] {
+        let fork = node(script).serialization(serialization);
+        let mut child = fork.spawn()?;
+        let sender = child.channel.sender();
+        let sending = tokio::spawn(async move {
+            let long = "y".repeat(1 << 16);
+            for _ in 0..200 {
+                sender.send(&long).await?;
+            }
+            Ok::<_, Error>(())
+        });
+        for _ in 0..200 {
+            let text = next(&mut child.channel).await?.parse::<String>()?;
+            ensure!(text.len() == 1 << 16);
+        }
+        ensure!(next(&mut child.channel).await?.to_string() == "done");
+        sending.await??;
+        ended(child).await?;
+    }
+    Ok(())
+}
+
+async fn killed_in_message() -> Result<()> {
+    let script = r#"
+        const wire = new (require('net').Socket)({ fd: 3 })
+        wire.write('"whole"\n"half', () => process.kill(process.pid, 'SIGKILL'))"#;
+    let mut child = without_channel(script).spawn()?;
+    ensure!(next(&mut child.channel).await?.to_string() == "whole");
+    ensure!(child.channel.recv().await.is_none());
+    ensure!(child.wait().await?.signal() == Some(9));
+    ensure!(matches!(child.channel.send("x").await, Err(Error::Closed)));
+    Ok(())
+}
+
+async fn half_close() -> Result<()> {
+    // Node closes its end too when we have said that this was all.
+    let child = node(ECHO).spawn()?;
+    child.channel.send("last").await?;
+    child.channel.disconnect().await?;
+    ensure!(matches!(child.channel.send("x").await, Err(Error::Closed)));
+    ended(child).await
+}
+
+async fn claimed() -> Result<()> {
+    let before = resident()?;
+    for claimed in [1_u32 << 25, 1 << 26, u32::MAX >> 1, u32::MAX] {
+        let (one, other) = std::os::unix::net::UnixStream::pair()?;
+        let options = Options {
+            serialization: Serialization::Advanced,
+            ..Options::default()
+        };
+        let mut channel = Channel::new(one.into(), options)?;
+        std::io::Write::write_all(&mut &other, &claimed.to_be_bytes())?;
+        std::io::Write::write_all(&mut &other, b"\xFF\x0F\"")?;
+        let waits = Duration::from_millis(20);
+        let waited = tokio::time::timeout(waits, channel.recv()).await;
+        match claimed as usize > options.limit {
+            true => {
+                let error = waited?.context("end")?.err();
+                ensure!(matches!(error, Some(Error::Io(_))), "{error:?}");
+                ensure!(channel.recv().await.is_none());
+            }
+            false => ensure!(waited.is_err()),
+        }
+    }
+    let more = resident()? - before;
+    ensure!(more < 16 << 20, "{} MiB", more >> 20);
+    Ok(())
+}
+
+/// The memory of this process. Other tests run in it, too.
+fn resident() -> Result<u64> {
+    let statm = std::fs::read_to_string("/proc/self/statm")?;
+    let pages = statm.split(' ').nth(1).context("statm")?;
+    Ok(pages.parse::<u64>()? * 4096)
+}
+
+async fn eighty() -> Result<()> {
+    let mut children = Vec::new();
+    for number in 0..80 {
+        let script = format!("echo '{number}' >&3; read -r line <&3");
+        let mut fork = Fork::new("sh").args(["-c", &script]);
+        fork.command().kill_on_drop(true);
+        children.push(fork.spawn()?);
+    }
+    for (number, child) in children.iter_mut().enumerate() {
+        let message = next(&mut child.channel).await?;
+        ensure!(message.parse::<usize>()? == number);
+    }
+    for child in children {
+        // Its end comes although 79 others were started after it.
+        child.channel.disconnect().await?;
+        let mut child = child;
+        ensure!(child.channel.recv().await.is_none());
+        child.wait().await?;
+    }
+    Ok(())
+}
+
+async fn numbers() -> Result<()> {
+    for number in [0, 1, 3, 4, 7, 57] {
+        let script = "process.send(process.env)
+            process.on('message', () => process.disconnect())";
+        let mut child = node(script).descriptor(number).spawn()?;
+        // Node has removed its variables.
+        let message = next(&mut child.channel).await?;
+        ensure!(!message.to_string().contains("NODE_CHANNEL"), "{message}");
+        child.channel.send("enough").await?;
+        ended(child).await.with_context(|| format!("{number}"))?;
+    }
+    Ok(())
+}
+
+async fn replaced() -> Result<()> {
+    let fork = Fork::new("sh")
+        .args([
+            "-c",
+            "env | grep NODE_CHANNEL | sort | tr '\\n' ' ' >&2; echo 1 >&3",
+        ])
+        .env("NODE_CHANNEL_FD", "99")
+        .env("NODE_CHANNEL_SERIALIZATION_MODE", "advanced")
+        .stderr(std::process::Stdio::piped());
+    let mut child = fork.spawn()?;
+    next(&mut child.channel).await?;
+    let output = child.process.wait_with_output().await?;
+    let printed = String::from_utf8_lossy(&output.stderr);
+    let expected = "NODE_CHANNEL_FD=3 NODE_CHANNEL_SERIALIZATION_MODE=json";
+    ensure!(printed.trim() == expected, "{printed}");
+    Ok(())
+}
+
+async fn ends() -> Result<()> {
+    for (script, code, signal) in [
+        ("process.exit(3)", Some(3), None),
+        ("process.kill(process.pid)", None, Some(15)),
+        ("throw 1", Some(1), None),
+    ] {
+        let fork = node(script).stderr(std::process::Stdio::null());
+        let mut child = fork.spawn()?;
+        ensure!(child.channel.recv().await.is_none());
+        let status = child.wait().await?;
+        ensure!(status.code() == code && status.signal() == signal);
+    }
+    let error = Fork::new("/no/such/program").spawn().err();
+    let error = error.context("it started")?.to_string();
+    ensure!(error.starts_with("start /no/such/program: "), "{error}");
+    Ok(())
+}

@@ -1,0 +1,213 @@
+//! "Use it in a service": each recipe of the README, run.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use harness::{Exit, Half, Language, Profile, Signal, root};
+
+use crate::check::{NODE, Test, test};
+
+pub fn tests() -> Vec<Test> {
+    [
+        test(
+            "recipe_compute_a_rust_worker_counts_as_a_node_worker",
+            compute,
+        ),
+        test("recipe_drive_a_node_script_works_for_rust", drive),
+        test("recipe_ready_a_process_manager_is_obeyed", ready),
+        test("recipe_handover_no_connection_is_refused", handover),
+        test("recipe_worker_serves_in_a_cluster", || cluster(&[])),
+        test("recipe_worker_serves_from_a_shared_socket", || {
+            cluster(&["shared"])
+        }),
+        test("a_worker_without_a_cluster_says_so", no_cluster),
+        test("a_grandchild_does_not_inherit_the_channel", grandchild),
+    ]
+    .map(|test| test.needs(NODE))
+    .into()
+}
+
+/// The program of a recipe.
+fn program(name: &str) -> Result<Command> {
+    let debug = Profile::Debug;
+    harness::lessons::program("fork-ipc", Language::Rust, name, debug)
+}
+
+/// A recipe's script with its program.
+fn script(name: &str, with: &str, arguments: &[&str]) -> Result<Half> {
+    let path = root().join("fork-ipc/node").join(name);
+    let mut node = Command::new("node");
+    node.arg(path).arg(program(with)?.get_program());
+    Half::start(node.args(arguments))
+}
+
+fn ends_well(half: &mut Half) -> Result<()> {
+    let exit = half.wait()?;
+    ensure!(
+        exit == Exit::Code(0),
+        "{exit:?} {:?} {:?}",
+        half.stdout(),
+        half.stderr()
+    );
+    Ok(())
+}
+
+fn compute() -> Result<()> {
+    let mut half = script("compute.js", "compute", &[])?;
+    ends_well(&mut half)?;
+    half.wait_for("Rust: 17984 primes in ")?;
+    half.wait_for("Node: 17984 primes in ")?;
+    Ok(())
+}
+
+fn drive() -> Result<()> {
+    let mut half = Half::start(&mut program("drive")?)?;
+    ends_well(&mut half)?;
+    let expected = [
+        "Hello Rust",
+        "4 letters",
+        "error: SyntaxError",
+        "node exited with code 0",
+    ];
+    ensure!(half.stdout() == expected, "{:?}", half.stdout());
+    Ok(())
+}
+
+/// What PM2 does with `wait_ready` and `shutdown_with_message`.
+fn ready() -> Result<()> {
+    let manager = "
+        const child = require('child_process').spawn(process.argv[1], {
+          stdio: ['pipe', 'inherit', 'inherit', 'ipc'] })
+        child.on('message', m => {
+          console.log('manager hears', m)
+          if (process.argv[2] === 'gone') process.kill(process.pid, 'SIGKILL')
+          child.send({ unknown: 1 })
+          child.send('shutdown')
+        })
+        child.on('exit', code => console.log('exit', code))";
+    let mut command = Command::new("node");
+    command
+        .args(["-e", manager])
+        .arg(program("ready")?.get_program());
+    let mut half = Half::start(&mut command)?;
+    ends_well(&mut half)?;
+    let lines = half.stdout();
+    ensure!(
+        lines[1..] == ["manager hears ready", "shutdown", "exit 0"],
+        "{lines:?}"
+    );
+
+    let mut half = Half::start(command.arg("gone"))?;
+    ensure!(half.wait()? == Exit::Signal(9));
+    half.wait_for("the manager has gone")?;
+
+    // By hand, without a manager.
+    let mut half = Half::start(&mut program("ready")?)?;
+    let address = half.wait_for("listening on ")?;
+    ensure!(fetch(TcpStream::connect(&address)?)? == "hello\n");
+    ensure!(half.stop(Signal::Interrupt)? == Exit::Code(0));
+    Ok(())
+}
+
+fn fetch(mut stream: TcpStream) -> Result<String> {
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    Ok(text)
+}
+
+fn handover() -> Result<()> {
+    let mut half = script("handover.js", "handover", &[])?;
+    let address = half.wait_for("listening on ")?;
+    let connect = || fetch(TcpStream::connect(&address)?);
+    let mut stdin = half.take_stdin()?;
+    ensure!(connect()? == "Node\n");
+    // One step after the other; and all the time, clients come.
+    stdin.write_all(b"1\n")?;
+    half.wait_for("handing over")?;
+    stdin.write_all(b"2\n")?;
+    half.wait_for("taken")?;
+    for _ in 0..50 {
+        let answer = connect()?;
+        ensure!(["Rust\n", "handed over\n"].contains(&&*answer), "{answer}");
+    }
+    stdin.write_all(b"3\n")?;
+    // Node asks for open connections that came from its server, and is told
+    // that there is none.
+    half.wait_for("closed here")?;
+    for _ in 0..50 {
+        ensure!(connect()? == "Rust\n");
+    }
+    stdin.write_all(b"4\n")?;
+    drop(stdin);
+    ends_well(&mut half)
+}
+
+fn cluster(mode: &[&str]) -> Result<()> {
+    let mut half = script("cluster.js", "worker", mode)?;
+    ends_well(&mut half)?;
+    let mut lines = half.stdout();
+    lines.sort();
+    let answers = match mode {
+        [] => r#"{"Rust worker 1":20,"Rust worker 2":20}"#,
+        _ => "answers 40",
+    };
+    let mut expected = [
+        "worker 1 exit 0 on purpose true",
+        "worker 1 online",
+        "worker 2 exit 0 on purpose true",
+        "worker 2 online",
+        r#"{"echo":"é"}"#,
+        answers,
+    ];
+    expected.sort_unstable();
+    ensure!(lines == expected, "{lines:?}");
+    Ok(())
+}
+
+fn no_cluster() -> Result<()> {
+    let mut half = Half::start(&mut program("worker")?)?;
+    ensure!(half.wait()? == Exit::Code(1));
+    half.wait_for_error("Error: not started with a channel")?;
+    let manager = "require('child_process').spawn(process.argv[1], {
+        stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })";
+    let mut command = Command::new("node");
+    command.args(["-e", manager]);
+    command.arg(program("worker")?.get_program());
+    let mut half = Half::start(&mut command)?;
+    ends_well(&mut half)?;
+    half.wait_for_error("not a worker of a cluster: NODE_UNIQUE_ID")?;
+    Ok(())
+}
+
+/// The program of `drive` has taken no channel; `compute` has. What it would
+/// start must not see one: nothing of it is left in the process.
+fn grandchild() -> Result<()> {
+    // The child's descriptors that a grandchild would inherit: FD_CLOEXEC is
+    // the flag 02000000.
+    let manager = "
+        const { spawn } = require('child_process')
+        const fs = require('fs')
+        const child = spawn(process.argv[1], {
+          stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+        child.on('message', () => {
+          const info = fs.readFileSync(`/proc/${child.pid}/fdinfo/3`, 'utf8')
+          console.log('flags', /flags:\\s+(\\d+)/.exec(info)[1])
+          child.disconnect()
+        })
+        child.send({ from: 0, to: 10 })";
+    if !cfg!(target_os = "linux") {
+        return Ok(());
+    }
+    let mut command = Command::new("node");
+    command.args(["-e", manager]);
+    command.arg(program("compute")?.get_program());
+    let mut half = Half::start(&mut command)?;
+    ends_well(&mut half)?;
+    let flags = half.wait_for("flags ")?;
+    let flags = i32::from_str_radix(&flags, 8).context("flags")?;
+    ensure!(flags & 0o2_000_000 != 0, "inheritable: {flags:o}");
+    ensure!(flags & 0o4_000 != 0, "blocking: {flags:o}");
+    Ok(())
+}
