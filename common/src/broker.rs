@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use crate::log;
+use crate::{log, shutdown};
 
 /// The same for both languages: what starts the server, waits until it is
 /// ready, and ends it.
@@ -28,12 +28,14 @@ pub struct Redis {
 impl Redis {
     /// The server of `REDIS_URL`, or else the own one of the lesson called
     /// `lesson`, which is started with `settings` where it does not run yet.
-    /// That is said in one line.
+    /// That is said in one line. Must be called within a tokio runtime.
     ///
     /// # Errors
     /// When there is no `redis-server` to start, with what to install; and
     /// when it does not start.
     pub fn find(lesson: &str, settings: &[&str]) -> Result<Self> {
+        // From here on Ctrl-C ends this program in order, and its server.
+        shutdown::token();
         if let Ok(url) = env::var("REDIS_URL") {
             return Ok(Self { url, own: None });
         }

@@ -152,6 +152,15 @@ pub static LESSONS: &[Lesson] = &[
         watch: "What the producer publishes to Redis reaches whoever listens.",
         exchange: ("Received from ", "messages"),
     },
+    Lesson {
+        name: "work-queue",
+        shape: Shape::Broker {
+            halves: ["worker", "producer"],
+            server: "redis-server",
+        },
+        watch: "Each job is kept until a worker says that it is done.",
+        exchange: ("done: ", "jobs"),
+    },
 ];
 
 impl Lesson {

@@ -26,6 +26,8 @@ pub enum Need {
     /// What the Node halves of this lesson get from npm. It is fetched
     /// where it is absent, as the lesson's README says.
     Packages(&'static str),
+    /// A RabbitMQ that a test can start for itself.
+    RabbitMq,
     /// `/proc`, where memory and processor time are read.
     Proc,
 }
@@ -51,6 +53,9 @@ impl Need {
             Self::Packages(lesson) => npm_ci(lesson)
                 .err()
                 .map(|error| format!("needs npm packages: {error:#}")),
+            Self::RabbitMq => crate::rabbit::program()
+                .is_none()
+                .then(|| "needs rabbitmq-server".to_owned()),
             Self::Unix => (!cfg!(unix)).then(|| "needs Unix".to_owned()),
             Self::Proc => (!cfg!(target_os = "linux"))
                 .then(|| "needs Linux's /proc".to_owned()),

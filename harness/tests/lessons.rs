@@ -14,6 +14,7 @@ mod echo;
 mod half;
 mod matrix;
 mod peer;
+mod rabbit;
 mod random;
 #[cfg(unix)]
 mod redis;
@@ -38,6 +39,9 @@ mod fork_ipc;
 
 #[path = "../../stdio-ipc/tests/stdio_ipc.rs"]
 mod stdio_ipc;
+#[cfg(unix)]
+#[path = "../../work-queue/tests/work_queue.rs"]
+mod work_queue;
 
 #[path = "../../udp-echo/tests/udp_echo.rs"]
 mod udp_echo;
@@ -78,6 +82,8 @@ fn main() -> anyhow::Result<()> {
         event_emitter::tests(),
         #[cfg(unix)]
         redis_pubsub::tests(),
+        #[cfg(unix)]
+        work_queue::tests(),
     ];
     check::run(tests.into_iter().flatten())
 }

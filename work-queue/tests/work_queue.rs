@@ -1,0 +1,601 @@
+//! What work-queue promises, over both brokers: no job is lost, whoever is
+//! killed.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use harness::{Exit, Half, Language, Signal, Stream};
+use rustix::process::{Pid, Signal as Freeze, kill_process};
+
+use crate::check::{NODE, Need, Test, both, test};
+use crate::rabbit::Rabbit;
+use crate::redis::{REDIS, Redis};
+use crate::server::lesson;
+
+type Promise = fn(Language, &At) -> Result<()>;
+type RedisPromise = fn(Language) -> Result<()>;
+
+pub fn tests() -> Vec<Test> {
+    let of_both_brokers: &[(&str, Promise)] = &[
+        ("jobs_wait_for_the_first_worker", first_worker),
+        ("several_workers_share_the_work", share),
+        ("a_dead_workers_job_is_taken_over", take_over),
+        (
+            "a_job_that_fails_over_and_over_is_a_dead_letter",
+            dead_letter,
+        ),
+        ("a_job_that_kills_its_workers_is_a_dead_letter", deadly),
+        ("ctrl_c_ends_the_wait_and_not_the_work", ctrl_c),
+        ("without_a_broker_it_says_so_without_the_password", nobody),
+    ];
+    let of_redis: &[(&str, RedisPromise)] = &[
+        ("both_halves_outlive_a_killed_redis", killed_redis),
+        (
+            "the_stream_holds_what_is_not_done_and_nothing_else",
+            trimmed,
+        ),
+        ("a_job_that_takes_too_long_is_done_twice", too_long),
+        ("a_redis_that_forgets_is_warned_of", forgetful),
+        ("its_own_server_keeps_the_jobs", own_server),
+        ("quiet_and_help_and_mistakes", help),
+    ];
+    let packages = Need::Packages("work-queue");
+    let mut tests = Vec::new();
+    for &(name, run) in of_both_brokers {
+        let over = |broker: &str| format!("{name}::{broker}");
+        let [rust, node] =
+            both(&over("redis"), move |language| run(language, &At::redis()?));
+        tests.extend([rust, node.needs(packages)].map(|t| t.needs(REDIS)));
+        let [rust, node] = both(&over("rabbitmq"), move |language| {
+            run(language, &At::rabbit()?)
+        });
+        let needs = |test: Test| test.needs(Need::RabbitMq);
+        tests.extend([rust, node.needs(packages)].map(needs));
+    }
+    for &(name, run) in of_redis {
+        let [rust, node] = both(name, run);
+        tests.extend([rust, node.needs(packages)].map(|t| t.needs(REDIS)));
+    }
+    let fault = "of_10000_jobs_none_is_lost_whoever_is_killed";
+    tests.extend([
+        test(format!("{fault}::redis"), || {
+            let redis = Redis::start(&DURABLE)?;
+            fault_test("redis", redis.url(), 4, redis)
+        })
+        .needs(REDIS)
+        .needs(NODE)
+        .needs(packages),
+        test(format!("{fault}::rabbitmq"), || {
+            let rabbit = Rabbit::start()?;
+            fault_test("rabbitmq", rabbit.url(), 2, rabbit)
+        })
+        .needs(Need::RabbitMq)
+        .needs(NODE)
+        .needs(packages),
+    ]);
+    tests
+        .into_iter()
+        .map(|test| test.of("work-queue").needs(Need::Unix))
+        .collect()
+}
+
+/// As the lesson starts its own.
+const DURABLE: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
+
+/// A queue that no other test uses.
+struct At {
+    url: String,
+    queue: String,
+    _broker: Box<dyn std::any::Any>,
+}
+
+impl At {
+    fn redis() -> Result<Self> {
+        let redis = Redis::start(&DURABLE)?;
+        Ok(Self {
+            url: redis.url(),
+            queue: "jobs".to_owned(),
+            _broker: Box::new(redis),
+        })
+    }
+
+    fn rabbit() -> Result<Self> {
+        static NUMBER: std::sync::atomic::AtomicU64 =
+            std::sync::atomic::AtomicU64::new(0);
+        let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let rabbit = Rabbit::shared()?;
+        Ok(Self {
+            url: rabbit.url(),
+            queue: format!("jobs-{number}"),
+            _broker: Box::new(rabbit),
+        })
+    }
+
+    fn half(
+        &self,
+        language: Language,
+        name: &str,
+        queue: &str,
+        arguments: &[&str],
+    ) -> Result<Half> {
+        let mut command = lesson("work-queue")?.half(language, name)?;
+        command.args([queue, "--broker", &self.url]).args(arguments);
+        Half::start(&mut command)
+    }
+
+    /// A worker that is ready.
+    fn worker(&self, language: Language, arguments: &[&str]) -> Result<Half> {
+        let worker = self.half(language, "worker", &self.queue, arguments)?;
+        worker.wait_for("listening on ")?;
+        Ok(worker)
+    }
+
+    /// Adds `count` jobs in one go.
+    fn add(&self, language: Language, count: usize) -> Result<()> {
+        let batch = count.to_string();
+        let all = ["--count", "1", "--batch", &batch];
+        let mut producer =
+            self.half(language, "producer", &self.queue, &all)?;
+        let exit = producer.wait()?;
+        ensure!(exit == Exit::Code(0), "{exit:?}: {:?}", producer.stderr());
+        let stored: Vec<String> =
+            (1..=count).map(|n| format!("stored: job {n}")).collect();
+        ensure!(producer.stdout() == stored, "{:?}", producer.stdout());
+        Ok(())
+    }
+}
+
+/// Soon given to others, where it is the time that decides.
+const SOON: [&str; 2] = ["--idle", "200"];
+
+/// Work without an end.
+const LONG: [&str; 4] = ["--idle", "200", "--work", "3600000"];
+
+fn lines_of(half: &Half, start: &str) -> Vec<String> {
+    let lines = half.stdout().into_iter();
+    lines.filter(|line| line.starts_with(start)).collect()
+}
+
+fn first_worker(language: Language, at: &At) -> Result<()> {
+    at.add(language, 3)?;
+    let mut worker = at.worker(language, &[])?;
+    worker.wait_for_lines(3, "done: ")?;
+    ensure!(worker.stop(Signal::Interrupt)? == Exit::Code(0));
+    let expected = [1, 2, 3].map(|n| format!("done: job {n}"));
+    ensure!(lines_of(&worker, "done: ") == expected);
+    ensure!(worker.stderr().is_empty(), "{:?}", worker.stderr());
+    // Nothing is left for the next one.
+    at.add(language, 1)?;
+    let next = at.worker(language, &[])?;
+    next.wait_for("done: ")?;
+    ensure!(lines_of(&next, "taken: ") == ["taken: job 1"]);
+    Ok(())
+}
+
+fn share(language: Language, at: &At) -> Result<()> {
+    let work = ["--work", "20"];
+    let workers = [at.worker(language, &work)?, at.worker(language, &work)?];
+    at.add(language, 40)?;
+    let all = || -> Vec<String> {
+        let done = workers.iter().map(|worker| lines_of(worker, "done: "));
+        done.flatten().collect()
+    };
+    // Whoever is first done with half of it waits for the other.
+    for worker in &workers {
+        worker.wait_for("done: ")?;
+    }
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while all().len() < 40 {
+        ensure!(Instant::now() < deadline, "{:?}", all());
+        std::thread::yield_now();
+    }
+    let each: BTreeSet<String> = all().into_iter().collect();
+    ensure!(each.len() == 40, "{each:?}");
+    Ok(())
+}
+
+fn take_over(language: Language, at: &At) -> Result<()> {
+    at.add(language, 1)?;
+    let mut dies = at.worker(language, &LONG)?;
+    dies.wait_for("taken: job 1")?;
+    ensure!(dies.stop(Signal::Kill)? == Exit::Signal(9));
+    let heir = at.worker(language, &SOON)?;
+    heir.wait_for("done: job 1")?;
+    Ok(())
+}
+
+fn dead_letter(language: Language, at: &At) -> Result<()> {
+    at.add(language, 3)?;
+    let fails = ["--idle", "200", "--fail", "job 2"];
+    let worker = at.worker(language, &fails)?;
+    worker.wait_for("dead letter: job 2 (try 3 of 3)")?;
+    let failed = lines_of(&worker, "failed: ");
+    let expected = [1, 2].map(|n| format!("failed: job 2 (try {n} of 3)"));
+    ensure!(failed == expected, "{failed:?}");
+    worker.wait_for("done: job 1")?;
+    worker.wait_for("done: job 3")?;
+    // Not killed: the line is printed before the job is there.
+    let mut worker = worker;
+    ensure!(worker.stop(Signal::Interrupt)? == Exit::Code(0));
+    // Dead letters are a queue like any other.
+    let dead = format!("{}.dead", at.queue);
+    let reader = at.half(language, "worker", &dead, &[])?;
+    reader.wait_for("done: job 2")?;
+    ensure!(lines_of(&reader, "taken: ").len() == 1);
+    Ok(())
+}
+
+fn deadly(language: Language, at: &At) -> Result<()> {
+    at.add(language, 1)?;
+    let mut twice = LONG.to_vec();
+    twice.extend(["--tries", "2"]);
+    for _ in 0..2 {
+        let mut dies = at.worker(language, &twice)?;
+        dies.wait_for("taken: job 1")?;
+        ensure!(dies.stop(Signal::Kill)? == Exit::Signal(9));
+    }
+    let survives = at.worker(language, &twice)?;
+    survives.wait_for("dead letter: job 1 (given up)")?;
+    Ok(())
+}
+
+fn ctrl_c(language: Language, at: &At) -> Result<()> {
+    at.add(language, 2)?;
+    let mut worker = at.worker(language, &["--work", "200"])?;
+    worker.wait_for("taken: job 1")?;
+    ensure!(worker.stop(Signal::Interrupt)? == Exit::Code(0));
+    let lines = worker.stdout();
+    ensure!(lines[1..] == ["taken: job 1", "done: job 1"], "{lines:?}");
+    // Its acknowledgement has arrived: nobody does it again. With Redis, a
+    // job that was just being handed out stays pending for a while.
+    let next = at.worker(language, &SOON)?;
+    next.wait_for("done: job 2")?;
+    ensure!(lines_of(&next, "taken: ") == ["taken: job 2"]);
+    let mut waits = at.worker(language, &[])?;
+    ensure!(waits.stop(Signal::Terminate)? == Exit::Code(0));
+    ensure!(waits.stderr().is_empty(), "{:?}", waits.stderr());
+    Ok(())
+}
+
+fn nobody(language: Language, at: &At) -> Result<()> {
+    let taken = socket2::Socket::new(
+        socket2::Domain::IPV4,
+        socket2::Type::STREAM,
+        None,
+    )?;
+    taken.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into())?;
+    let address = taken.local_addr()?.as_socket().context("an address")?;
+    let scheme = if at.url.starts_with("amqp") {
+        "amqp"
+    } else {
+        "redis"
+    };
+    let url = format!("{scheme}://somebody:top-secret@{address}");
+    for name in ["worker", "producer"] {
+        let mut command = lesson("work-queue")?.half(language, name)?;
+        let mut half = Half::start(command.args(["--broker", &url]))?;
+        ensure!(half.wait()? == Exit::Code(1), "{:?}", half.stdout());
+        let stderr = half.stderr();
+        ensure!(stderr.len() == 1, "{stderr:?}");
+        let start = format!("Error: connect to {address}: ");
+        ensure!(stderr[0].starts_with(&start), "{stderr:?}");
+        ensure!(stderr[0].ends_with("is the broker running?"), "{stderr:?}");
+        ensure!(!stderr[0].contains("secret"), "{stderr:?}");
+    }
+    Ok(())
+}
+
+fn killed_redis(language: Language) -> Result<()> {
+    let mut redis = Redis::start(&DURABLE)?;
+    let url = redis.url();
+    let start = |name: &str, arguments: &[&str]| {
+        let mut command = lesson("work-queue")?.half(language, name)?;
+        Half::start(command.args(["--broker", &url]).args(arguments))
+    };
+    let worker = start("worker", &SOON)?;
+    worker.wait_for("listening on jobs")?;
+    let pace = ["--count", "40", "--every", "20"];
+    let mut producer = start("producer", &pace)?;
+    worker.wait_for("done: job 5")?;
+    redis.kill()?;
+    worker.wait_for_error("; next try in ")?;
+    producer.wait_for_error("; next try in ")?;
+    redis.start_again()?;
+    worker.wait_for("listening on jobs again")?;
+    ensure!(producer.wait()? == Exit::Code(0), "{:?}", producer.stderr());
+    for number in 1..=40 {
+        worker.wait_for(&format!("done: job {number}"))?;
+    }
+    // Ctrl-C while the broker is away: a producer says what it still has.
+    let mut producer = start("producer", &["--every", "20"])?;
+    producer.wait_for("stored: job 1")?;
+    redis.kill()?;
+    producer.wait_for_error("; next try in ")?;
+    ensure!(producer.stop(Signal::Interrupt)? == Exit::Code(1));
+    producer.wait_for_error("perhaps not stored: job ")?;
+    Ok(())
+}
+
+fn trimmed(language: Language) -> Result<()> {
+    let redis = Redis::start(&DURABLE)?;
+    let at = At {
+        url: redis.url(),
+        queue: "jobs".to_owned(),
+        _broker: Box::new(()),
+    };
+    at.add(language, 3)?;
+    let holds = at.worker(language, &["--work", "3600000"])?;
+    holds.wait_for("taken: job 1")?;
+    let mut worker = at.worker(language, &["--fail", "job 100"])?;
+    at.add(language, 100)?;
+    // The last one: then all the others are done.
+    worker.wait_for("failed: job 100")?;
+    ensure!(worker.stop(Signal::Interrupt)? == Exit::Code(0));
+    // What the first worker holds, and what has failed once.
+    ensure!(redis.cli(&["XLEN", "jobs"])? == "2", "not trimmed");
+    let pending = redis.cli(&["XPENDING", "jobs", "workers"])?;
+    ensure!(pending.starts_with('2'), "{pending}");
+    Ok(())
+}
+
+fn too_long(language: Language) -> Result<()> {
+    let at = At::redis()?;
+    at.add(language, 1)?;
+    let slow = at.worker(language, &["--idle", "200", "--work", "1000"])?;
+    slow.wait_for("taken: job 1")?;
+    let id = Pid::from_raw(slow.id() as i32).context("an id")?;
+    kill_process(id, Freeze::STOP)?;
+    let other = at.worker(language, &SOON)?;
+    other.wait_for("done: job 1")?;
+    kill_process(id, Freeze::CONT)?;
+    slow.wait_for("done: job 1")?;
+    Ok(())
+}
+
+fn forgetful(language: Language) -> Result<()> {
+    for (settings, warns) in [(&DURABLE[..2], true), (&DURABLE[..], false)] {
+        let redis = Redis::start(settings)?;
+        let at = At {
+            url: redis.url(),
+            queue: "jobs".to_owned(),
+            _broker: Box::new(redis),
+        };
+        let mut worker = at.worker(language, &[])?;
+        ensure!(worker.stop(Signal::Interrupt)? == Exit::Code(0));
+        let stderr = worker.stderr();
+        let warned = stderr.iter().any(|line| line.contains("forgets"));
+        ensure!(warned == warns, "{stderr:?}");
+    }
+    Ok(())
+}
+
+fn own_server(language: Language) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let start = |name: &str, arguments: &[&str]| {
+        let mut command = lesson("work-queue")?.half(language, name)?;
+        command.env_remove("REDIS_URL").env("TMPDIR", folder.path());
+        Half::start(command.args(arguments))
+    };
+    let mut producer = start("producer", &["--count", "1"])?;
+    ensure!(producer.wait()? == Exit::Code(0), "{:?}", producer.stderr());
+    producer.wait_for("started redis-server at ")?;
+    // It has ended with the producer; what it had to keep is on the disk.
+    let mut worker = start("worker", &[])?;
+    worker.wait_for("started redis-server at ")?;
+    worker.wait_for("done: job 1")?;
+    ensure!(worker.stop(Signal::Interrupt)? == Exit::Code(0));
+    ensure!(worker.stderr().is_empty(), "{:?}", worker.stderr());
+    ensure!(fs::read_dir(folder.path())?.count() == 1);
+    Ok(())
+}
+
+fn help(language: Language) -> Result<()> {
+    let start = |name: &str, arguments: &[&str]| {
+        let mut command = lesson("work-queue")?.half(language, name)?;
+        Half::start(command.args(arguments))
+    };
+    for (name, options) in [
+        ("worker", ["--prefetch", "--idle", "--tries", "--fail"]),
+        ("producer", ["--batch", "--every", "--count", "--message"]),
+    ] {
+        let mut program = start(name, &["--help"])?;
+        ensure!(program.wait()? == Exit::Code(0));
+        let text = program.stdout().join("\n");
+        for option in options.iter().chain(&["--broker", "--quiet"]) {
+            ensure!(text.contains(option), "{option} not in {text}");
+        }
+        let mut program = start(name, &["--no-such-thing"])?;
+        ensure!(program.wait()? == Exit::Code(2));
+        let mut program = start(name, &["--broker", "http://here"])?;
+        ensure!(program.wait()? == Exit::Code(1), "{:?}", program.stdout());
+        let stderr = program.stderr();
+        ensure!(stderr.len() == 1, "{stderr:?}");
+        ensure!(stderr[0].contains("amqp://"), "{stderr:?}");
+    }
+    for zero in [["--prefetch", "0"], ["--idle", "0"]] {
+        let mut program = start("worker", &zero)?;
+        ensure!(program.wait()? == Exit::Code(2));
+    }
+    let at = At::redis()?;
+    let worker = at.worker(language, &["--quiet"])?;
+    let quiet = ["--quiet", "--count", "1"];
+    let mut producer = at.half(language, "producer", "jobs", &quiet)?;
+    ensure!(producer.wait()? == Exit::Code(0), "{:?}", producer.stderr());
+    ensure!(producer.stdout().is_empty(), "{:?}", producer.stdout());
+    ensure!(worker.stdout() == ["listening on jobs"]);
+    Ok(())
+}
+
+const JOBS: usize = 10_000;
+
+/// How many jobs were done, and how often each.
+#[derive(Default)]
+struct Tally {
+    done: Mutex<Done>,
+    bell: Condvar,
+}
+
+#[derive(Default)]
+struct Done {
+    times: Vec<u32>,
+    different: usize,
+    dead: Vec<String>,
+}
+
+impl Tally {
+    fn lock(&self) -> MutexGuard<'_, Done> {
+        self.done.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn line(&self, line: &str) {
+        let mut done = self.lock();
+        if line.starts_with("dead letter: ") {
+            done.dead.push(line.to_owned());
+        }
+        let number = line.strip_prefix("done: job ");
+        if let Some(number) = number.and_then(|n| n.parse::<usize>().ok()) {
+            let length = done.times.len().max(number + 1);
+            done.times.resize(length, 0);
+            done.times[number] += 1;
+            done.different += usize::from(done.times[number] == 1);
+            self.bell.notify_all();
+        }
+    }
+
+    /// Waits until so many different jobs are done.
+    fn wait_for(&self, count: usize, until: Instant) -> Result<()> {
+        let mut done = self.lock();
+        while done.different < count {
+            let left = until.saturating_duration_since(Instant::now());
+            ensure!(
+                !left.is_zero(),
+                "only {} of {count} jobs were done in time; dead letters: {:?}",
+                done.different,
+                done.dead
+            );
+            done = self
+                .bell
+                .wait_timeout(done, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+        Ok(())
+    }
+}
+
+/// What can be killed and started again.
+trait Killable {
+    fn kill_and_start_again(&mut self) -> Result<()>;
+}
+
+impl Killable for Redis {
+    fn kill_and_start_again(&mut self) -> Result<()> {
+        self.kill()?;
+        self.start_again()
+    }
+}
+
+impl Killable for Rabbit {
+    fn kill_and_start_again(&mut self) -> Result<()> {
+        self.kill()?;
+        self.start_again()
+    }
+}
+
+/// The next number of a sequence that is the same in each run.
+fn random(state: &mut u64) -> usize {
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    (*state >> 33) as usize
+}
+
+/// What each one said last, for when it hangs.
+fn last_words<'a>(halves: impl Iterator<Item = &'a Half>) -> String {
+    let last = |lines: Vec<String>| lines.last().cloned().unwrap_or_default();
+    halves
+        .map(|half| {
+            let (stdout, stderr) = (last(half.stdout()), last(half.stderr()));
+            format!("{}: {stdout:?}, {stderr:?}; ", half.id())
+        })
+        .collect()
+}
+
+/// Numbered jobs, and SIGKILL for workers and broker alike, at random times:
+/// after a random number of jobs, so that it falls into the work on a slow
+/// machine too.
+fn fault_test(
+    name: &str,
+    url: String,
+    broker_kills: usize,
+    mut broker: impl Killable,
+) -> Result<()> {
+    let begun = Instant::now();
+    let until = begun + Duration::from_secs(90);
+    let mut seed = 10_000_u64;
+    let tally = Arc::new(Tally::default());
+    let worker = |language: Language| {
+        let mut command = lesson("work-queue")?.half(language, "worker")?;
+        command.args(["--broker", &url, "--idle", "1000"]);
+        command.args(["--prefetch", "10", "--tries", "50"]);
+        let tally = Arc::clone(&tally);
+        Half::start_with(&mut command, move |stream, line| {
+            if stream == Stream::Stdout {
+                tally.line(line);
+            }
+        })
+    };
+    let languages = [Language::Rust, Language::Node, Language::Rust];
+    let mut workers: Vec<(Language, Half)> = languages
+        .into_iter()
+        .map(|language| Ok((language, worker(language)?)))
+        .collect::<Result<_>>()?;
+    let mut command = lesson("work-queue")?.half(Language::Rust, "producer")?;
+    command.args(["--broker", &url, "--batch", "50"]);
+    command.args(["--count", "200", "--every", "5"]);
+    let mut producer = Half::start(&mut command)?;
+
+    // When to kill: after this many jobs, and whom.
+    let kills = 16;
+    let mut plan: Vec<(usize, bool)> = (0..kills + broker_kills)
+        .map(|i| (random(&mut seed) % (JOBS - 500), i < broker_kills))
+        .collect();
+    plan.sort_unstable();
+    for (after, is_broker) in plan {
+        tally.wait_for(after, until).with_context(|| {
+            let workers = workers.iter().map(|(_, worker)| worker);
+            last_words(workers.chain([&producer]))
+        })?;
+        if is_broker {
+            broker.kill_and_start_again()?;
+        } else {
+            let index = random(&mut seed) % workers.len();
+            let (language, victim) = &mut workers[index];
+            victim.signal(Signal::Kill)?;
+            *victim = worker(*language)?;
+        }
+    }
+    tally.wait_for(JOBS, until).with_context(|| {
+        let workers = workers.iter().map(|(_, worker)| worker);
+        last_words(workers.chain([&producer]))
+    })?;
+    ensure!(producer.wait()? == Exit::Code(0), "{:?}", producer.stderr());
+
+    let done = tally.lock();
+    if done.times.len() != JOBS + 1 || done.times[1..].contains(&0) {
+        bail!("not the jobs that were added");
+    }
+    let twice = done.times.iter().filter(|times| **times > 1).count();
+    let most = done.times.iter().max().unwrap_or(&0);
+    eprintln!(
+        "{name}: {JOBS} jobs, {kills} workers and {broker_kills} brokers \
+         killed in {:.0} s: none lost, {twice} done more than once (at most \
+         {most} times), {} dead letters",
+        begun.elapsed().as_secs_f64(),
+        done.dead.len()
+    );
+    Ok(())
+}
