@@ -39,9 +39,6 @@ mod fork_ipc;
 
 #[path = "../../stdio-ipc/tests/stdio_ipc.rs"]
 mod stdio_ipc;
-#[cfg(unix)]
-#[path = "../../work-queue/tests/work_queue.rs"]
-mod work_queue;
 
 #[path = "../../udp-echo/tests/udp_echo.rs"]
 mod udp_echo;
@@ -59,6 +56,10 @@ mod event_emitter;
 #[cfg(unix)]
 #[path = "../../redis-pubsub/tests/redis_pubsub.rs"]
 mod redis_pubsub;
+
+#[cfg(unix)]
+#[path = "../../work-queue/tests/work_queue.rs"]
+mod work_queue;
 
 fn main() -> anyhow::Result<()> {
     check::raise_descriptor_limit();

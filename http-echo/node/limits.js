@@ -39,6 +39,9 @@ export function options(limit) {
     keepAliveTimeout: limit['idle-timeout'],
     // For the request line and the headers together. More: 431.
     maxHeaderSize: 16 * 1024,
+    // TLS: for the handshake.
+    handshakeTimeout: headersTimeout,
+    certs: limit.certs,
     requireHostHeader: false, // see target.js
     noDelay: true,
   }

@@ -15,6 +15,11 @@ export function text(response, text) {
 
 /** No more than this status, and then no more of this connection. */
 export function refuse(request, response, status) {
+  // HTTP/2 ends a request without its connection.
+  if (request.httpVersionMajor === 2) {
+    response.writeHead(status)
+    return response.end(() => request.stream.close())
+  }
   response.writeHead(status, { Connection: 'close', 'Content-Length': 0 })
   // The client has the whole answer now. To close while it still sends would
   // make the kernel answer with a reset, and the client lose the answer.
@@ -24,7 +29,8 @@ export function refuse(request, response, status) {
 }
 
 /** The same, where Node has made no `response`. */
-export function refuseOn(socket, status) {
+export function refuseOn(socket, status, request) {
+  if (request?.httpVersionMajor === 2) return refuse(request, socket, status)
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n` +
     'Connection: close\r\nContent-Length: 0\r\n\r\n')
   socket.resume()

@@ -12,19 +12,23 @@ import { stop } from '../../common/node/shutdown.js'
 import { limits, options } from './limits.js'
 import { refuse, refuseOn, text } from './reply.js'
 import { refusal } from './target.js'
+import { createSecure, tls } from './tls.js'
 
-const { address: { host, port }, ...limit } = args(
+const { address: given, ...rest } = args(
   'Answers each HTTP request with the path that it asks for.', {
     address: {
       positional: true,
-      default: '127.0.0.1:8888',
-      help: 'Where to listen; 0.0.0.0:8888 opens it to other computers',
-      parse: address,
+      help: 'Where to listen, by default at 127.0.0.1:8888; 0.0.0.0:8888 ' +
+        'opens it to other computers',
+      parse: text => text && address(text),
     },
+    ...tls,
     ...limits,
   })
-const server = createServer(options(limit))
-server.timeout = limit['idle-timeout'] // also in the middle of a request
+const { host, port } = given ??
+  { host: '127.0.0.1', port: rest.tls ? 8443 : 8888 }
+const server = (rest.tls ? createSecure : createServer)(options(rest))
+server.timeout = rest['idle-timeout'] // also in the middle of a request
 
 // 1. Listen. From here on the kernel queues clients, so whoever has read
 //    this line can connect.
@@ -44,11 +48,11 @@ server.on('error', ({ message }) => {
 server.on('request', answer)
 server.on('checkContinue', answer) // a client that asks before its body
 // It wants a tunnel to somewhere else, as from a proxy.
-server.on('connect', (_, socket) => refuseOn(socket, 501))
+server.on('connect', (request, socket) => refuseOn(socket, 501, request))
 
 // 3. An error ends this connection, and no other.
-server.on('clientError', ({ code, message }, socket) => {
-  error(`socket: ${message}`)
+server.on('clientError', ({ code, reason, message }, socket) => {
+  error(`socket: ${reason ? `TLS handshake: ${reason}` : message}`)
   if (!code?.startsWith('HPE_')) return socket.destroy()
   const status = code === 'HPE_HEADER_OVERFLOW' ? 431 : 400
   // Later: what came before it is answered first.
@@ -64,7 +68,7 @@ function answer(request, response) {
 
   // Read the body, or its 'end' never comes, nor the next request. Keep
   // nothing of it: bodies that are collected fill the memory.
-  let left = limit['body-limit']
+  let left = rest['body-limit']
   const tooLong = () => refuse(request, response, 413)
   if (headers['content-length'] > left) return tooLong()
   if (headers.expect) response.writeContinue()

@@ -6,5 +6,6 @@ export function refusal({ httpVersion, headers, rawHeaders }) {
   // As many as hyper allows; each has a name and a value.
   if (rawHeaders.length > 2 * 100) return 431
   // A server must know which of its names was asked for: RFC 9112, 3.2.
-  if (httpVersion >= '1.1' && headers.host === undefined) return 400
+  const host = headers.host ?? headers[':authority'] // HTTP/2
+  if (httpVersion >= '1.1' && host === undefined) return 400
 }

@@ -1,20 +1,40 @@
 //! A request's body, which the server has no use for.
 
-use http_body_util::BodyExt;
-use hyper::Result;
-use hyper::body::{Body, Bytes, Incoming};
+use std::time::Duration;
 
-/// Reads `body` to its end and drops it piece by piece. False, and it is not
-/// read on, when it has more than `limit` bytes.
+use http_body_util::BodyExt;
+use hyper::body::{Body, Bytes, Incoming};
+use hyper::{Request, Result, Version};
+use tokio::time::timeout;
+
+/// How long a client may go on sending what was refused.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Reads a request's body to its end and drops it piece by piece. False when
+/// it has more than `limit` bytes.
 ///
 /// # Errors
 /// When the client breaks off or does not keep to its own framing.
-pub async fn fits(mut body: Incoming, limit: u64) -> Result<bool> {
+pub async fn fits(request: Request<Incoming>, limit: u64) -> Result<bool> {
+    let is_h2 = request.version() == Version::HTTP_2;
+    let mut body = request.into_body();
     // With a Content-Length the answer is known before the first byte. A
     // chunked body does not say, so count as well.
-    if body.size_hint().lower() > limit {
-        return Ok(false);
+    let fits =
+        body.size_hint().lower() <= limit && drain(&mut body, limit).await?;
+    if !fits && is_h2 {
+        // A body that is dropped half read resets its stream, and some
+        // clients miss the answer then. HTTP/1 ends with its connection:
+        // see socket.rs.
+        tokio::spawn(timeout(PATIENCE, async move {
+            let _ = drain(&mut body, u64::MAX).await;
+        }));
     }
+    Ok(fits)
+}
+
+/// True at the end, false after more than `limit` bytes.
+async fn drain(body: &mut Incoming, limit: u64) -> Result<bool> {
     let mut length = 0;
     while length <= limit
         && let Some(piece) = body.frame().await

@@ -2,8 +2,11 @@
 
 pub mod agent;
 pub mod body;
+pub mod certs;
+pub mod connection;
 pub mod limits;
 pub mod reply;
 pub mod socket;
 pub mod target;
+pub mod tls;
 pub mod url;

@@ -2,12 +2,8 @@
 
 use std::time::Duration;
 
-use hyper::server::conn::http1::Builder;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpStream;
-use tokio_util::sync::CancellationToken;
-
-use crate::socket::Socket;
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 /// The most bytes that the request line and the headers may have together,
 /// as many as Node allows. More: 431.
@@ -38,11 +34,11 @@ fn ms() -> clap::builder::RangedU64ValueParser {
 impl Limits {
     /// HTTP/1.1 within these limits. What is no HTTP is answered with 400,
     /// what has too much before its body with 431.
-    pub fn http(self) -> Builder {
-        let mut http = Builder::new();
+    pub fn http1(self) -> http1::Builder {
+        let mut http = http1::Builder::new();
         // The time begins when the server begins to wait for a request.
         http.timer(TokioTimer::new())
-            .header_read_timeout(Duration::from_millis(self.header_timeout))
+            .header_read_timeout(self.header_timeout())
             .max_header_size(HEADER_LIMIT)
             // For each direction of each connection.
             .max_buf_size(HEADER_LIMIT)
@@ -51,17 +47,26 @@ impl Limits {
         http
     }
 
-    /// A socket for hyper that ends when it is idle for too long.
-    pub fn socket(
-        self,
-        socket: TcpStream,
-        stop: &CancellationToken,
-    ) -> Socket<TokioIo<TcpStream>> {
-        // Small answers leave at once. Fails where the client is gone, which
-        // shows when the socket is used.
-        let _ = socket.set_nodelay(true);
-        let idle = Duration::from_millis(self.idle_timeout);
-        Socket::new(TokioIo::new(socket), idle, stop.clone())
+    /// HTTP/2 within these limits.
+    pub fn http2(self) -> http2::Builder<TokioExecutor> {
+        let mut http = http2::Builder::new(TokioExecutor::new());
+        http.timer(TokioTimer::new())
+            .max_header_list_size(HEADER_LIMIT as u32)
+            // How many requests of one connection are answered at once, and
+            // how much of each answer waits for the client to read it.
+            .max_concurrent_streams(100)
+            .max_send_buf_size(HEADER_LIMIT);
+        http
+    }
+
+    /// For the request line and all headers together; also for a handshake.
+    pub fn header_timeout(self) -> Duration {
+        Duration::from_millis(self.header_timeout)
+    }
+
+    /// Without a byte in either direction.
+    pub fn idle_timeout(self) -> Duration {
+        Duration::from_millis(self.idle_timeout)
     }
 
     /// The longest body, in bytes.

@@ -73,9 +73,11 @@ impl<S: Read + Unpin> Read for Socket<S> {
         let outcome = Pin::new(&mut self.inner).poll_read(context, buffer);
         match self.wait(outcome, context) {
             // As if the client had closed: between two requests that is no
-            // error, and in the middle of one hyper says so.
+            // error, and in the middle of one hyper says so. The same goes
+            // for a client that closes without the goodbye of TLS.
             Poll::Ready(Err(error))
-                if error.kind() == io::ErrorKind::TimedOut =>
+                if [io::ErrorKind::TimedOut, io::ErrorKind::UnexpectedEof]
+                    .contains(&error.kind()) =>
             {
                 Poll::Ready(Ok(()))
             }

@@ -16,6 +16,12 @@ pub fn of<B>(request: &Request<B>) -> Result<String, StatusCode> {
         // It wants a tunnel to somewhere else, as from a proxy.
         return Err(StatusCode::NOT_IMPLEMENTED);
     }
+    if request.version() == Version::HTTP_2
+        && let Some(path) = uri.path_and_query()
+    {
+        // The rest of the URI comes apart from it, in place of a Host header.
+        return Ok(path.as_str().to_owned());
+    }
     // Everything else has a path. Only CONNECT goes to "example.com:80".
     let is_authority = uri.scheme().is_none() && uri.authority().is_some();
     // A server must know which of its names was asked for: RFC 9112, 3.2.

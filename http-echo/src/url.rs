@@ -8,9 +8,10 @@ use hyper::http::uri::{Authority, PathAndQuery, Scheme};
 
 use crate::target::segment;
 
-/// `http://HOST[:PORT][/PATH]`
+/// `http://HOST[:PORT][/PATH]`, or with `https`.
 #[derive(Clone, Debug)]
 pub struct Url {
+    is_https: bool,
     authority: Authority,
     path: PathAndQuery,
 }
@@ -23,9 +24,15 @@ impl FromStr for Url {
         let parts = uri.into_parts();
         match (parts.scheme, parts.authority, parts.path_and_query) {
             (Some(scheme), Some(authority), Some(path))
-                if scheme == Scheme::HTTP && !authority.host().is_empty() =>
+                if [Scheme::HTTP, Scheme::HTTPS].contains(&scheme)
+                    && !authority.host().is_empty() =>
             {
-                Ok(Self { authority, path })
+                let is_https = scheme == Scheme::HTTPS;
+                Ok(Self {
+                    is_https,
+                    authority,
+                    path,
+                })
             }
             _ => bail!("expected http://HOST:PORT/PATH"),
         }
@@ -33,10 +40,21 @@ impl FromStr for Url {
 }
 
 impl Url {
+    /// It begins with `https://`.
+    pub fn is_https(&self) -> bool {
+        self.is_https
+    }
+
     /// Where to connect: `HOST:PORT`.
     pub fn address(&self) -> String {
-        let port = self.authority.port_u16().unwrap_or(80);
-        format!("{}:{port}", self.authority.host())
+        let port = if self.is_https { 443 } else { 80 };
+        let port = self.authority.port_u16().unwrap_or(port);
+        format!("{}:{port}", self.hostname())
+    }
+
+    /// Whose certificate is wanted.
+    pub fn hostname(&self) -> &str {
+        self.authority.host()
     }
 
     /// What the `Host` header says: the URL's own words, without a user.

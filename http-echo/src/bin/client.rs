@@ -11,16 +11,18 @@ use anyhow::{Context, ensure};
 use clap::Parser;
 use common::{log, pace::Pace};
 use http_body_util::BodyExt;
-use http_echo::{agent::Agent, url::Url};
+use http_echo::{agent::Agent, tls::Tls, url::Url};
 use hyper::Response;
 use hyper::body::Incoming;
 
 /// Asks an HTTP server for a path and prints the answer.
 #[derive(Parser)]
 struct Args {
-    /// What to ask for
-    #[arg(default_value = "http://127.0.0.1:8888/hello")]
-    url: Url,
+    /// What to ask for, by default http://127.0.0.1:8888/hello
+    url: Option<Url>,
+
+    #[command(flatten)]
+    tls: Tls,
 
     /// Ask for /TEXT instead of the URL's own path
     #[arg(long, value_name = "TEXT")]
@@ -37,12 +39,14 @@ struct Args {
 async fn main() -> common::Result {
     let args = Args::parse();
     args.quiet.apply();
-    let target = args.url.target(args.message.as_deref());
+    let url = args.url.map_or_else(|| args.tls.url().parse(), Ok)?;
+    let target = url.target(args.message.as_deref());
+    let tls = args.tls.connector(&url)?;
 
     // 1. Connect, when the first request is made. The agent keeps the
     //    connection for the others, and opens another one when the server
     //    has closed it meanwhile.
-    let mut agent = Agent::new(args.url);
+    let mut agent = Agent::new(url, tls);
 
     // 2. Ask, now and at every tick, until that was all or Ctrl-C.
     let mut ticks = args.pace.start();
@@ -53,7 +57,8 @@ async fn main() -> common::Result {
         hear(response, &target).await?;
     }
 
-    // 4. Without its agent the connection ends.
+    // 4. Say goodbye.
+    agent.close().await;
     Ok(())
 }
 
@@ -67,8 +72,11 @@ async fn hear(
     let mut decoder = log::Decoder::default();
     let mut missing = target.as_bytes();
     while let Some(piece) = body.frame().await {
-        // Else it is a trailer: headers that come behind the body.
-        if let Ok(bytes) = piece.context("receive")?.into_data() {
+        // Else it is a trailer: headers that come behind the body. Or it is
+        // empty: HTTP/2's way of saying that there is no more.
+        if let Ok(bytes) = piece.context("receive")?.into_data()
+            && !bytes.is_empty()
+        {
             log::line(decoder.decode(&bytes));
             missing = missing
                 .strip_prefix(&*bytes)

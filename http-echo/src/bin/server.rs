@@ -7,22 +7,25 @@
 //!
 //! Try this: `curl -i http://127.0.0.1:8888/hello?name=you`
 
-use anyhow::{Context, Error};
+use anyhow::{Context, Result};
 use clap::Parser;
 use common::{accept, log, shutdown};
-use http_echo::{body, limits::Limits, reply, target};
+use http_echo::connection::Connections;
+use http_echo::{body, limits::Limits, reply, target, tls::Tls};
 use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper::{Request, StatusCode};
+use hyper::{Method, Request, StatusCode};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
 
 /// Answers each HTTP request with the path that it asks for.
 #[derive(Parser)]
 struct Args {
-    /// Where to listen; 0.0.0.0:8888 opens it to other computers
-    #[arg(default_value = "127.0.0.1:8888")]
-    address: String,
+    /// Where to listen, by default at 127.0.0.1:8888; 0.0.0.0:8888 opens it
+    /// to other computers
+    address: Option<String>,
+
+    #[command(flatten)]
+    tls: Tls,
 
     #[command(flatten)]
     limits: Limits,
@@ -35,7 +38,9 @@ struct Args {
 async fn main() -> common::Result {
     let args = Args::parse();
     args.quiet.apply();
-    let (address, limits) = (args.address, args.limits);
+    let address = args.address.unwrap_or(args.tls.address());
+    let limits = args.limits;
+    let tls = args.tls.acceptor()?;
     let stop = shutdown::token();
 
     // 1. Listen. From here on the kernel queues clients, so whoever has
@@ -49,14 +54,15 @@ async fn main() -> common::Result {
     //    until Ctrl-C. Hyper reads a connection's requests and calls
     //    `answer` for each: the next one when the last answer is written,
     //    so a client that never reads cannot make answers pile up.
-    let connections = GracefulShutdown::new();
+    let connections = Connections::new(limits, tls, stop.clone());
+    let graceful = GracefulShutdown::new();
     while let Some(next) = stop.run_until_cancelled(listener.accept()).await {
         match next {
             Ok((socket, _)) => {
-                let socket = limits.socket(socket, &stop);
-                let service = service_fn(move |ask| answer(ask, limits.body()));
-                let served = limits.http().serve_connection(socket, service);
-                tokio::spawn(watch(connections.watch(served)));
+                let answer = move |request| answer(request, limits.body());
+                let connection = connections.clone();
+                let watcher = graceful.watcher();
+                tokio::spawn(watch(connection.serve(socket, watcher, answer)));
             }
             Err(error) => accept::failed(error).await,
         }
@@ -65,14 +71,14 @@ async fn main() -> common::Result {
     // 5. Stop: take no more clients, finish the answers. Who is between two
     //    requests is sent away at once.
     drop(listener);
-    connections.shutdown().await;
+    graceful.shutdown().await;
     Ok(())
 }
 
 /// 3. An error ends this connection, and no other.
-async fn watch(connection: impl Future<Output = hyper::Result<()>>) {
+async fn watch(connection: impl Future<Output = Result<()>>) {
     if let Err(error) = connection.await {
-        log::error(format_args!("socket: {:#}", Error::from(error)));
+        log::error(format_args!("socket: {error:#}"));
     }
 }
 
@@ -86,13 +92,14 @@ async fn answer(
         Err(status) => return Ok(reply::refusal(status)),
     };
     log::line(format_args!("url {}", log::shown(&target)));
+    let is_head = request.method() == Method::HEAD;
 
     // The next request begins where this one's body ends, so read to there.
     // Keep nothing of it: bodies that are collected fill the memory.
-    if !body::fits(request.into_body(), limit).await? {
+    if !body::fits(request, limit).await? {
         return Ok(reply::refusal(StatusCode::PAYLOAD_TOO_LARGE));
     }
 
-    // To HEAD, hyper sends the headers of this and no body.
-    Ok(reply::text(target))
+    // To HEAD, the same but for the body.
+    Ok(reply::text(target, is_head))
 }
