@@ -16,6 +16,9 @@ use crate::link::Link;
 /// How long nothing may come back.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
+/// The longest round trip that is told from longer ones, in nanoseconds.
+const LONGEST: u64 = 100_000_000_000;
+
 /// How many datagrams may be on their way: more would not fit into a socket's
 /// buffer, and what does not fit is lost.
 const DATAGRAMS: u64 = 64;
@@ -44,7 +47,7 @@ pub fn round_trips(
     length: Duration,
 ) -> Result<Run> {
     link.set_blocking(true)?;
-    let mut trips = Histogram::new(3)?;
+    let mut trips = Histogram::new_with_bounds(1, LONGEST, 3)?;
     let room = exchanges.iter().map(|one| one.reply.room()).max();
     // One more than is expected, to notice what is too much.
     let mut room = vec![0; room.unwrap_or_default() + 1];
@@ -429,6 +432,9 @@ mod tests {
 
     impl Link for Mirror {
         fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if self.bytes.len() > 200_000 {
+                return Err(ErrorKind::WouldBlock.into());
+            }
             // Never all at once, so that the rest has to be sent as well.
             let length = bytes.len().min(70_000);
             for byte in &bytes[..length] {
@@ -443,7 +449,7 @@ mod tests {
             if self.add && self.bytes.is_empty() {
                 self.bytes.push_back(b'x');
             }
-            let length = room.len().min(self.bytes.len()).min(1000);
+            let length = room.len().min(self.bytes.len()).min(10_000);
             for (i, byte) in self.bytes.drain(..length).enumerate() {
                 room[i] = byte;
             }

@@ -5,6 +5,9 @@ use crate::place::Placement;
 use crate::sample::{Better, Figures, Measure, Report, Spread, What, size};
 use crate::transport;
 
+/// How many letters of a program's name are shown.
+const NAME: usize = 9;
+
 /// A table and what it shows.
 #[derive(Clone, Debug)]
 pub struct Section {
@@ -109,7 +112,10 @@ fn rows(
         let first = rows.is_empty();
         let shown = |text: &str| if first { text } else { "" }.to_owned();
         let mut row = vec![shown(&title(transport)), shown(name)];
-        row.push(program.clone());
+        row.push(match program.char_indices().nth(NAME) {
+            Some((cut, _)) => format!("{}…", &program[..cut]),
+            None => program.clone(),
+        });
         let failed = report
             .of(transport, &program, *what, *placement)
             .filter(|sample| sample.error.is_some())
@@ -123,7 +129,7 @@ fn rows(
         };
         row.extend(cells.unwrap_or_else(|| vec!["FAILED".to_owned()]));
         if failed > 0 {
-            row[2] = format!("{program} ({failed} failed)");
+            row[2].push_str(" !");
         }
         rows.push(Row { cells: row, look });
     }
@@ -210,7 +216,7 @@ fn rates(report: &Report, placement: Placement) -> Section {
             let main = |figures: &Figures| what.measure.of(figures);
             let (unit, scale) = match what.measure {
                 Measure::Stream => ("MB/s", 1.0),
-                _ => ("thousand/s", 1e-3),
+                _ => ("k/s", 1e-3),
             };
             let rate = spread(&main)?.scaled(scale);
             let cpu = |figure: fn(&Figures) -> Option<f64>| {
@@ -491,17 +497,17 @@ mod tests {
         report.samples[1].figures = Figures::default();
         let sections = sections(&report);
         let row = &sections[0].rows[1];
-        assert_eq!(row.cells[2], "Rust (1 failed)");
+        assert_eq!(row.cells[2], "Rust !");
         assert_eq!(row.look, Look::Bad);
         // The other rounds still count.
-        assert_eq!(row.cells[4], "7.80");
+        assert_eq!(row.cells[4], "8.25");
 
         for sample in &mut report.samples {
             sample.error = Some("wrong byte".to_owned());
             sample.figures = Figures::default();
         }
         let row = &super::sections(&report)[0].rows[0];
-        assert_eq!(row.cells[2..], ["floor (3 failed)", "FAILED"]);
+        assert_eq!(row.cells[2..], ["floor !", "FAILED"]);
     }
 
     #[test]

@@ -370,7 +370,7 @@ pub(crate) mod tests {
 
     pub(crate) fn report() -> Report {
         let mut samples = Vec::new();
-        for (round, drift) in [1.0, 1.5, 1.1].into_iter().enumerate() {
+        for (round, drift) in [1.0, 1.5, 1.25].into_iter().enumerate() {
             let round = round as u32;
             samples.push(sample("floor", round, 5.0 * drift));
             samples.push(sample("Rust", round, 6.0 * drift));
