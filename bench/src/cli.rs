@@ -43,6 +43,12 @@ struct Args {
     #[arg(long, value_name = "LESSONS", value_delimiter = ',')]
     only: Vec<String>,
 
+    /// Only these kinds of figures: round-trip, flood, stream, many, log-line,
+    /// start, memory, stuck-reader
+    #[arg(long, value_name = "KINDS", value_delimiter = ',',
+          value_parser = measure_named)]
+    measure: Vec<Measure>,
+
     /// How many times all programs take their turn [default: 5, quick: 3]
     #[arg(long, value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..=1000))]
@@ -78,6 +84,10 @@ struct Args {
 
     #[command(subcommand)]
     role: Option<Role>,
+}
+
+fn measure_named(name: &str) -> Result<Measure, serde_json::Error> {
+    serde_json::from_value(name.into())
 }
 
 /// What the bench starts itself as.
@@ -269,7 +279,10 @@ fn measure(
     let contests: Vec<_> = entries
         .iter()
         .map(|(transport, programs)| {
-            let measures = transport.measures(args.quick);
+            let mut measures = transport.measures(args.quick);
+            measures.retain(|what| {
+                args.measure.is_empty() || args.measure.contains(&what.measure)
+            });
             let mut tasks = Vec::new();
             for placement in &placements {
                 for what in &measures {

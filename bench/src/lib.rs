@@ -20,6 +20,7 @@ mod place;
 mod report;
 mod run;
 mod sample;
+mod svg;
 mod text;
 mod transport;
 
