@@ -4,15 +4,18 @@
 //! They are not examples: no back-pressure to think of, no orderly end, and
 //! an error ends them.
 
-use std::io::Write as _;
+use std::io::{Write as _, stdin, stdout};
 use std::net::{TcpListener, UdpSocket};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::thread;
 
 use anyhow::{Result, bail};
+use memchr::memchr;
 use rustix::event::epoll;
 use rustix::io::{read, write};
+
+use crate::transport::child::{hand_over, say_hello, stdio_answer};
 
 /// How much is read at once, as the lessons do.
 const PIECE: usize = 16 * 1024;
@@ -28,6 +31,12 @@ pub fn run(kind: &str, address: &str) -> Result<()> {
         "tcp-many" => many(tcp(address)?),
         "unix-many" => many(unix(address)?),
         "udp" => udp(address),
+        "stdio" => answers(&stdin(), &stdout(), stdio_answer),
+        "json" => serve(unix(address)?, |connection| {
+            answers(&connection, &connection, |_| b"\"hi\"\n".to_vec())
+        }),
+        "channel" => hand_over(address),
+        "hello" => say_hello(),
         _ => bail!("there is no floor {kind:?}"),
     }
 }
@@ -83,6 +92,32 @@ fn blocking(connection: OwnedFd) -> Result<()> {
             0 => return Ok(()),
             length => write_all(&connection, &room[..length])?,
         }
+    }
+}
+
+/// One answer for each line; those of one read leave together.
+fn answers(
+    from: &impl AsFd,
+    to: &impl AsFd,
+    answer: fn(&[u8]) -> Vec<u8>,
+) -> Result<()> {
+    let mut room = vec![0; 64 * 1024];
+    let mut line = Vec::new();
+    loop {
+        let length = match read(from, &mut room)? {
+            0 => return Ok(()),
+            length => length,
+        };
+        let mut all = Vec::new();
+        let mut rest = &room[..length];
+        while let Some(end) = memchr(b'\n', rest) {
+            line.extend(&rest[..end]);
+            all.extend(answer(&line));
+            line.clear();
+            rest = &rest[end + 1..];
+        }
+        line.extend(rest);
+        write_all(to, &all)?;
     }
 }
 

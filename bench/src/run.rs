@@ -27,7 +27,7 @@ const LINES: f64 = 2.0;
 const WARM_UP: Duration = Duration::from_millis(20);
 
 /// The longest that any one sample may take before its program is killed.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(15);
 
 /// What takes turns.
 pub struct Contest<'a> {
@@ -64,6 +64,14 @@ struct Turn<'a> {
     logging: Option<Peer>,
     links: Vec<Box<dyn Link>>,
     warm: bool,
+    failed: Option<Failed>,
+}
+
+/// What failed, how many times in a row, and why.
+struct Failed {
+    what: What,
+    times: u32,
+    why: String,
 }
 
 /// What can be asked of the same running program.
@@ -128,17 +136,14 @@ impl Runner<'_> {
                     self.show(&task, turn.program);
                     if round == 0 {
                         // What goes wrong here goes wrong below as well.
-                        let _ = self.warm_up(turn, &task);
+                        if self.warm_up(turn, &task).is_err() {
+                            *turn = Turn::new(turn.program);
+                        }
                         continue;
                     }
-                    let taken = self.sample(turn, &task, self.length);
-                    let (figures, error) = match taken {
+                    let (figures, error) = match self.take(turn, &task) {
                         Ok(figures) => (figures, None),
-                        Err(error) => {
-                            *turn = Turn::new(turn.program);
-                            let error = format!("{error:#}");
-                            (Figures::default(), Some(error))
-                        }
+                        Err(error) => (Figures::default(), Some(error)),
                     };
                     samples.push(Sample {
                         transport: transport.name().to_owned(),
@@ -154,6 +159,35 @@ impl Runner<'_> {
             }
         }
         samples
+    }
+
+    /// One sample, or why there is none. What fails twice in a row is not
+    /// tried again: each time might take as long as a hang may.
+    fn take(
+        &self,
+        turn: &mut Turn<'_>,
+        task: &Task<'_>,
+    ) -> std::result::Result<Figures, String> {
+        let failed = turn.failed.take().filter(|one| one.what == task.what);
+        let times = failed.as_ref().map_or(0, |one| one.times);
+        if let Some(failed) = failed
+            && times > 1
+        {
+            let why = failed.why.clone();
+            turn.failed = Some(failed);
+            return Err(why);
+        }
+        let taken = self.sample(turn, task, self.length);
+        taken.map_err(|error| {
+            let why = format!("{error:#}");
+            *turn = Turn::new(turn.program);
+            turn.failed = Some(Failed {
+                what: task.what,
+                times: times + 1,
+                why: why.clone(),
+            });
+            why
+        })
     }
 
     fn show(&self, task: &Task<'_>, program: &Program) {
@@ -345,13 +379,25 @@ impl Runner<'_> {
         task: &Task<'_>,
     ) -> Result<Figures> {
         let exchanges = task.exchanges(5);
+        let start = Start {
+            quiet: true,
+            many: false,
+            folder: self.folder,
+        };
         let began = Instant::now();
-        let peer = self.start(program, task)?;
-        let _watched = self.watchdog.watch(peer.half.id());
-        let mut link = (peer.connect)()?;
-        load::round_trips(link.as_mut(), &exchanges[..1], Duration::ZERO)?;
+        let first = self.cores.start(task.placement, || {
+            task.transport.first_answer(program, start)
+        })?;
+        let mut time = began.elapsed();
+        if first.is_none() {
+            let peer = self.start(program, task)?;
+            let _watched = self.watchdog.watch(peer.half.id());
+            let mut link = (peer.connect)()?;
+            load::round_trips(link.as_mut(), &exchanges[..1], Duration::ZERO)?;
+            time = began.elapsed();
+        }
         Ok(Figures {
-            start_ms: Some(began.elapsed().as_secs_f64() * 1e3),
+            start_ms: Some(time.as_secs_f64() * 1e3),
             ..Figures::default()
         })
     }
@@ -361,11 +407,15 @@ impl Runner<'_> {
         let _watched = self.watchdog.watch(peer.half.id());
         let exchanges = task.exchanges(5);
         let mut links = Vec::new();
-        for _ in 0..task.what.size {
+        // With none: one that comes and goes, so that the program has begun.
+        for _ in 0..task.what.size.max(1) {
             let mut link = (peer.connect)()?;
             // Answered, so it has been accepted; from here on it waits.
             load::round_trips(link.as_mut(), &exchanges, Duration::ZERO)?;
             links.push(link);
+        }
+        if task.what.size == 0 {
+            links.clear();
         }
         Ok(Figures {
             memory_kib: Some(resident(peer.half.id())?),
@@ -450,6 +500,7 @@ impl<'a> Turn<'a> {
             logging: None,
             links: Vec::new(),
             warm: false,
+            failed: None,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The transports: for each, how its programs are started and how the load
 //! speaks to them. To add one, write a module and list it in [`all`].
 
-mod child;
+pub(crate) mod child;
 mod nginx;
 mod socket;
 
@@ -96,6 +96,15 @@ pub trait Transport: Sync {
     /// # Errors
     /// When it is not.
     fn start(&self, program: &Program, start: Start<'_>) -> Result<Peer>;
+
+    /// Starts `program` and waits until it has answered, or said something
+    /// by itself. `None` where the usual way will do.
+    ///
+    /// # Errors
+    /// When it does not.
+    fn first_answer(&self, _: &Program, _: Start<'_>) -> Result<Option<Half>> {
+        Ok(None)
+    }
 
     /// Whether the lesson is in this checkout.
     fn is_here(&self) -> bool {
