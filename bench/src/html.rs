@@ -127,7 +127,7 @@ const HELLO: What = What {
 /// program.
 fn overview(out: &mut String, report: &Report) {
     const ROW: f64 = 44.0;
-    const LEFT: f64 = 110.0;
+    const LEFT: f64 = 130.0;
     const WIDTH: f64 = 820.0;
     let median = |transport: &str, program: &str| {
         let spread = report.spread(
@@ -287,7 +287,11 @@ fn latencies(report: &Report, placement: Placement) -> Vec<(String, Plot)> {
                     .map(|share: f64| {
                         let percent = share * 100.0;
                         let rounded = (percent * 100.0).round() / 100.0;
-                        (nines(share), format!("{rounded}%"))
+                        let name = match rounded {
+                            0.0 => String::new(),
+                            _ => format!("{rounded}%"),
+                        };
+                        (nines(share), name)
                     })
                     .collect(),
             },

@@ -10,8 +10,8 @@ const WIDTH: f64 = 380.0;
 const HEIGHT: f64 = 240.0;
 /// Room for the axes.
 const LEFT: f64 = 48.0;
-const RIGHT: f64 = 14.0;
-const TOP: f64 = 12.0;
+const RIGHT: f64 = 24.0;
+const TOP: f64 = 22.0;
 const BOTTOM: f64 = 40.0;
 
 /// How values become places.
