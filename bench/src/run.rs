@@ -11,7 +11,6 @@ use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use rustix::process::{Pid, Resource, Signal, getrlimit, kill_process};
 use rustix::process::{Rlimit, setrlimit};
-use rustix::time::{ClockId, clock_gettime};
 
 use crate::exchange::{Exchange, Reply, TURNS};
 use crate::link::Link;
@@ -305,22 +304,25 @@ impl Runner<'_> {
     ) -> Result<Figures> {
         let id = peer.half.id();
         let _watched = self.watchdog.watch(id);
-        let server = processor_time(id);
-        let own = clock_gettime(ClockId::ThreadCPUTime);
+        let server = Share::of(id);
+        let own = Share::own();
         let run = load()?;
-        let own =
-            Duration::try_from(clock_gettime(ClockId::ThreadCPUTime) - own)?;
-        let server = processor_time(id).checked_sub(server);
-        let per_message =
-            |time: Duration| time.as_secs_f64() * 1e6 / run.messages as f64;
+        let own = Share::own().since(own);
+        let server = Share::of(id).since(server);
+        let per_message = |share: Option<Share>| {
+            Some(share?.ran as f64 / 1e3 / run.messages as f64)
+        };
         let seconds = run.time.as_secs_f64();
         let mut figures = Figures {
             messages: Some(run.messages),
             seconds: Some(seconds),
             per_second: Some(run.messages as f64 / seconds),
             mb_per_second: Some(run.bytes as f64 / 1e6 / seconds),
-            server_cpu: server.map(per_message),
-            load_cpu: Some(per_message(own)),
+            server_cpu: per_message(server),
+            load_cpu: per_message(own),
+            waited: server.zip(own).map(|(server, own)| {
+                (server.waited + own.waited) as f64 / 1e9 / seconds
+            }),
             ..Figures::default()
         };
         if let Some(trips) = run.trips {
@@ -551,20 +553,53 @@ impl Drop for Watched<'_> {
     }
 }
 
-/// Processor time of all threads of a process, to the nanosecond. The field
-/// in `stat` counts in steps of 10 ms.
-fn processor_time(id: u32) -> Duration {
-    let Ok(threads) = fs::read_dir(format!("/proc/{id}/task")) else {
-        return Duration::ZERO;
-    };
-    let nanoseconds = threads
-        .flatten()
-        .filter_map(|thread| {
-            let text = fs::read_to_string(thread.path().join("schedstat"));
-            text.ok()?.split(' ').next()?.parse::<u64>().ok()
+/// What a process or a thread has had of the processor.
+#[derive(Clone, Copy, Debug, Default)]
+struct Share {
+    /// It ran for so many nanoseconds. The field in `stat` counts in steps
+    /// of 10 ms.
+    ran: u64,
+    /// It could have run, but others did.
+    waited: u64,
+}
+
+impl Share {
+    /// Of all threads of a process.
+    fn of(id: u32) -> Self {
+        let Ok(threads) = fs::read_dir(format!("/proc/{id}/task")) else {
+            return Self::default();
+        };
+        threads
+            .flatten()
+            .filter_map(|thread| Self::read(&thread.path().join("schedstat")))
+            .fold(Self::default(), |sum, one| Self {
+                ran: sum.ran + one.ran,
+                waited: sum.waited + one.waited,
+            })
+    }
+
+    /// Of this thread.
+    fn own() -> Self {
+        let path = Path::new("/proc/thread-self/schedstat");
+        Self::read(path).unwrap_or_default()
+    }
+
+    fn read(path: &Path) -> Option<Self> {
+        let text = fs::read_to_string(path).ok()?;
+        let mut fields = text.split(' ');
+        Some(Self {
+            ran: fields.next()?.parse().ok()?,
+            waited: fields.next()?.parse().ok()?,
         })
-        .sum();
-    Duration::from_nanos(nanoseconds)
+    }
+
+    /// What came on top of `before`; none where a thread has ended.
+    fn since(self, before: Self) -> Option<Self> {
+        Some(Self {
+            ran: self.ran.checked_sub(before.ran)?,
+            waited: self.waited.checked_sub(before.waited)?,
+        })
+    }
 }
 
 /// Resident memory in KiB.

@@ -129,6 +129,10 @@ pub struct Figures {
     /// Processor time of the load, per message.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub load_cpu: Option<f64>,
+    /// The share of the time that the two sides had to wait for a core. On
+    /// two cores, where each has its own, that is other programs' work.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waited: Option<f64>,
     /// Processor time of the program measured, per line that it logged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log_line: Option<f64>,
