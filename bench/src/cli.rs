@@ -18,7 +18,7 @@ use crate::place::Cores;
 use crate::run::{Contest, Runner, Watchdog, bar, raise_descriptor_limit};
 use crate::sample::{Measure, Report, SCHEMA, Settings};
 use crate::text;
-use crate::transport::{Program, Transport, all};
+use crate::transport::{PROFILE, Program, Transport, all};
 
 /// How long the load of a `--quick` run goes on altogether. Starting the
 /// programs takes as long again.
@@ -229,7 +229,7 @@ fn prepare(
     for transport in transports {
         spinner.set_message(format!("building {}", transport.name()));
         spinner.tick();
-        build(transport.name(), Profile::Release)?;
+        build(transport.name(), PROFILE)?;
         let mut programs = transport.programs();
         programs.extend(
             others
@@ -274,6 +274,9 @@ fn measure(
     let placements = cores.placements();
     if placements.len() < 2 {
         notes.push("two cores: there is only one".to_owned());
+    }
+    if PROFILE == Profile::Debug {
+        notes.push("a debug build: none of its figures count".to_owned());
     }
     let descriptors = raise_descriptor_limit();
     let contests: Vec<_> = entries

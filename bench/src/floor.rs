@@ -31,6 +31,7 @@ pub fn run(kind: &str, address: &str) -> Result<()> {
         "tcp-many" => many(tcp(address)?),
         "unix-many" => many(unix(address)?),
         "udp" => udp(address),
+        "wrong" => serve(tcp(address)?, spoiling),
         "stdio" => answers(&stdin(), &stdout(), stdio_answer),
         "json" => serve(unix(address)?, |connection| {
             answers(&connection, &connection, |_| b"\"hi\"\n".to_vec())
@@ -118,6 +119,23 @@ fn answers(
         }
         line.extend(rest);
         write_all(to, &all)?;
+    }
+}
+
+/// Spoils every thousandth byte: for the test that it is noticed.
+fn spoiling(connection: OwnedFd) -> Result<()> {
+    let mut room = vec![0; PIECE];
+    let mut passed = 0_usize;
+    loop {
+        let length = match read(&connection, &mut room)? {
+            0 => return Ok(()),
+            length => length,
+        };
+        for byte in &mut room[..length] {
+            passed += 1;
+            *byte ^= u8::from(passed.is_multiple_of(1000));
+        }
+        write_all(&connection, &room[..length])?;
     }
 }
 

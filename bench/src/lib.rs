@@ -1,8 +1,10 @@
 //! Every transport measured side by side: the lessons' own programs, their
 //! Node twins, and a floor that is the least the kernel allows.
 //!
-//!     cargo run --release -p bench
-//!     cargo run --release -p bench -- --quick --only tcp-echo,pipe-echo
+//! ```sh
+//! cargo run --release -p bench
+//! cargo run --release -p bench -- --quick --only tcp-echo,pipe-echo
+//! ```
 //!
 //! How it measures, what its JSON means and how to bring a program of your
 //! own: `bench/README.md`.

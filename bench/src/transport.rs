@@ -22,6 +22,12 @@ use crate::exchange::Exchange;
 use crate::link::Link;
 use crate::sample::{Measure, What};
 
+/// How the lessons are built. A debug build of the bench is for its tests.
+pub const PROFILE: Profile = match cfg!(debug_assertions) {
+    true => Profile::Debug,
+    false => Profile::Release,
+};
+
 /// How long a program may take until it is ready.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -166,9 +172,9 @@ fn as_server(quick: bool, memory: bool) -> Vec<What> {
     all
 }
 
-/// One of the lesson's own halves, as a release build.
+/// One of the lesson's own halves.
 fn lesson(name: &str, language: Language, half: &str) -> Result<Command> {
-    program(name, language, half, Profile::Release)
+    program(name, language, half, PROFILE)
 }
 
 /// This executable in the role of the floor.
