@@ -172,6 +172,8 @@ fn judge(what: What, mut measure: impl FnMut(u32) -> Vec<Sample>) -> Verdict {
             all.iter().filter(|one| !disturbed(one)).cloned().collect();
         let best = |program| best(&calm, program, what.measure.better());
         verdict = match (best("Rust"), best("Node")) {
+            // Once more; but who is always in the way will stay there.
+            (None, _) | (_, None) if tried > 0 => return Verdict::Unclear,
             (None, _) | (_, None) => Verdict::Unclear,
             (Some(ours), Some(theirs)) => {
                 let times = what.measure.better().times(ours, theirs);
