@@ -16,6 +16,7 @@ use rustix::event::epoll;
 use rustix::io::{read, write};
 
 use crate::transport::child::{hand_over, say_hello, stdio_answer};
+use crate::transport::shared::ping_pong;
 
 /// How much is read at once, as the lessons do.
 const PIECE: usize = 16 * 1024;
@@ -38,6 +39,7 @@ pub fn run(kind: &str, address: &str) -> Result<()> {
         }),
         "channel" => hand_over(address),
         "hello" => say_hello(),
+        "memory" => ping_pong(address),
         _ => bail!("there is no floor {kind:?}"),
     }
 }

@@ -428,7 +428,7 @@ pub fn slower_than_node(report: &Report) -> Vec<String> {
         .filter_map(|(transport, what, placement)| {
             let times =
                 report.times(&transport, ["Rust", "Node"], what, placement)?;
-            (times < 1.0).then(|| {
+            (times > 0.0 && times < 1.0).then(|| {
                 format!(
                     "{}, {what}, {placement}: {times:.2} times Node",
                     title(&transport)

@@ -19,9 +19,6 @@ use crate::place::{Cores, Placement};
 use crate::sample::{Figures, Measure, Sample, What};
 use crate::transport::{Peer, Program, Start, Transport};
 
-/// Lines that an echo logs for each message: `receive:` and `send:`.
-const LINES: f64 = 2.0;
-
 /// The least time that a program has to warm up.
 const WARM_UP: Duration = Duration::from_millis(20);
 
@@ -240,6 +237,11 @@ impl Runner<'_> {
         length: Duration,
     ) -> Result<Figures> {
         let What { measure, size } = task.what;
+        if measure == Measure::RoundTrip
+            && let Some(figures) = self.own_clock(turn.program, task, length)?
+        {
+            return Ok(figures);
+        }
         match measure {
             Measure::RoundTrip | Measure::Flood | Measure::Stream => {
                 self.ready(turn, task, 1)?;
@@ -273,6 +275,27 @@ impl Runner<'_> {
             Measure::Start => self.first_answer(turn.program, task),
             Measure::Memory => self.memory(turn.program, task),
             Measure::StuckReader => self.stuck_reader(turn.program, task),
+        }
+    }
+
+    /// Round trips that the programs measure themselves, where nobody else
+    /// can.
+    fn own_clock(
+        &self,
+        program: &Program,
+        task: &Task<'_>,
+        length: Duration,
+    ) -> Result<Option<Figures>> {
+        let clock =
+            || task.transport.own_clock(program, task.what.size, length);
+        match task.placement {
+            Placement::One => self.cores.start(task.placement, clock),
+            // The two choose their cores themselves.
+            Placement::Two => {
+                self.cores.release()?;
+                let figures = clock();
+                self.cores.start(task.placement, || figures)
+            }
         }
     }
 
@@ -365,10 +388,13 @@ impl Runner<'_> {
         };
         let without = trips(quiet, first)?;
         let with = trips(logging, second)?;
-        let line = with
-            .server_cpu
-            .zip(without.server_cpu)
-            .map(|(with, without)| (with - without) / LINES);
+        let line =
+            with.server_cpu
+                .zip(without.server_cpu)
+                .map(|(with, without)| {
+                    // Less than nothing is noise.
+                    ((with - without) / task.transport.lines()).max(0.0)
+                });
         Ok(Figures {
             log_line: line,
             ..with

@@ -3,6 +3,7 @@
 
 pub(crate) mod child;
 mod nginx;
+pub(crate) mod shared;
 mod socket;
 
 use std::env;
@@ -20,7 +21,7 @@ use harness::{Half, Language, Profile, root};
 
 use crate::exchange::Exchange;
 use crate::link::Link;
-use crate::sample::{Measure, What};
+use crate::sample::{Figures, Measure, What};
 
 /// How the lessons are built. A debug build of the bench is for its tests.
 pub const PROFILE: Profile = match cfg!(debug_assertions) {
@@ -103,6 +104,25 @@ pub trait Transport: Sync {
     /// When it is not.
     fn start(&self, program: &Program, start: Start<'_>) -> Result<Peer>;
 
+    /// How many lines are logged for each message.
+    fn lines(&self) -> f64 {
+        2.0
+    }
+
+    /// Round trips that the programs measure themselves. `None` where the
+    /// bench does.
+    ///
+    /// # Errors
+    /// When the program fails, or says nothing that can be understood.
+    fn own_clock(
+        &self,
+        _: &Program,
+        _: usize,
+        _: Duration,
+    ) -> Result<Option<Figures>> {
+        Ok(None)
+    }
+
     /// Starts `program` and waits until it has answered, or said something
     /// by itself. `None` where the usual way will do.
     ///
@@ -130,6 +150,7 @@ pub struct Peer {
 pub fn all() -> Vec<&'static dyn Transport> {
     let mut all = socket::all();
     all.extend(child::all());
+    all.push(&shared::Memory);
     all
 }
 

@@ -155,6 +155,11 @@ impl Transport for Socket {
         }
     }
 
+    fn lines(&self) -> f64 {
+        // `url /hello`; an echo says what it receives and what it sends.
+        if self.nginx { 1.0 } else { 2.0 }
+    }
+
     fn exchange(&self, size: usize, turn: usize) -> Exchange {
         (self.exchange)(size, turn)
     }
