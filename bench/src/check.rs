@@ -13,7 +13,9 @@ use anyhow::Result;
 use crate::cli::Entry;
 use crate::place::{Cores, Placement};
 use crate::report::title;
-use crate::run::{Contest, Runner, Watchdog, bar, raise_descriptor_limit};
+use crate::run::{
+    Contest, Runner, Watchdog, bar, busy, raise_descriptor_limit,
+};
 use crate::sample::{Better, Measure, Sample, What};
 use crate::transport::Program;
 
@@ -93,6 +95,17 @@ pub fn run(entries: &[Entry], notes: &[String]) -> Result<bool> {
             let asked =
                 measures.into_iter().filter(|what| asked(*what, placement));
             tasks.extend(asked.map(|what| (placement, what)));
+        }
+        // Side by side with others, two cores tell nothing.
+        if cores.placements().len() > 1 && busy(&cores)? {
+            tasks.retain(|(placement, _)| *placement == Placement::One);
+            say(&format!(
+                "{:14} {:22} {:10} {}",
+                title(transport.name()),
+                "all",
+                Placement::Two.to_string(),
+                Verdict::Unclear
+            ));
         }
         tasks.sort_by_key(|(place, what)| (*place, what.measure));
         runner.length = LENGTH;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{self, IsTerminal, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -222,8 +222,6 @@ fn prepare(
     others: &[(String, Program)],
     notes: &mut Vec<String>,
 ) -> Result<Vec<Entry>> {
-    let node = installed("node", "--version");
-    let nginx = installed("nginx", "-v");
     let spinner = indicatif::ProgressBar::new_spinner();
     let mut all = Vec::new();
     for transport in transports {
@@ -237,29 +235,17 @@ fn prepare(
                 .filter(|(lesson, _)| lesson == transport.name())
                 .map(|(_, program)| program.clone()),
         );
-        let without = |program: &Program| match program {
-            Program::Node => !node,
-            Program::Nginx => !nginx,
-            _ => false,
-        };
-        for program in programs.iter().filter(|one| without(one)) {
-            notes.push(format!(
-                "{} {program}: not installed here",
-                transport.name()
-            ));
-        }
-        programs.retain(|program| !without(program));
+        programs.retain(|program| {
+            let lack = transport.lacks(program);
+            if let Some(lack) = &lack {
+                notes.push(format!("{} {program}: {lack}", transport.name()));
+            }
+            lack.is_none()
+        });
         all.push((*transport, programs));
     }
     spinner.finish_and_clear();
     Ok(all)
-}
-
-fn installed(program: &str, ask: &str) -> bool {
-    Command::new(program)
-        .arg(ask)
-        .output()
-        .is_ok_and(|output| output.status.success())
 }
 
 fn measure(

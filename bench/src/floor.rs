@@ -16,6 +16,7 @@ use rustix::event::epoll;
 use rustix::io::{read, write};
 
 use crate::transport::child::{hand_over, say_hello, stdio_answer};
+use crate::transport::redis::consume;
 use crate::transport::shared::ping_pong;
 
 /// How much is read at once, as the lessons do.
@@ -40,6 +41,7 @@ pub fn run(kind: &str, address: &str) -> Result<()> {
         "channel" => hand_over(address),
         "hello" => say_hello(),
         "memory" => ping_pong(address),
+        "redis" => consume(address, &stdout()),
         _ => bail!("there is no floor {kind:?}"),
     }
 }

@@ -628,6 +628,26 @@ impl Share {
     }
 }
 
+/// Whether other programs keep one of the two cores from us: tried, as the
+/// system's own load figure lags behind by a minute.
+///
+/// # Errors
+/// What the kernel says.
+pub fn busy(cores: &Cores) -> Result<bool> {
+    const TRY: Duration = Duration::from_millis(40);
+    let spin = || {
+        let before = Share::own();
+        let began = Instant::now();
+        while began.elapsed() < TRY {
+            std::hint::spin_loop();
+        }
+        let waited = Share::own().since(before).map(|share| share.waited);
+        Ok(waited.is_some_and(|time| u128::from(time) * 10 > TRY.as_nanos()))
+    };
+    let server = cores.start(Placement::Two, spin)?;
+    Ok(server || spin()?)
+}
+
 /// Resident memory in KiB.
 fn resident(id: u32) -> Result<f64> {
     let status = fs::read_to_string(format!("/proc/{id}/status"))?;

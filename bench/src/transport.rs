@@ -3,6 +3,7 @@
 
 pub(crate) mod child;
 mod nginx;
+pub(crate) mod redis;
 pub(crate) mod shared;
 mod socket;
 
@@ -89,6 +90,11 @@ pub trait Transport: Sync {
         vec![Program::Floor, Program::Rust, Program::Node]
     }
 
+    /// What this machine lacks for `program`.
+    fn lacks(&self, program: &Program) -> Option<String> {
+        lacks(program)
+    }
+
     /// Whether `program` takes part in `what`.
     fn takes_part(&self, program: &Program, what: What) -> bool {
         *program != Program::Floor
@@ -151,7 +157,24 @@ pub fn all() -> Vec<&'static dyn Transport> {
     let mut all = socket::all();
     all.extend(child::all());
     all.push(&shared::Memory);
+    all.push(&redis::Redis);
     all
+}
+
+fn lacks(program: &Program) -> Option<String> {
+    let there = match program {
+        Program::Node => installed("node", "--version"),
+        Program::Nginx => installed("nginx", "-v"),
+        _ => true,
+    };
+    (!there).then(|| "not installed here".to_owned())
+}
+
+fn installed(program: &str, ask: &str) -> bool {
+    Command::new(program)
+        .arg(ask)
+        .output()
+        .is_ok_and(|output| output.status.success())
 }
 
 /// What every echo is asked.

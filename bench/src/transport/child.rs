@@ -96,13 +96,17 @@ impl Transport for Stdio {
 
 /// What a child of stdio-ipc prints for a line.
 pub(crate) fn stdio_answer(line: &[u8]) -> Vec<u8> {
-    let mut answer = b"Received from parent: ".to_vec();
-    answer.extend(&line[..line.len().min(SHOWN)]);
-    if line.len() > SHOWN {
-        answer.extend(format!("… ({} bytes)", line.len()).as_bytes());
+    let head = b"Received from parent: ";
+    [&head[..], &shown(line), b"\nHello from child\n"].concat()
+}
+
+/// Plain text as the lessons show it: a long one is cut.
+pub(super) fn shown(text: &[u8]) -> Vec<u8> {
+    let mut shown = text[..text.len().min(SHOWN)].to_vec();
+    if text.len() > SHOWN {
+        shown.extend(format!("… ({} bytes)", text.len()).as_bytes());
     }
-    answer.extend(b"\nHello from child\n");
-    answer
+    shown
 }
 
 /// Node's channel: the lesson's parent, whose child is the bench. It answers
