@@ -1,6 +1,8 @@
 //! The bench as people run it, only shorter. A debug build measures debug
 //! builds, so these are quick, and their figures mean nothing.
 #![cfg(target_os = "linux")]
+// In a test a panic is the report; the helpers here are no tests themselves.
+#![allow(clippy::unwrap_used)]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
