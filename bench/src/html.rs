@@ -127,7 +127,7 @@ const HELLO: What = What {
 /// program.
 fn overview(out: &mut String, report: &Report) {
     const ROW: f64 = 44.0;
-    const LEFT: f64 = 130.0;
+    const LEFT: f64 = 150.0;
     const WIDTH: f64 = 820.0;
     let median = |transport: &str, program: &str| {
         let spread = report.spread(
