@@ -1,0 +1,280 @@
+//! Whether anything is slower than Node or answers wrongly: for `.ci/run`.
+//!
+//! It must not fail because the machine is busy. So the two programs take
+//! turns and the best of several rounds counts, as other work can only make
+//! a program slower; what looks slow is measured again, and longer.
+
+use std::fmt::{self, Display};
+use std::io::Write as _;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use crate::cli::Entry;
+use crate::place::{Cores, Placement};
+use crate::report::title;
+use crate::run::{
+    Contest, Runner, Watchdog, bar, busy, raise_descriptor_limit,
+};
+use crate::sample::{Better, Measure, Sample, What};
+use crate::transport::Program;
+
+/// How much of Node's figure is enough: below it, more than noise.
+const ENOUGH: f64 = 0.95;
+
+/// How often a pair is measured before it counts as slow; each time longer.
+const TRIES: u32 = 5;
+
+/// How long the load goes on for each sample, the first time.
+const LENGTH: Duration = Duration::from_millis(25);
+
+/// On two cores, where each side has its own, a side that waits for it this
+/// share of the time is kept from it by other work: that says nothing.
+const DISTURBED: f64 = 0.05;
+
+/// Rounds within each try.
+const ROUNDS: u32 = 3;
+
+/// How a pair did.
+#[derive(Clone, Debug, PartialEq)]
+enum Verdict {
+    /// So many times better than Node.
+    Well(f64),
+    /// So many times better than Node, which is less than once.
+    Slow(f64),
+    /// Other programs were in the way each time.
+    Unclear,
+    /// A run failed, and why.
+    Failed(String),
+}
+
+impl Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Well(times) if times.is_infinite() => {
+                write!(f, "answers rightly")
+            }
+            Self::Well(times) => write!(f, "{times:.2} times Node"),
+            Self::Slow(times) => write!(f, "SLOWER: {times:.2} times Node"),
+            Self::Unclear => write!(f, "too much other work to compare"),
+            Self::Failed(why) => write!(f, "FAILED: {why}"),
+        }
+    }
+}
+
+/// Whether all is well; says what is not.
+///
+/// # Errors
+/// When nothing could be measured at all.
+pub fn run(entries: &[Entry], notes: &[String]) -> Result<bool> {
+    let cores = Cores::find()?;
+    raise_descriptor_limit();
+    let folder = tempfile::tempdir()?;
+    let began = Instant::now();
+    let mut well = true;
+    let mut runner = Runner {
+        cores: &cores,
+        folder: folder.path(),
+        rounds: ROUNDS,
+        length: LENGTH,
+        bar: bar(0),
+        watchdog: Watchdog::new(),
+    };
+    runner
+        .bar
+        .set_draw_target(indicatif::ProgressDrawTarget::hidden());
+    for (transport, programs) in entries {
+        let pair: Vec<Program> = programs
+            .iter()
+            .filter(|one| matches!(one, Program::Rust | Program::Node))
+            .cloned()
+            .collect();
+        let mut tasks: Vec<(Placement, What)> = Vec::new();
+        for placement in cores.placements() {
+            let measures = transport.measures(true);
+            let asked =
+                measures.into_iter().filter(|what| asked(*what, placement));
+            tasks.extend(asked.map(|what| (placement, what)));
+        }
+        // Side by side with others, two cores tell nothing.
+        if cores.placements().len() > 1 && busy(&cores)? {
+            tasks.retain(|(placement, _)| *placement == Placement::One);
+            say(&format!(
+                "{:14} {:22} {:10} {}",
+                title(transport.name()),
+                "all",
+                Placement::Two.to_string(),
+                Verdict::Unclear
+            ));
+        }
+        tasks.sort_by_key(|(place, what)| (*place, what.measure));
+        runner.length = LENGTH;
+        let contest = |tasks| Contest {
+            transport: *transport,
+            programs: pair.clone(),
+            tasks,
+        };
+        // All once, with the same running programs; then those again that
+        // look slow.
+        let all = runner.run(&contest(tasks.clone()));
+        for (placement, what) in tasks {
+            let verdict = judge(what, |tried| {
+                if tried == 0 {
+                    let same = |one: &&Sample| {
+                        one.what == what && one.placement == placement
+                    };
+                    return all.iter().filter(same).cloned().collect();
+                }
+                runner.length = LENGTH * tried;
+                runner.run(&contest(vec![(placement, what)]))
+            });
+            well &= !matches!(verdict, Verdict::Slow(_) | Verdict::Failed(_));
+            say(&format!(
+                "{:14} {:22} {:10} {verdict}",
+                title(transport.name()),
+                what.to_string(),
+                placement.to_string()
+            ));
+        }
+    }
+    cores.release()?;
+    for note in notes {
+        say(&format!("not checked: {note}"));
+    }
+    say(&format!(
+        "{}, after {} s",
+        if well { "all is well" } else { "NOT WELL" },
+        began.elapsed().as_secs()
+    ));
+    Ok(well)
+}
+
+fn say(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// What is worth asking each time.
+fn asked(what: What, placement: Placement) -> bool {
+    match what.measure {
+        Measure::RoundTrip => true,
+        Measure::Flood | Measure::Many => true,
+        Measure::Stream => what.size >= 64 << 10,
+        Measure::LogLine => false, // a difference of two: noise when busy
+        Measure::Start | Measure::StuckReader => placement == Placement::One,
+        Measure::Memory => placement == Placement::One && what.size == 0,
+    }
+}
+
+/// Measures until the pair does well enough, or has had all its tries.
+fn judge(what: What, mut measure: impl FnMut(u32) -> Vec<Sample>) -> Verdict {
+    let mut all = Vec::new();
+    let mut verdict = Verdict::Failed("nothing was measured".to_owned());
+    for tried in 0..TRIES {
+        all.extend(measure(tried));
+        if let Some(sample) = all.iter().find(|one| one.error.is_some()) {
+            let why = sample.error.as_deref().unwrap_or_default();
+            return Verdict::Failed(format!("{}: {why}", sample.program));
+        }
+        if all.is_empty() {
+            return verdict;
+        }
+        if !all.iter().any(|one| one.program == "Node") {
+            return Verdict::Well(f64::INFINITY);
+        }
+        let calm: Vec<Sample> =
+            all.iter().filter(|one| !disturbed(one)).cloned().collect();
+        let best = |program| best(&calm, program, what.measure.better());
+        verdict = match (best("Rust"), best("Node")) {
+            // Once more; but who is always in the way will stay there.
+            (None, _) | (_, None) if tried > 0 => return Verdict::Unclear,
+            (None, _) | (_, None) => Verdict::Unclear,
+            (Some(ours), Some(theirs)) => {
+                let times = what.measure.better().times(ours, theirs);
+                if times >= ENOUGH || ours == theirs {
+                    return Verdict::Well(times);
+                }
+                Verdict::Slow(times)
+            }
+        };
+    }
+    verdict
+}
+
+fn disturbed(sample: &Sample) -> bool {
+    sample.placement == Placement::Two
+        && sample.figures.waited.is_some_and(|share| share > DISTURBED)
+}
+
+fn best(samples: &[Sample], program: &str, better: Better) -> Option<f64> {
+    let values = samples
+        .iter()
+        .filter(|sample| sample.program == program)
+        .filter_map(Sample::value);
+    match better {
+        Better::Less => values.reduce(f64::min),
+        Better::More => values.reduce(f64::max),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::tests::{HELLO, sample};
+
+    fn measured(rust: &[f64], node: &[f64]) -> (Verdict, u32) {
+        let mut tries = 0;
+        let verdict = judge(HELLO, |tried| {
+            tries += 1;
+            let of = |program, values: &[f64]| {
+                let at = (tried as usize).min(values.len() - 1);
+                sample(program, tried, values[at])
+            };
+            vec![of("Rust", rust), of("Node", node)]
+        });
+        (verdict, tries)
+    }
+
+    #[test]
+    fn what_is_quicker_passes_at_once() {
+        assert_eq!(measured(&[5.0], &[10.0]), (Verdict::Well(2.0), 1));
+    }
+
+    #[test]
+    fn a_moment_of_other_work_is_forgiven() {
+        let (verdict, tries) = measured(&[50.0, 50.0, 6.0], &[12.0]);
+        assert_eq!((verdict, tries), (Verdict::Well(2.0), 3));
+    }
+
+    #[test]
+    fn what_stays_slower_is_found() {
+        assert_eq!(measured(&[20.0], &[10.0]), (Verdict::Slow(0.5), TRIES));
+    }
+
+    #[test]
+    fn what_other_work_held_up_is_not_called_slow() {
+        let held_up = |waited| {
+            judge(HELLO, |_| {
+                [("Rust", 8.0), ("Node", 1.0)]
+                    .map(|(program, value)| {
+                        let mut one = sample(program, 0, value);
+                        one.placement = Placement::Two;
+                        one.figures.waited = Some(waited);
+                        one
+                    })
+                    .to_vec()
+            })
+        };
+        assert_eq!(held_up(0.5), Verdict::Unclear);
+        assert_eq!(held_up(0.0), Verdict::Slow(0.125));
+    }
+
+    #[test]
+    fn a_wrong_byte_is_never_forgiven() {
+        let verdict = judge(HELLO, |_| {
+            let mut wrong = sample("Rust", 0, 1.0);
+            wrong.error = Some("wrong byte".to_owned());
+            vec![wrong, sample("Node", 0, 10.0)]
+        });
+        assert_eq!(verdict, Verdict::Failed("Rust: wrong byte".to_owned()));
+    }
+}

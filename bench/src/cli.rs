@@ -1,0 +1,361 @@
+//! The command line: what to measure, and where to put it.
+
+use std::fs;
+use std::io::{self, IsTerminal, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use clap::{Parser, Subcommand};
+use harness::{Profile, build};
+
+use crate::check;
+use crate::floor;
+use crate::html;
+use crate::machine::Machine;
+use crate::place::Cores;
+use crate::run::{Contest, Runner, Watchdog, bar, raise_descriptor_limit};
+use crate::sample::{Measure, Report, SCHEMA, Settings};
+use crate::text;
+use crate::transport::{PROFILE, Program, Transport, all};
+
+/// How long the load of a `--quick` run goes on altogether. Starting the
+/// programs takes as long again.
+const QUICK: Duration = Duration::from_secs(25);
+
+/// How long the load goes on for each sample of a full run.
+const SAMPLE: Duration = Duration::from_millis(400);
+
+/// The shortest load that says anything.
+const SHORTEST: Duration = Duration::from_millis(15);
+
+/// Measures every transport: the lessons' Rust halves, their Node twins, and
+/// the least that the kernel allows.
+#[derive(Parser)]
+#[command(args_conflicts_with_subcommands = true)]
+struct Args {
+    /// Take less than a minute: three rounds, short loads, fewer sizes
+    #[arg(long)]
+    quick: bool,
+
+    /// Only these lessons
+    #[arg(long, value_name = "LESSONS", value_delimiter = ',')]
+    only: Vec<String>,
+
+    /// Only these kinds of figures: round-trip, flood, stream, many, log-line,
+    /// start, memory, stuck-reader
+    #[arg(long, value_name = "KINDS", value_delimiter = ',',
+          value_parser = measure_named)]
+    measure: Vec<Measure>,
+
+    /// How many times all programs take their turn [default: 5, quick: 3]
+    #[arg(long, value_name = "N",
+          value_parser = clap::value_parser!(u32).range(1..=1000))]
+    rounds: Option<u32>,
+
+    /// Measure this program too: FILE for tcp-echo, LESSON=FILE for another
+    #[arg(long, value_name = "[LESSON=]FILE")]
+    with: Vec<String>,
+
+    /// Write every sample as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+
+    /// Write a page with tables and plots
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+
+    /// Write the tables as Markdown, as bench/RESULTS.md has them
+    #[arg(long, value_name = "FILE")]
+    results: Option<PathBuf>,
+
+    /// Measure nothing: show what --json wrote before
+    #[arg(long, value_name = "FILE")]
+    from: Option<PathBuf>,
+
+    /// Only ask whether anything is slower than Node or answers wrongly
+    #[arg(long)]
+    check: bool,
+
+    /// Print the lessons that can be measured
+    #[arg(long)]
+    list: bool,
+
+    #[command(subcommand)]
+    role: Option<Role>,
+}
+
+fn measure_named(name: &str) -> Result<Measure, serde_json::Error> {
+    serde_json::from_value(name.into())
+}
+
+/// What the bench starts itself as.
+#[derive(Subcommand)]
+enum Role {
+    /// The least that the kernel allows
+    #[command(hide = true)]
+    Floor {
+        kind: String,
+        #[arg(default_value = "")]
+        address: String,
+    },
+}
+
+/// The program.
+pub fn main() -> ExitCode {
+    match run(Args::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "Error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether all went well.
+fn run(args: Args) -> Result<bool> {
+    if let Some(Role::Floor { kind, address }) = &args.role {
+        floor::run(kind, address)?;
+        return Ok(true);
+    }
+    if args.list {
+        list();
+        return Ok(true);
+    }
+    if let Some(file) = &args.from {
+        let json = fs::read_to_string(file)
+            .with_context(|| format!("read {}", file.display()))?;
+        let report: Report = serde_json::from_str(&json)
+            .with_context(|| format!("understand {}", file.display()))?;
+        return show(&report, &args);
+    }
+    let mut notes = Vec::new();
+    let transports = chosen(&args.only, &mut notes)?;
+    let others = others(&args.with, &transports)?;
+    if args.check {
+        let checked = prepare(&transports, &others, &mut notes)?;
+        return check::run(&checked, &notes);
+    }
+    let report = measure(&args, &transports, &others, notes)?;
+    show(&report, &args)
+}
+
+fn list() {
+    for transport in all() {
+        let programs: Vec<_> = transport
+            .programs()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        let here = if transport.is_here() {
+            ""
+        } else {
+            " (not here)"
+        };
+        print(&format!(
+            "{:15} {:20} {}{here}",
+            transport.name(),
+            transport.title(),
+            programs.join(", ")
+        ));
+    }
+}
+
+fn print(text: &str) {
+    // Who closes the screen early has seen enough.
+    let _ = writeln!(io::stdout(), "{text}");
+}
+
+fn chosen(
+    only: &[String],
+    notes: &mut Vec<String>,
+) -> Result<Vec<&'static dyn Transport>> {
+    let all = all();
+    for name in only {
+        if !all.iter().any(|transport| transport.name() == name) {
+            bail!("no lesson {name:?} can be measured; see --list");
+        }
+    }
+    let mut chosen = all;
+    chosen.retain(|one| {
+        only.is_empty() || only.iter().any(|name| one.name() == name)
+    });
+    chosen.retain(|one| {
+        let here = one.is_here();
+        if !here {
+            notes.push(format!("{}: not in this checkout", one.name()));
+        }
+        here
+    });
+    Ok(chosen)
+}
+
+/// The programs of `--with`: of each lesson's name and the file.
+fn others(
+    given: &[String],
+    transports: &[&'static dyn Transport],
+) -> Result<Vec<(String, Program)>> {
+    given
+        .iter()
+        .map(|text| {
+            let (lesson, file) =
+                text.split_once('=').unwrap_or(("tcp-echo", text));
+            if !transports.iter().any(|one| one.name() == lesson) {
+                bail!("--with {text}: {lesson} is not measured here");
+            }
+            let file = Path::new(file)
+                .canonicalize()
+                .with_context(|| format!("--with {file}"))?;
+            Ok((lesson.to_owned(), Program::Other(file)))
+        })
+        .collect()
+}
+
+/// A transport and who takes part.
+pub type Entry = (&'static dyn Transport, Vec<Program>);
+
+/// Builds what is needed and finds out what is installed.
+fn prepare(
+    transports: &[&'static dyn Transport],
+    others: &[(String, Program)],
+    notes: &mut Vec<String>,
+) -> Result<Vec<Entry>> {
+    let spinner = indicatif::ProgressBar::new_spinner();
+    let mut all = Vec::new();
+    for transport in transports {
+        spinner.set_message(format!("building {}", transport.name()));
+        spinner.tick();
+        build(transport.name(), PROFILE)?;
+        let mut programs = transport.programs();
+        programs.extend(
+            others
+                .iter()
+                .filter(|(lesson, _)| lesson == transport.name())
+                .map(|(_, program)| program.clone()),
+        );
+        programs.retain(|program| {
+            let lack = transport.lacks(program);
+            if let Some(lack) = &lack {
+                notes.push(format!("{} {program}: {lack}", transport.name()));
+            }
+            lack.is_none()
+        });
+        all.push((*transport, programs));
+    }
+    spinner.finish_and_clear();
+    Ok(all)
+}
+
+fn measure(
+    args: &Args,
+    transports: &[&'static dyn Transport],
+    others: &[(String, Program)],
+    mut notes: Vec<String>,
+) -> Result<Report> {
+    let machine = Machine::find();
+    let entries = prepare(transports, others, &mut notes)?;
+    let cores = Cores::find()?;
+    let placements = cores.placements();
+    if placements.len() < 2 {
+        notes.push("two cores: there is only one".to_owned());
+    }
+    if PROFILE == Profile::Debug {
+        notes.push("a debug build: none of its figures count".to_owned());
+    }
+    let descriptors = raise_descriptor_limit();
+    let contests: Vec<_> = entries
+        .iter()
+        .map(|(transport, programs)| {
+            let mut measures = transport.measures(args.quick);
+            measures.retain(|what| {
+                args.measure.is_empty() || args.measure.contains(&what.measure)
+            });
+            let mut tasks = Vec::new();
+            for placement in &placements {
+                for what in &measures {
+                    // These say the same on one core and on two.
+                    let once = match what.measure {
+                        Measure::LogLine => Some(placements.first()),
+                        Measure::Start
+                        | Measure::Memory
+                        | Measure::StuckReader => Some(placements.last()),
+                        _ => None,
+                    };
+                    let needed = match what.measure {
+                        Measure::Memory => what.size as u64 + 100,
+                        _ => 0,
+                    };
+                    if once.is_some_and(|once| once != Some(placement)) {
+                        continue;
+                    }
+                    if needed > descriptors {
+                        notes.push(format!(
+                            "{} {what}: the limit of open files is \
+                             {descriptors}, and could not be raised",
+                            transport.name()
+                        ));
+                        continue;
+                    }
+                    tasks.push((*placement, *what));
+                }
+            }
+            // Those that a running program answers one after the other.
+            tasks.sort_by_key(|(place, what)| (*place, what.measure));
+            Contest {
+                transport: *transport,
+                programs: programs.clone(),
+                tasks,
+            }
+        })
+        .collect();
+
+    let rounds = args.rounds.unwrap_or(if args.quick { 3 } else { 5 });
+    let samples = contests.iter().map(|one| one.samples(rounds)).sum();
+    let length = match args.quick {
+        true => QUICK
+            .div_f64((samples as f64).max(1.0))
+            .clamp(SHORTEST, SAMPLE),
+        false => SAMPLE,
+    };
+    let folder = tempfile::tempdir()?;
+    let runner = Runner {
+        cores: &cores,
+        folder: folder.path(),
+        rounds,
+        length,
+        bar: bar(samples),
+        watchdog: Watchdog::new(),
+    };
+    let samples = contests.iter().flat_map(|one| runner.run(one)).collect();
+    runner.bar.finish_and_clear();
+    cores.release()?;
+    Ok(Report {
+        schema: SCHEMA,
+        machine,
+        settings: Settings {
+            quick: args.quick,
+            rounds,
+            sample_ms: length.as_secs_f64() * 1e3,
+        },
+        notes,
+        samples,
+    })
+}
+
+/// Puts the report where it was asked for; whether no run failed.
+fn show(report: &Report, args: &Args) -> Result<bool> {
+    let stdout = io::stdout();
+    let colour = stdout.is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let _ = write!(stdout.lock(), "{}", text::screen(report, colour));
+    let write = |file: &Option<PathBuf>, text: &dyn Fn() -> Result<String>| {
+        let Some(file) = file else { return Ok(()) };
+        fs::write(file, text()?)
+            .with_context(|| format!("write {}", file.display()))
+    };
+    write(&args.json, &|| Ok(serde_json::to_string(report)? + "\n"))?;
+    write(&args.html, &|| Ok(html::page(report)))?;
+    write(&args.results, &|| Ok(text::markdown(report)))?;
+    Ok(report.failures().count() == 0)
+}

@@ -1,0 +1,144 @@
+//! One connection as the load sees it: two descriptors and nothing between
+//! them and the kernel.
+
+use std::io::{self, ErrorKind};
+use std::net::{TcpStream, UdpSocket};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::load::PATIENCE;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::{ioctl_fionbio, read, write};
+
+/// A way to speak to the other side.
+pub trait Link {
+    /// Sends a part of `bytes`; says how much.
+    ///
+    /// # Errors
+    /// `WouldBlock` when it takes nothing now, and whatever the kernel says.
+    fn send(&mut self, bytes: &[u8]) -> io::Result<usize>;
+
+    /// Receives into `room`; 0 when the other side has closed.
+    ///
+    /// # Errors
+    /// As [`Link::send`].
+    fn receive(&mut self, room: &mut [u8]) -> io::Result<usize>;
+
+    /// Whether the two above wait.
+    ///
+    /// # Errors
+    /// Whatever the kernel says.
+    fn set_blocking(&mut self, blocking: bool) -> io::Result<()>;
+
+    /// Waits until something can be received, or also sent.
+    ///
+    /// # Errors
+    /// `TimedOut` when nothing happens for so long.
+    fn wait(&mut self, or_send: bool, limit: Duration) -> io::Result<()>;
+
+    /// The descriptor to wait for with many others.
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+
+    /// A message is one datagram: none may be split, and none is held back
+    /// when the receiver is full.
+    fn datagrams(&self) -> bool {
+        false
+    }
+}
+
+/// A socket, or the two pipes of a child.
+pub struct Fds {
+    reader: OwnedFd,
+    writer: OwnedFd,
+    datagrams: bool,
+}
+
+impl Fds {
+    /// Two ends that belong together.
+    pub fn pair(reader: OwnedFd, writer: OwnedFd) -> Self {
+        Self {
+            reader,
+            writer,
+            datagrams: false,
+        }
+    }
+
+    fn socket(socket: OwnedFd) -> io::Result<Self> {
+        Ok(Self::pair(socket.try_clone()?, socket))
+    }
+
+    /// A TCP connection.
+    ///
+    /// # Errors
+    /// When nobody listens there.
+    pub fn tcp(address: &str) -> io::Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        Self::socket(stream.into())
+    }
+
+    /// A Unix socket's connection.
+    ///
+    /// # Errors
+    /// As [`Fds::tcp`].
+    pub fn unix(path: &Path) -> io::Result<Self> {
+        Self::socket(UnixStream::connect(path)?.into())
+    }
+
+    /// A UDP socket that speaks to one address.
+    ///
+    /// # Errors
+    /// When the address is none.
+    pub fn udp(address: &str) -> io::Result<Self> {
+        let socket = UdpSocket::bind("127.0.0.1:0")?;
+        socket.connect(address)?;
+        // No end is ever to be read here when the other side dies.
+        socket.set_read_timeout(Some(PATIENCE))?;
+        Ok(Self {
+            datagrams: true,
+            ..Self::socket(socket.into())?
+        })
+    }
+}
+
+impl Link for Fds {
+    fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(write(&self.writer, bytes)?)
+    }
+
+    fn receive(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        Ok(read(&self.reader, room)?)
+    }
+
+    fn set_blocking(&mut self, blocking: bool) -> io::Result<()> {
+        ioctl_fionbio(&self.reader, !blocking)?;
+        Ok(ioctl_fionbio(&self.writer, !blocking)?)
+    }
+
+    fn wait(&mut self, or_send: bool, limit: Duration) -> io::Result<()> {
+        let mut ends = [
+            PollFd::new(&self.reader, PollFlags::IN),
+            PollFd::new(&self.writer, PollFlags::OUT),
+        ];
+        let limit = Timespec::try_from(limit)
+            .map_err(|_| io::Error::from(ErrorKind::InvalidInput))?;
+        let asked = if or_send { 2 } else { 1 };
+        match poll(&mut ends[..asked], Some(&limit)) {
+            Ok(0) => Err(ErrorKind::TimedOut.into()),
+            Ok(_) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.reader.as_fd())
+    }
+
+    fn datagrams(&self) -> bool {
+        self.datagrams
+    }
+}

@@ -1,0 +1,530 @@
+//! The load: a fast blocking peer, the same for every program measured, so
+//! that differences are the other side's.
+//!
+//! Every byte that comes back is compared with what it has to be.
+
+use std::io::{self, ErrorKind};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use hdrhistogram::Histogram;
+use rustix::event::{Timespec, epoll};
+
+use crate::exchange::{Exchange, Progress, Reply, compare};
+use crate::link::Link;
+
+/// How long nothing may come back.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The longest round trip that is told from longer ones, in nanoseconds.
+const LONGEST: u64 = 100_000_000_000;
+
+/// How many datagrams may be on their way: more would not fit into a socket's
+/// buffer, and what does not fit is lost.
+const DATAGRAMS: u64 = 64;
+
+/// What one run of the load came to.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// Messages sent and answered.
+    pub messages: u64,
+    /// Bytes sent and answered.
+    pub bytes: u64,
+    /// How long that took.
+    pub time: Duration,
+    /// Nanoseconds of each round trip, where each was timed.
+    pub trips: Option<Histogram<u64>>,
+}
+
+/// Sends one message, waits for the answer, and so on: what one message
+/// costs when nothing else happens.
+///
+/// # Errors
+/// When a wrong byte comes back, or none for too long.
+pub fn round_trips(
+    link: &mut dyn Link,
+    exchanges: &[Exchange],
+    length: Duration,
+) -> Result<Run> {
+    link.set_blocking(true)?;
+    let mut trips = Histogram::new_with_bounds(1, LONGEST, 3)?;
+    let room = exchanges.iter().map(|one| one.reply.room()).max();
+    // One more than is expected, to notice what is too much.
+    let mut room = vec![0; room.unwrap_or_default() + 1];
+    let began = Instant::now();
+    let mut bytes = 0;
+    for exchange in exchanges.iter().cycle() {
+        let sent = Instant::now();
+        send_all(link, &exchange.request)?;
+        let received = receive_whole(link, &exchange.reply, &mut room)?;
+        let now = Instant::now();
+
+        trips.saturating_record((now - sent).as_nanos() as u64);
+        exchange
+            .reply
+            .check(received)
+            .with_context(|| format!("message {}", trips.len()))?;
+        bytes += exchange.request.len() as u64;
+        if now - began >= length {
+            break;
+        }
+    }
+    let time = began.elapsed();
+    nothing_more(link)?;
+    Ok(Run {
+        messages: trips.len(),
+        bytes,
+        time,
+        trips: Some(trips),
+    })
+}
+
+fn send_all(link: &mut dyn Link, mut bytes: &[u8]) -> Result<()> {
+    while !bytes.is_empty() {
+        match link.send(bytes) {
+            Ok(length) => bytes = &bytes[length..],
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error).context("send"),
+        }
+    }
+    Ok(())
+}
+
+fn receive_whole<'a>(
+    link: &mut dyn Link,
+    reply: &Reply,
+    room: &'a mut [u8],
+) -> Result<&'a [u8]> {
+    let mut received = 0;
+    loop {
+        match link.receive(&mut room[received..]) {
+            Ok(0) => bail!("the other side closed after {received} bytes"),
+            Ok(length) => received += length,
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error).context("receive"),
+        }
+        if reply.progress(&room[..received])? == Progress::Whole {
+            return Ok(&room[..received]);
+        }
+    }
+}
+
+/// What comes unasked is as wrong as a wrong byte.
+fn nothing_more(link: &mut dyn Link) -> Result<()> {
+    link.set_blocking(false)?;
+    match link.receive(&mut [0; 64]) {
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
+        Err(error) => Err(error).context("receive"),
+        Ok(0) => bail!("the other side closed"),
+        Ok(length) => bail!("{length} bytes came back that nobody sent"),
+    }
+}
+
+/// What [`stream`] sends over and over.
+#[derive(Clone, Debug)]
+pub struct Stream {
+    /// Whole messages, again and again.
+    pub request: Vec<u8>,
+    /// What comes back for all of them.
+    pub reply: Vec<u8>,
+    /// How many messages these are.
+    pub messages: usize,
+    /// Bytes in each call of `write`.
+    pub write: usize,
+}
+
+/// Sends without waiting for answers, as much as the other side takes, and
+/// reads what comes back in between.
+///
+/// # Errors
+/// When a wrong byte comes back, or none for too long.
+pub fn stream(
+    link: &mut dyn Link,
+    stream: &Stream,
+    length: Duration,
+) -> Result<Run> {
+    /// How much is sent before the answers get a look.
+    const BURST: usize = 256 * 1024;
+
+    link.set_blocking(false)?;
+    let Stream { request, reply, .. } = stream;
+    let mut room = vec![0; 256 * 1024];
+    let (mut sent, mut received) = (0_u64, 0_u64);
+    let mut rest_of_write = 0;
+    let began = Instant::now();
+    let mut sending = true;
+    loop {
+        let mut progress = false;
+
+        let mut burst = 0;
+        while sending && burst < BURST {
+            // A write that was taken in part is continued, as every program
+            // does; then the next one begins.
+            if rest_of_write == 0 {
+                rest_of_write = stream.write;
+            }
+            let at = (sent % request.len() as u64) as usize;
+            let end = (at + rest_of_write).min(request.len());
+            match link.send(&request[at..end]) {
+                Ok(length) => {
+                    progress = true;
+                    sent += length as u64;
+                    rest_of_write -= length.min(rest_of_write);
+                    burst += length;
+                    if at + length < end {
+                        break;
+                    }
+                }
+                Err(error) if passes(&error) => break,
+                Err(error) => return Err(error).context("send"),
+            }
+        }
+
+        loop {
+            match link.receive(&mut room) {
+                Ok(0) => bail!("the other side closed"),
+                Ok(length) => {
+                    progress = true;
+                    expect(reply, received, &room[..length])?;
+                    received += length as u64;
+                    if length < room.len() {
+                        break;
+                    }
+                }
+                Err(error) if passes(&error) => break,
+                Err(error) => return Err(error).context("receive"),
+            }
+        }
+
+        if sending && began.elapsed() >= length {
+            // No half message is left behind for whoever comes next.
+            let unit = request.len() / stream.messages;
+            let over = sent % unit as u64;
+            if over == 0 {
+                sending = false;
+            } else {
+                let at = (sent % request.len() as u64) as usize;
+                let end = at + unit - over as usize;
+                match link.send(&request[at..end]) {
+                    Ok(length) => sent += length as u64,
+                    Err(error) if passes(&error) => {}
+                    Err(error) => return Err(error).context("send"),
+                }
+            }
+        }
+        if !sending {
+            let unit = (request.len() / stream.messages) as u64;
+            let answer = (reply.len() / stream.messages) as u64;
+            let all = sent / unit * answer;
+            ensure!(received <= all, "more came back than was sent");
+            if received == all {
+                let time = began.elapsed();
+                nothing_more(link)?;
+                return Ok(Run {
+                    messages: sent / unit,
+                    bytes: sent,
+                    time,
+                    trips: None,
+                });
+            }
+        }
+        if !progress {
+            link.wait(sending, PATIENCE)
+                .with_context(|| format!("{received} bytes came back"))?;
+        }
+    }
+}
+
+/// Compares a piece of the answers with the place where it belongs.
+fn expect(reply: &[u8], received: u64, mut piece: &[u8]) -> Result<()> {
+    let mut at = (received % reply.len() as u64) as usize;
+    while !piece.is_empty() {
+        let (now, rest) = piece.split_at(piece.len().min(reply.len() - at));
+        compare(&reply[at..at + now.len()], now)
+            .with_context(|| format!("after {received} bytes"))?;
+        piece = rest;
+        at = 0;
+    }
+    Ok(())
+}
+
+fn passes(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
+}
+
+/// As [`stream`], for messages that may be lost: few are on their way at any
+/// time, and each is compared with its turn. A datagram that does not come
+/// back is an error: on one machine nothing loses it but a full buffer.
+///
+/// # Errors
+/// When a wrong byte comes back, or none for too long.
+pub fn datagrams(
+    link: &mut dyn Link,
+    exchanges: &[Exchange],
+    length: Duration,
+) -> Result<Run> {
+    link.set_blocking(false)?;
+    let room = exchanges.iter().map(|one| one.reply.room()).max();
+    let mut room = vec![0; room.unwrap_or_default() + 1];
+    let turn = |count: u64| &exchanges[count as usize % exchanges.len()];
+    let (mut sent, mut received, mut bytes) = (0_u64, 0_u64, 0_u64);
+    let began = Instant::now();
+    let mut sending = true;
+    loop {
+        while sending && sent - received < DATAGRAMS {
+            match link.send(&turn(sent).request) {
+                Ok(length) => {
+                    sent += 1;
+                    bytes += length as u64;
+                }
+                Err(error) if passes(&error) => break,
+                Err(error) => return Err(error).context("send"),
+            }
+        }
+        let before = received;
+        while received < sent {
+            match link.receive(&mut room) {
+                Ok(length) => {
+                    turn(received).reply.check(&room[..length])?;
+                    received += 1;
+                }
+                Err(error) if passes(&error) => break,
+                Err(error) => return Err(error).context("receive"),
+            }
+        }
+        sending = began.elapsed() < length;
+        if !sending && received == sent {
+            return Ok(Run {
+                messages: sent,
+                bytes,
+                time: began.elapsed(),
+                trips: None,
+            });
+        }
+        if received == before {
+            link.wait(false, PATIENCE)
+                .with_context(|| format!("{received} of {sent} came back"))?;
+        }
+    }
+}
+
+/// Many connections at once, each with one message on its way.
+///
+/// # Errors
+/// When a wrong byte comes back, or none for too long.
+pub fn many(
+    links: &mut [Box<dyn Link>],
+    exchanges: &[Exchange],
+    length: Duration,
+) -> Result<Run> {
+    let turn = |count: u64| &exchanges[count as usize % exchanges.len()];
+    let room = exchanges.iter().map(|one| one.reply.room()).max();
+    let room = room.unwrap_or_default() + 1;
+    let queue = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+    // Of each connection: how many messages were answered, and the part of
+    // the next answer that has arrived.
+    let mut states = Vec::with_capacity(links.len());
+    for (i, link) in links.iter_mut().enumerate() {
+        link.set_blocking(false)?;
+        let descriptor = link.descriptor().context("no descriptor")?;
+        let data = epoll::EventData::new_u64(i as u64);
+        epoll::add(&queue, descriptor, data, epoll::EventFlags::IN)?;
+        states.push((i as u64, vec![0; room], 0_usize));
+    }
+
+    let began = Instant::now();
+    for (link, (count, ..)) in links.iter_mut().zip(&states) {
+        send_all(link.as_mut(), &turn(*count).request)?;
+    }
+    let mut waiting = links.len();
+    let (mut messages, mut bytes) = (0, 0);
+    let mut sending = true;
+    let mut events = Vec::with_capacity(links.len());
+    let patience = Timespec::try_from(PATIENCE)?;
+    while waiting > 0 {
+        events.clear();
+        epoll::wait(
+            &queue,
+            rustix::buffer::spare_capacity(&mut events),
+            Some(&patience),
+        )?;
+        ensure!(!events.is_empty(), "{waiting} of the answers do not come");
+        for event in &events {
+            let i = event.data.u64() as usize;
+            let link = links[i].as_mut();
+            let (count, room, filled) = &mut states[i];
+            let exchange = turn(*count);
+            match link.receive(&mut room[*filled..]) {
+                Ok(0) => bail!("the other side closed a connection"),
+                Ok(length) => *filled += length,
+                Err(error) if passes(&error) => continue,
+                Err(error) => return Err(error).context("receive"),
+            }
+            let received = &room[..*filled];
+            if exchange.reply.progress(received)? == Progress::Partly {
+                continue;
+            }
+            exchange.reply.check(received)?;
+            *filled = 0;
+            *count += 1;
+            messages += 1;
+            bytes += exchange.request.len() as u64;
+            if sending {
+                send_all(link, &turn(*count).request)?;
+            } else {
+                waiting -= 1;
+            }
+        }
+        sending = began.elapsed() < length;
+    }
+    Ok(Run {
+        messages,
+        bytes,
+        time: began.elapsed(),
+        trips: None,
+    })
+}
+
+/// Sends and never reads, until the other side takes nothing for `silence`;
+/// says how much it took.
+///
+/// # Errors
+/// When the connection breaks.
+pub fn never_read(
+    link: &mut dyn Link,
+    most: u64,
+    silence: Duration,
+) -> Result<u64> {
+    link.set_blocking(false)?;
+    let piece = vec![b'x'; 64 * 1024];
+    let mut sent = 0;
+    let mut last = Instant::now();
+    while sent < most && last.elapsed() < silence {
+        match link.send(&piece) {
+            Ok(length) => {
+                sent += length as u64;
+                last = Instant::now();
+            }
+            Err(error) if passes(&error) => {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            Err(error) => return Err(error).context("send"),
+        }
+    }
+    Ok(sent)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use super::*;
+    use crate::exchange::text;
+
+    /// An echo in memory that spoils one byte, or says too much.
+    #[derive(Default)]
+    struct Mirror {
+        bytes: VecDeque<u8>,
+        passed: usize,
+        spoil: Option<usize>,
+        add: bool,
+    }
+
+    impl Link for Mirror {
+        fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if self.bytes.len() > 200_000 {
+                return Err(ErrorKind::WouldBlock.into());
+            }
+            // Never all at once, so that the rest has to be sent as well.
+            let length = bytes.len().min(70_000);
+            for byte in &bytes[..length] {
+                let spoiled = self.spoil == Some(self.passed);
+                self.bytes.push_back(byte ^ u8::from(spoiled));
+                self.passed += 1;
+            }
+            Ok(length)
+        }
+
+        fn receive(&mut self, room: &mut [u8]) -> io::Result<usize> {
+            if self.add && self.bytes.is_empty() {
+                self.bytes.push_back(b'x');
+            }
+            let length = room.len().min(self.bytes.len()).min(10_000);
+            for (i, byte) in self.bytes.drain(..length).enumerate() {
+                room[i] = byte;
+            }
+            match length {
+                0 => Err(ErrorKind::WouldBlock.into()),
+                length => Ok(length),
+            }
+        }
+
+        fn set_blocking(&mut self, _: bool) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn wait(&mut self, _: bool, _: Duration) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    const SHORT: Duration = Duration::from_millis(5);
+
+    fn echoes(length: usize) -> Vec<Exchange> {
+        (0..16)
+            .map(|turn| Exchange::echo(text(length, turn)))
+            .collect()
+    }
+
+    fn a_stream(message: usize, messages: usize, write: usize) -> Stream {
+        let request = text(message * messages, 0);
+        Stream {
+            reply: request.clone(),
+            request,
+            messages,
+            write,
+        }
+    }
+
+    #[test]
+    fn what_comes_back_unharmed_is_counted() {
+        let run =
+            round_trips(&mut Mirror::default(), &echoes(5), SHORT).unwrap();
+        assert_eq!(run.bytes, run.messages * 5);
+        assert_eq!(run.trips.unwrap().len(), run.messages);
+        for (message, messages, write) in
+            [(5, 13_107, 65_535), (1024, 64, 1024), (1 << 20, 1, 1 << 20)]
+        {
+            let what = a_stream(message, messages, write);
+            let run = stream(&mut Mirror::default(), &what, SHORT).unwrap();
+            assert!(run.messages > 0);
+            assert_eq!(run.bytes, run.messages * message as u64);
+        }
+    }
+
+    #[test]
+    fn one_wrong_byte_among_many_fails_the_run() {
+        let spoilt = |at| Mirror {
+            spoil: Some(at),
+            ..Mirror::default()
+        };
+        let error =
+            round_trips(&mut spoilt(17), &echoes(5), SHORT).unwrap_err();
+        assert!(format!("{error:#}").contains("message 4: wrong byte"));
+        for at in [0, 65_536, 3_000_000] {
+            let what = a_stream(1 << 20, 1, 1 << 20);
+            let length = Duration::from_secs(1);
+            let error = stream(&mut spoilt(at), &what, length).unwrap_err();
+            assert!(format!("{error:#}").contains("wrong byte"));
+        }
+    }
+
+    #[test]
+    fn bytes_that_nobody_sent_fail_the_run() {
+        let mut talker = Mirror {
+            add: true,
+            ..Mirror::default()
+        };
+        round_trips(&mut talker, &echoes(5), SHORT).unwrap_err();
+    }
+}

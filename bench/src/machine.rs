@@ -1,0 +1,170 @@
+//! Where and with what a run was made.
+
+use std::fs;
+use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use harness::root;
+use serde::{Deserialize, Serialize};
+
+/// What somebody has to know who compares two runs.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Machine {
+    /// When, in UTC.
+    pub date: String,
+    /// The processor's name.
+    pub processor: String,
+    /// How many cores this process may use.
+    pub cores: usize,
+    /// On a virtual machine.
+    pub virtual_machine: bool,
+    /// Memory in GiB.
+    pub memory_gib: f64,
+    /// The kernel's release.
+    pub kernel: String,
+    /// `rustc --version`.
+    pub rust: String,
+    /// `node --version`, or none where it is not installed.
+    pub node: Option<String>,
+    /// `nginx -v`, or none where it is not installed.
+    pub nginx: Option<String>,
+    /// The checkout's commit, with `+` when files differ from it.
+    pub commit: String,
+    /// Processes that wanted to run in the minute before: what else the
+    /// machine was doing.
+    pub load: f64,
+}
+
+impl Machine {
+    /// Looks around.
+    pub fn find() -> Self {
+        let info = read("/proc/cpuinfo");
+        let field = |name: &str| {
+            info.lines()
+                .find(|line| line.starts_with(name))
+                .and_then(|line| line.split_once(':'))
+                .map_or("", |(_, value)| value.trim())
+                .to_owned()
+        };
+        let kib = read("/proc/meminfo")
+            .split_whitespace()
+            .nth(1)
+            .and_then(|text| text.parse::<f64>().ok())
+            .unwrap_or_default();
+        let commit = said("git", &["rev-parse", "--short=12", "HEAD"]);
+        let changed = said("git", &["status", "--porcelain"]);
+        let mark = if changed.is_some() { "+" } else { "" };
+        Self {
+            date: now(),
+            processor: field("model name"),
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            virtual_machine: field("flags")
+                .split(' ')
+                .any(|flag| flag == "hypervisor"),
+            memory_gib: (kib / 104_857.6).round() / 10.0,
+            kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
+            rust: said("rustc", &["--version"]).unwrap_or_default(),
+            node: said("node", &["--version"]),
+            nginx: said("nginx", &["-v"])
+                .map(|text| text.replace("nginx version: nginx/", "")),
+            commit: commit.map_or_else(String::new, |commit| commit + mark),
+            load: read("/proc/loadavg")
+                .split(' ')
+                .next()
+                .and_then(|text| text.parse().ok())
+                .unwrap_or_default(),
+        }
+    }
+
+    /// In a few lines, for the top of every output.
+    pub fn lines(&self) -> Vec<String> {
+        let kind = if self.virtual_machine {
+            ", virtual machine"
+        } else {
+            ""
+        };
+        let absent = || "not installed".to_owned();
+        let mut lines = vec![
+            format!(
+                "{}, {} cores{kind}, {} GiB, Linux {}",
+                self.processor, self.cores, self.memory_gib, self.kernel
+            ),
+            format!(
+                "{}; Node {}; nginx {}",
+                self.rust,
+                self.node.clone().unwrap_or_else(absent),
+                self.nginx.clone().unwrap_or_else(absent)
+            ),
+            format!("commit {}, {}", self.commit, self.date),
+        ];
+        if self.load >= 0.7 {
+            lines.push(format!(
+                "The machine was busy with other work (load {}): \
+                 compare ratios, not figures.",
+                self.load
+            ));
+        }
+        lines
+    }
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(path).unwrap_or_default()
+}
+
+/// The first line that a program says, on either output.
+fn said(program: &str, arguments: &[&str]) -> Option<String> {
+    let output = Command::new(program)
+        .args(arguments)
+        .current_dir(root())
+        .output()
+        .ok()?;
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&text);
+    let line = text.lines().next()?.trim();
+    (output.status.success() && !line.is_empty()).then(|| line.to_owned())
+}
+
+fn now() -> String {
+    let seconds = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |time| time.as_secs());
+    date(seconds)
+}
+
+/// `seconds` since 1970 as a date and a time, in UTC.
+fn date(seconds: u64) -> String {
+    // Howard Hinnant's days-to-civil: years begin in March, so that the day
+    // that is sometimes missing is the last one.
+    let days = seconds / 86_400 + 719_468;
+    let era = days / 146_097;
+    let day = days % 146_097;
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = year + era * 400 + u64::from(month <= 2);
+    let (hour, minute) = (seconds / 3600 % 24, seconds / 60 % 60);
+    format!("{year}-{month:02}-{day:02} {hour:02}:{minute:02} UTC")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        assert_eq!(date(0), "1970-01-01 00:00 UTC");
+        assert_eq!(date(951_782_400), "2000-02-29 00:00 UTC");
+        assert_eq!(date(1_795_249_859), "2026-11-21 08:30 UTC");
+        assert_eq!(date(4_107_542_399), "2100-02-28 23:59 UTC");
+    }
+
+    #[test]
+    fn this_machine_is_described() {
+        let machine = Machine::find();
+        assert!(machine.cores > 0 && machine.memory_gib > 0.0);
+        assert!(!machine.kernel.is_empty() && !machine.rust.is_empty());
+    }
+}

@@ -1,0 +1,548 @@
+//! Turns samples into sections of a report: tables with a title and a word
+//! on what they show. The screen, Markdown and HTML show the same ones.
+
+use crate::place::Placement;
+use crate::sample::{Better, Figures, Measure, Report, Spread, What, size};
+use crate::transport;
+
+/// How many letters of a program's name are shown.
+const NAME: usize = 9;
+
+/// A table and what it shows.
+#[derive(Clone, Debug)]
+pub struct Section {
+    /// What it is about.
+    pub title: String,
+    /// How to read it.
+    pub note: String,
+    /// The columns' names.
+    pub head: Vec<&'static str>,
+    /// The rows, each as long as the head.
+    pub rows: Vec<Row>,
+}
+
+/// One row.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// What stands in each column.
+    pub cells: Vec<String>,
+    /// How it is to be shown.
+    pub look: Look,
+}
+
+/// How a row is to be shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// As it is.
+    Plain,
+    /// The lesson's Rust half: what it is all about.
+    Ours,
+    /// Something is wrong.
+    Bad,
+}
+
+/// All sections that there are samples for.
+pub fn sections(report: &Report) -> Vec<Section> {
+    let mut all = Vec::new();
+    for placement in [Placement::One, Placement::Two] {
+        all.push(round_trips(report, placement));
+        all.push(rates(report, placement));
+    }
+    all.push(others(report));
+    all.push(claim(report));
+    all.retain(|section| !section.rows.is_empty());
+    all
+}
+
+/// What was measured, in the order in which it was.
+fn tasks(
+    report: &Report,
+    of: impl Fn(Measure) -> bool,
+) -> Vec<(String, What, Placement)> {
+    let mut all = Vec::new();
+    for sample in &report.samples {
+        let task = (sample.transport.clone(), sample.what, sample.placement);
+        if of(sample.what.measure) && !all.contains(&task) {
+            all.push(task);
+        }
+    }
+    all
+}
+
+/// Who took part, in the order of the turns.
+pub fn programs(
+    report: &Report,
+    transport: &str,
+    what: What,
+    placement: Placement,
+) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    for sample in &report.samples {
+        if sample.transport == transport
+            && sample.what == what
+            && sample.placement == placement
+            && !all.contains(&sample.program)
+        {
+            all.push(sample.program.clone());
+        }
+    }
+    all
+}
+
+/// The short name of a lesson's transport.
+pub fn title(lesson: &str) -> String {
+    transport::all()
+        .into_iter()
+        .find(|transport| transport.name() == lesson)
+        .map_or(lesson, |transport| transport.title())
+        .to_owned()
+}
+
+/// A row for each program that took part in a task; the names of transport
+/// and task only in the first.
+fn rows(
+    report: &Report,
+    (transport, what, placement): &(String, What, Placement),
+    name: &str,
+    cells: impl Fn(&str) -> Option<Vec<String>>,
+) -> Vec<Row> {
+    let programs = programs(report, transport, *what, *placement);
+    let mut rows = Vec::new();
+    for program in programs {
+        let first = rows.is_empty();
+        let shown = |text: &str| if first { text } else { "" }.to_owned();
+        let mut row = vec![shown(&title(transport)), shown(name)];
+        row.push(match program.char_indices().nth(NAME) {
+            Some((cut, _)) => format!("{}…", &program[..cut]),
+            None => program.clone(),
+        });
+        let failed = report
+            .of(transport, &program, *what, *placement)
+            .filter(|sample| sample.error.is_some())
+            .count();
+        let cells = cells(&program);
+        let look = match (&cells, program.as_str()) {
+            _ if failed > 0 => Look::Bad,
+            (None, _) => Look::Bad,
+            (_, "Rust") => Look::Ours,
+            _ => Look::Plain,
+        };
+        row.extend(cells.unwrap_or_else(|| vec!["FAILED".to_owned()]));
+        if failed > 0 {
+            row[2].push_str(" !");
+        }
+        rows.push(Row { cells: row, look });
+    }
+    rows
+}
+
+/// The two ratios at a row's end: how much of the floor is reached, and how
+/// many times better than Node it is.
+fn ratios(
+    report: &Report,
+    (transport, what, placement): &(String, What, Placement),
+    program: &str,
+) -> [String; 2] {
+    let against = |other: &str| {
+        (other != program)
+            .then(|| {
+                report.times(transport, [program, other], *what, *placement)
+            })
+            .flatten()
+    };
+    // "1.2 of the floor" is a cost for times and a share for rates.
+    let floor = against("floor").map(|times| match what.measure.better() {
+        Better::Less => 1.0 / times,
+        Better::More => times,
+    });
+    [floor, against("Node")].map(|ratio| {
+        ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}"))
+    })
+}
+
+fn round_trips(report: &Report, placement: Placement) -> Section {
+    let mut all = Vec::new();
+    let tasks = tasks(report, |measure| measure == Measure::RoundTrip);
+    for task in tasks.iter().filter(|(_, _, place)| *place == placement) {
+        let (transport, what, _) = task;
+        let name = size(what.size);
+        all.extend(rows(report, task, &name, |program| {
+            let spread = |figure: fn(&Figures) -> Option<f64>| {
+                report.spread(transport, program, *what, placement, figure)
+            };
+            let median = spread(|figures| figures.median)?;
+            let middle = |figure| {
+                spread(figure)
+                    .map_or_else(String::new, |spread| figure3(spread.median))
+            };
+            let mut cells = vec![
+                middle(|figures| figures.min),
+                figure3(median.median),
+                range(median),
+                middle(|figures| figures.p99),
+                middle(|figures| figures.p999),
+                middle(|figures| figures.server_cpu),
+            ];
+            cells.extend(ratios(report, task, program));
+            Some(cells)
+        }));
+    }
+    Section {
+        title: format!("Round trips on {placement}, in µs"),
+        note: "One message, its answer, the next message. Median and range \
+               are those of the rounds' medians. CPU: of the program \
+               measured, for each message. Floor: how many times the \
+               floor's time. Node: how many times sooner than Node."
+            .to_owned(),
+        head: vec![
+            "", "size", "program", "min", "median", "range", "p99", "p99.9",
+            "CPU", "floor", "Node",
+        ],
+        rows: all,
+    }
+}
+
+fn rates(report: &Report, placement: Placement) -> Section {
+    let mut all = Vec::new();
+    let tasks = tasks(report, |measure| {
+        matches!(measure, Measure::Flood | Measure::Stream | Measure::Many)
+    });
+    for task in tasks.iter().filter(|(_, _, place)| *place == placement) {
+        let (transport, what, _) = task;
+        all.extend(rows(report, task, &what.to_string(), |program| {
+            let spread = |figure: &dyn Fn(&Figures) -> Option<f64>| {
+                report.spread(transport, program, *what, placement, figure)
+            };
+            let main = |figures: &Figures| what.measure.of(figures);
+            let (unit, scale) = match what.measure {
+                Measure::Stream => ("MB/s", 1.0),
+                _ => ("k/s", 1e-3),
+            };
+            let rate = spread(&main)?.scaled(scale);
+            let cpu = |figure: fn(&Figures) -> Option<f64>| {
+                spread(&figure)
+                    .map_or_else(String::new, |spread| figure3(spread.median))
+            };
+            let mut cells = vec![
+                figure3(rate.median),
+                unit.to_owned(),
+                range(rate),
+                cpu(|figures| figures.server_cpu),
+                cpu(|figures| figures.load_cpu),
+            ];
+            cells.extend(ratios(report, task, program));
+            Some(cells)
+        }));
+    }
+    Section {
+        title: format!("Rates on {placement}"),
+        note: "CPU and load: µs of processor time for each message, of the \
+               program measured and of the load. Floor: share of the floor's \
+               rate. Node: how many times Node's rate."
+            .to_owned(),
+        head: vec![
+            "", "what", "program", "median", "", "range", "CPU", "load",
+            "floor", "Node",
+        ],
+        rows: all,
+    }
+}
+
+fn others(report: &Report) -> Section {
+    let mut all = Vec::new();
+    let tasks = tasks(report, |measure| {
+        matches!(
+            measure,
+            Measure::LogLine
+                | Measure::Start
+                | Measure::Memory
+                | Measure::StuckReader
+        )
+    });
+    for task in &tasks {
+        let (transport, what, placement) = task;
+        all.extend(rows(report, task, &what.to_string(), |program| {
+            let (unit, scale) = match what.measure {
+                Measure::LogLine => ("µs", 1.0),
+                Measure::Start => ("ms", 1.0),
+                _ => ("MiB", 1.0 / 1024.0),
+            };
+            let value = report
+                .spread(transport, program, *what, *placement, |figures| {
+                    what.measure.of(figures)
+                })?
+                .scaled(scale);
+            let mut cells =
+                vec![figure3(value.median), unit.to_owned(), range(value)];
+            cells.extend(ratios(report, task, program));
+            Some(cells)
+        }));
+    }
+    Section {
+        title: "Starting, waiting, logging".to_owned(),
+        note: "First answer: from the start of the program until its first \
+               answer. Memory: resident, with so many connections that wait. \
+               Stuck reader: what a client that sends and never reads adds. \
+               Log line: processor time for each line, into a pipe."
+            .to_owned(),
+        head: vec![
+            "", "what", "program", "median", "", "range", "floor", "Node",
+        ],
+        rows: all,
+    }
+}
+
+/// How many times better a Unix socket does than TCP.
+#[derive(Clone, Debug)]
+pub struct Comparison {
+    /// What was measured.
+    pub what: What,
+    /// Where.
+    pub placement: Placement,
+    /// By whom, and how many times better.
+    pub ratios: Vec<(&'static str, f64)>,
+}
+
+/// The comparisons for "a Unix socket is twice as fast as TCP".
+pub fn comparisons(report: &Report) -> Vec<Comparison> {
+    let tasks = tasks(report, |measure| {
+        matches!(
+            measure,
+            Measure::RoundTrip
+                | Measure::Flood
+                | Measure::Stream
+                | Measure::Many
+        )
+    });
+    let both = |transport: &str, program, what: What, placement| {
+        report
+            .spread(transport, program, what, placement, |figures| {
+                what.measure.of(figures)
+            })
+            .map(|spread| spread.median)
+    };
+    let mut all = Vec::new();
+    for (transport, what, placement) in tasks {
+        if transport != "tcp-echo" {
+            continue;
+        }
+        let ratios: Vec<_> = ["floor", "Rust", "Node"]
+            .into_iter()
+            .filter_map(|program| {
+                let tcp = both("tcp-echo", program, what, placement)?;
+                let unix = both("pipe-echo", program, what, placement)?;
+                Some((program, what.measure.better().times(unix, tcp)))
+            })
+            .collect();
+        if !ratios.is_empty() {
+            all.push(Comparison {
+                what,
+                placement,
+                ratios,
+            });
+        }
+    }
+    all
+}
+
+fn claim(report: &Report) -> Section {
+    let all = comparisons(report);
+    let rows = all
+        .iter()
+        .map(|one| {
+            let ratio = |program| {
+                one.ratios
+                    .iter()
+                    .find(|(name, _)| *name == program)
+                    .map_or_else(String::new, |(_, ratio)| {
+                        format!("{ratio:.2}")
+                    })
+            };
+            let mut cells =
+                vec![one.what.to_string(), one.placement.to_string()];
+            cells.extend(["floor", "Rust", "Node"].map(ratio));
+            Row {
+                cells,
+                look: Look::Plain,
+            }
+        })
+        .collect();
+    Section {
+        title: "Is a Unix socket twice as fast as TCP on the same host?"
+            .to_owned(),
+        note: answer(&all),
+        head: vec!["how many times as fast", "on", "floor", "Rust", "Node"],
+        rows,
+    }
+}
+
+/// The claim's answer in words, from the ratios alone.
+pub fn answer(all: &[Comparison]) -> String {
+    /// From here on a ratio rounds to two.
+    const TWICE: f64 = 1.95;
+
+    let of = |latency: bool, placement| {
+        let ratios = all
+            .iter()
+            .filter(|one| one.placement == placement)
+            .filter(|one| (one.what.measure == Measure::RoundTrip) == latency)
+            .flat_map(|one| &one.ratios)
+            .map(|(_, ratio)| *ratio)
+            .collect();
+        Spread::new(ratios)
+    };
+    let mut parts = Vec::new();
+    for (latency, name) in [(true, "Round trips"), (false, "Throughput")] {
+        for placement in [Placement::One, Placement::Two] {
+            if let Some(Spread { least, most, .. }) = of(latency, placement) {
+                parts.push(format!(
+                    "{name} on {placement}: {least:.1} to {most:.1} times."
+                ));
+            }
+        }
+    }
+    let ratios = all.iter().flat_map(|one| &one.ratios);
+    let (mut twice, mut slower, mut count) = (0, 0, 0);
+    for (_, ratio) in ratios {
+        count += 1;
+        twice += usize::from(*ratio >= TWICE);
+        slower += usize::from(*ratio < 0.95);
+    }
+    let verdict = match (twice, count) {
+        (_, 0) => return "Not measured.".to_owned(),
+        (0, _) => "No, nowhere".to_owned(),
+        (twice, count) if twice == count => "Yes, everywhere".to_owned(),
+        (twice, count) => format!("In {twice} of {count} cases"),
+    };
+    let slower = match slower {
+        0 => String::new(),
+        slower => format!(" In {slower} of {count} it is slower."),
+    };
+    format!("{verdict} in this run.{slower} {}", parts.join(" "))
+}
+
+/// Where the lesson's Rust half did worse than Node, with the ratio.
+pub fn slower_than_node(report: &Report) -> Vec<String> {
+    tasks(report, |_| true)
+        .into_iter()
+        .filter_map(|(transport, what, placement)| {
+            let times =
+                report.times(&transport, ["Rust", "Node"], what, placement)?;
+            (times > 0.0 && times < 1.0).then(|| {
+                format!(
+                    "{}, {what}, {placement}: {times:.2} times Node",
+                    title(&transport)
+                )
+            })
+        })
+        .collect()
+}
+
+/// A figure with three digits that count.
+pub fn figure3(value: f64) -> String {
+    let text = match value.abs() {
+        0.0 => "0".to_owned(),
+        size if size < 0.00995 => format!("{value:.4}"),
+        size if size < 0.0995 => format!("{value:.4}"),
+        size if size < 0.995 => format!("{value:.3}"),
+        size if size < 9.95 => format!("{value:.2}"),
+        size if size < 99.5 => format!("{value:.1}"),
+        _ => format!("{value:.0}"),
+    };
+    if value.abs() < 9999.5 {
+        return text;
+    }
+    // 12345 -> 12,345
+    let mut grouped = String::new();
+    for (i, digit) in text.chars().enumerate() {
+        let left = text.len() - i;
+        if i > 0 && left.is_multiple_of(3) && !grouped.ends_with('-') {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+fn range(spread: Spread) -> String {
+    format!("{}–{}", figure3(spread.least), figure3(spread.most))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::tests::{report, sample};
+
+    #[test]
+    fn figures_have_three_digits_that_count() {
+        for (value, text) in [
+            (0.0, "0"),
+            (0.01234, "0.0123"),
+            (0.1234, "0.123"),
+            (1.234, "1.23"),
+            (12.34, "12.3"),
+            (99.96, "100"),
+            (1234.5, "1234"),
+            (12345.0, "12,345"),
+            (1234567.0, "1,234,567"),
+        ] {
+            assert_eq!(figure3(value), text);
+        }
+    }
+
+    #[test]
+    fn a_failed_run_stands_in_the_table() {
+        let mut report = report();
+        report.samples[1].error = Some("wrong byte".to_owned());
+        report.samples[1].figures = Figures::default();
+        let sections = sections(&report);
+        let row = &sections[0].rows[1];
+        assert_eq!(row.cells[2], "Rust !");
+        assert_eq!(row.look, Look::Bad);
+        // The other rounds still count.
+        assert_eq!(row.cells[4], "8.25");
+
+        for sample in &mut report.samples {
+            sample.error = Some("wrong byte".to_owned());
+            sample.figures = Figures::default();
+        }
+        let row = &super::sections(&report)[0].rows[0];
+        assert_eq!(row.cells[2..], ["floor !", "FAILED"]);
+    }
+
+    #[test]
+    fn what_is_slower_than_node_is_named() {
+        let mut report = report();
+        assert_eq!(slower_than_node(&report), Vec::<String>::new());
+        report.samples = vec![sample("Rust", 0, 6.0), sample("Node", 0, 3.0)];
+        let slower = slower_than_node(&report);
+        assert_eq!(slower, ["TCP, round trip 5 B, one core: 0.50 times Node"]);
+    }
+
+    #[test]
+    fn the_claim_is_answered_from_the_ratios() {
+        let mut report = report();
+        assert_eq!(answer(&comparisons(&report)), "Not measured.");
+        for (factor, expected) in [
+            (2.0, "Yes, everywhere in this run."),
+            (1.5, "No, nowhere in this run."),
+            (0.5, "No, nowhere in this run. In 3 of 3 it is slower."),
+        ] {
+            let tcp: Vec<_> = report
+                .samples
+                .iter()
+                .filter(|sample| sample.transport == "tcp-echo")
+                .cloned()
+                .collect();
+            report.samples = tcp.clone();
+            report.samples.extend(tcp.into_iter().map(|mut sample| {
+                sample.transport = "pipe-echo".to_owned();
+                let median = sample.figures.median.unwrap_or_default();
+                sample.figures.median = Some(median / factor);
+                sample
+            }));
+            let answer = answer(&comparisons(&report));
+            assert!(answer.starts_with(expected), "{answer}");
+        }
+    }
+}

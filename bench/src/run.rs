@@ -1,0 +1,686 @@
+//! Takes the samples: all programs in turns, so that drift of the machine
+//! hits all alike.
+
+use std::fs;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use rustix::process::{Pid, Resource, Signal, getrlimit, kill_process};
+use rustix::process::{Rlimit, setrlimit};
+
+use crate::exchange::{Exchange, Reply, TURNS};
+use crate::link::Link;
+use crate::load::{self, Run, Stream};
+use crate::place::{Cores, Placement};
+use crate::sample::{Figures, Measure, Sample, What};
+use crate::transport::{Peer, Program, Start, Transport};
+
+/// The least time that a program has to warm up.
+const WARM_UP: Duration = Duration::from_millis(20);
+
+/// The longest that any one sample may take before its program is killed.
+const LIMIT: Duration = Duration::from_secs(15);
+
+/// What takes turns.
+pub struct Contest<'a> {
+    /// The transport.
+    pub transport: &'a dyn Transport,
+    /// Who takes part.
+    pub programs: Vec<Program>,
+    /// What is measured, and where.
+    pub tasks: Vec<(Placement, What)>,
+}
+
+/// Takes samples.
+pub struct Runner<'a> {
+    /// Which cores there are.
+    pub cores: &'a Cores,
+    /// A folder for sockets.
+    pub folder: &'a Path,
+    /// How many times all take their turn.
+    pub rounds: u32,
+    /// How long the load goes on for each sample.
+    pub length: Duration,
+    /// What is done so far.
+    pub bar: ProgressBar,
+    /// Kills what hangs.
+    pub watchdog: Watchdog,
+}
+
+/// One program in its turn: it is started when it is needed, and again when
+/// it failed.
+struct Turn<'a> {
+    program: &'a Program,
+    peer: Option<Peer>,
+    /// The same without `--quiet`.
+    logging: Option<Peer>,
+    links: Vec<Box<dyn Link>>,
+    warm: bool,
+    failed: Option<Failed>,
+}
+
+/// What failed, how many times in a row, and why.
+struct Failed {
+    what: What,
+    times: u32,
+    why: String,
+}
+
+/// What can be asked of the same running program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Group {
+    One,
+    Many,
+    Logging,
+    Fresh,
+}
+
+impl Group {
+    fn of(what: What) -> Self {
+        match what.measure {
+            Measure::RoundTrip | Measure::Flood | Measure::Stream => Self::One,
+            Measure::Many => Self::Many,
+            Measure::LogLine => Self::Logging,
+            Measure::Start | Measure::Memory | Measure::StuckReader => {
+                Self::Fresh
+            }
+        }
+    }
+}
+
+impl Contest<'_> {
+    /// How many samples that makes.
+    pub fn samples(&self, rounds: u32) -> u64 {
+        let turns = self.tasks.iter().flat_map(|(_, what)| {
+            let transport = self.transport;
+            let takes =
+                |program: &&Program| transport.takes_part(program, *what);
+            self.programs.iter().filter(takes)
+        });
+        turns.count() as u64 * u64::from(rounds)
+    }
+}
+
+impl Runner<'_> {
+    /// All samples of one transport, failed ones too.
+    pub fn run(&self, contest: &Contest<'_>) -> Vec<Sample> {
+        let mut samples = Vec::new();
+        let mut turns = Vec::new();
+        let mut running = None;
+        for (placement, what) in &contest.tasks {
+            let group = Some((*placement, Group::of(*what)));
+            if running != group {
+                turns = contest.programs.iter().map(Turn::new).collect();
+                running = group;
+            }
+            // One more round to warm up, which is not kept.
+            for round in 0..=self.rounds {
+                for turn in &mut turns {
+                    let transport = contest.transport;
+                    if !transport.takes_part(turn.program, *what) {
+                        continue;
+                    }
+                    let task = Task {
+                        transport,
+                        what: *what,
+                        placement: *placement,
+                    };
+                    self.show(&task, turn.program);
+                    if round == 0 {
+                        // What goes wrong here goes wrong below as well.
+                        if self.warm_up(turn, &task).is_err() {
+                            *turn = Turn::new(turn.program);
+                        }
+                        continue;
+                    }
+                    let (figures, error) = match self.take(turn, &task) {
+                        Ok(figures) => (figures, None),
+                        Err(error) => (Figures::default(), Some(error)),
+                    };
+                    samples.push(Sample {
+                        transport: transport.name().to_owned(),
+                        program: turn.program.to_string(),
+                        what: *what,
+                        placement: *placement,
+                        round: round - 1,
+                        error,
+                        figures,
+                    });
+                    self.bar.inc(1);
+                }
+            }
+        }
+        samples
+    }
+
+    /// One sample, or why there is none. What fails twice in a row is not
+    /// tried again: each time might take as long as a hang may.
+    fn take(
+        &self,
+        turn: &mut Turn<'_>,
+        task: &Task<'_>,
+    ) -> std::result::Result<Figures, String> {
+        let failed = turn.failed.take().filter(|one| one.what == task.what);
+        let times = failed.as_ref().map_or(0, |one| one.times);
+        if let Some(failed) = failed
+            && times > 1
+        {
+            let why = failed.why.clone();
+            turn.failed = Some(failed);
+            return Err(why);
+        }
+        let taken = self.sample(turn, task, self.length);
+        taken.map_err(|error| {
+            let why = format!("{error:#}");
+            *turn = Turn::new(turn.program);
+            turn.failed = Some(Failed {
+                what: task.what,
+                times: times + 1,
+                why: why.clone(),
+            });
+            why
+        })
+    }
+
+    fn show(&self, task: &Task<'_>, program: &Program) {
+        self.bar.set_message(format!(
+            "{} {} {program}, {}",
+            task.transport.title(),
+            task.what,
+            task.placement
+        ));
+    }
+
+    fn warm_up(&self, turn: &mut Turn<'_>, task: &Task<'_>) -> Result<()> {
+        if Group::of(task.what) == Group::Fresh {
+            return Ok(());
+        }
+        // What a virtual machine compiles, it compiles in the beginning.
+        let least = if turn.warm { WARM_UP } else { 5 * WARM_UP };
+        turn.warm = true;
+        self.sample(turn, task, least.max(self.length / 4))?;
+        Ok(())
+    }
+
+    fn start(&self, program: &Program, task: &Task<'_>) -> Result<Peer> {
+        self.start_as(program, task, true)
+    }
+
+    fn start_as(
+        &self,
+        program: &Program,
+        task: &Task<'_>,
+        quiet: bool,
+    ) -> Result<Peer> {
+        let many = matches!(task.what.measure, Measure::Many | Measure::Memory);
+        let start = Start {
+            quiet,
+            many,
+            folder: self.folder,
+        };
+        self.cores
+            .start(task.placement, || task.transport.start(program, start))
+    }
+
+    /// One sample.
+    ///
+    /// # Errors
+    /// When the program does not start, hangs, ends, or answers wrongly.
+    fn sample(
+        &self,
+        turn: &mut Turn<'_>,
+        task: &Task<'_>,
+        length: Duration,
+    ) -> Result<Figures> {
+        let What { measure, size } = task.what;
+        if measure == Measure::RoundTrip
+            && let Some(figures) = self.own_clock(turn.program, task, length)?
+        {
+            return Ok(figures);
+        }
+        match measure {
+            Measure::RoundTrip | Measure::Flood | Measure::Stream => {
+                self.ready(turn, task, 1)?;
+                let (Some(peer), Some(link)) =
+                    (&turn.peer, turn.links.first_mut())
+                else {
+                    bail!("not started");
+                };
+                let exchanges = task.exchanges(size);
+                let link = link.as_mut();
+                self.measured(peer, || match measure {
+                    Measure::RoundTrip => {
+                        load::round_trips(link, &exchanges, length)
+                    }
+                    _ if link.datagrams() => {
+                        load::datagrams(link, &exchanges, length)
+                    }
+                    _ => load::stream(link, &task.stream()?, length),
+                })
+            }
+            Measure::Many => {
+                self.ready(turn, task, size)?;
+                let Some(peer) = &turn.peer else {
+                    bail!("not started");
+                };
+                let exchanges = task.exchanges(5);
+                let links = &mut turn.links;
+                self.measured(peer, || load::many(links, &exchanges, length))
+            }
+            Measure::LogLine => self.log_line(turn, task, length),
+            Measure::Start => self.first_answer(turn.program, task),
+            Measure::Memory => self.memory(turn.program, task),
+            Measure::StuckReader => self.stuck_reader(turn.program, task),
+        }
+    }
+
+    /// Round trips that the programs measure themselves, where nobody else
+    /// can.
+    fn own_clock(
+        &self,
+        program: &Program,
+        task: &Task<'_>,
+        length: Duration,
+    ) -> Result<Option<Figures>> {
+        let clock =
+            || task.transport.own_clock(program, task.what.size, length);
+        match task.placement {
+            Placement::One => self.cores.start(task.placement, clock),
+            // The two choose their cores themselves.
+            Placement::Two => {
+                self.cores.release()?;
+                let figures = clock();
+                self.cores.start(task.placement, || figures)
+            }
+        }
+    }
+
+    /// Has the program run, with so many connections.
+    fn ready(
+        &self,
+        turn: &mut Turn<'_>,
+        task: &Task<'_>,
+        connections: usize,
+    ) -> Result<()> {
+        if turn.peer.is_none() {
+            turn.links.clear();
+            turn.peer = Some(self.start(turn.program, task)?);
+        }
+        let Some(peer) = &turn.peer else {
+            bail!("not started");
+        };
+        while turn.links.len() < connections {
+            turn.links.push((peer.connect)()?);
+        }
+        Ok(())
+    }
+
+    /// Runs the load and takes both sides' processor time.
+    fn measured(
+        &self,
+        peer: &Peer,
+        load: impl FnOnce() -> Result<Run>,
+    ) -> Result<Figures> {
+        let id = peer.half.id();
+        let _watched = self.watchdog.watch(id);
+        let server = Share::of(id);
+        let own = Share::own();
+        let run = load()?;
+        let own = Share::own().since(own);
+        let server = Share::of(id).since(server);
+        let per_message = |share: Option<Share>| {
+            Some(share?.ran as f64 / 1e3 / run.messages as f64)
+        };
+        let seconds = run.time.as_secs_f64();
+        let mut figures = Figures {
+            messages: Some(run.messages),
+            seconds: Some(seconds),
+            per_second: Some(run.messages as f64 / seconds),
+            mb_per_second: Some(run.bytes as f64 / 1e6 / seconds),
+            server_cpu: per_message(server),
+            load_cpu: per_message(own),
+            waited: server.zip(own).map(|(server, own)| {
+                (server.waited + own.waited) as f64 / 1e9 / seconds
+            }),
+            ..Figures::default()
+        };
+        if let Some(trips) = run.trips {
+            let at = |part| Some(trips.value_at_quantile(part) as f64 / 1e3);
+            figures.min = Some(trips.min() as f64 / 1e3);
+            figures.median = at(0.5);
+            figures.p99 = at(0.99);
+            figures.p999 = at(0.999);
+            figures.histogram = trips
+                .iter_recorded()
+                .map(|bar| (bar.value_iterated_to(), bar.count_at_value()))
+                .collect();
+        }
+        Ok(figures)
+    }
+
+    /// Round trips without log lines, then with: what a line costs.
+    fn log_line(
+        &self,
+        turn: &mut Turn<'_>,
+        task: &Task<'_>,
+        length: Duration,
+    ) -> Result<Figures> {
+        self.ready(turn, task, 1)?;
+        if turn.logging.is_none() {
+            let peer = self.start_as(turn.program, task, false)?;
+            turn.links.push((peer.connect)()?);
+            turn.logging = Some(peer);
+        }
+        let (Some(quiet), Some(logging), [first, second]) =
+            (&turn.peer, &turn.logging, &mut turn.links[..])
+        else {
+            bail!("not started");
+        };
+        let exchanges = task.exchanges(task.what.size);
+        let trips = |peer, link: &mut Box<dyn Link>| {
+            self.measured(peer, || {
+                load::round_trips(link.as_mut(), &exchanges, length / 2)
+            })
+        };
+        let without = trips(quiet, first)?;
+        let with = trips(logging, second)?;
+        let line =
+            with.server_cpu
+                .zip(without.server_cpu)
+                .map(|(with, without)| {
+                    // Less than nothing is noise.
+                    ((with - without) / task.transport.lines()).max(0.0)
+                });
+        Ok(Figures {
+            log_line: line,
+            ..with
+        })
+    }
+
+    fn first_answer(
+        &self,
+        program: &Program,
+        task: &Task<'_>,
+    ) -> Result<Figures> {
+        let exchanges = task.exchanges(5);
+        let start = Start {
+            quiet: true,
+            many: false,
+            folder: self.folder,
+        };
+        let began = Instant::now();
+        let first = self.cores.start(task.placement, || {
+            task.transport.first_answer(program, start)
+        })?;
+        let mut time = began.elapsed();
+        if first.is_none() {
+            let peer = self.start(program, task)?;
+            let _watched = self.watchdog.watch(peer.half.id());
+            let mut link = (peer.connect)()?;
+            load::round_trips(link.as_mut(), &exchanges[..1], Duration::ZERO)?;
+            time = began.elapsed();
+        }
+        Ok(Figures {
+            start_ms: Some(time.as_secs_f64() * 1e3),
+            ..Figures::default()
+        })
+    }
+
+    fn memory(&self, program: &Program, task: &Task<'_>) -> Result<Figures> {
+        let peer = self.start(program, task)?;
+        let _watched = self.watchdog.watch(peer.half.id());
+        let exchanges = task.exchanges(5);
+        let mut links = Vec::new();
+        // With none: one that comes and goes, so that the program has begun.
+        for _ in 0..task.what.size.max(1) {
+            let mut link = (peer.connect)()?;
+            // Answered, so it has been accepted; from here on it waits.
+            load::round_trips(link.as_mut(), &exchanges, Duration::ZERO)?;
+            links.push(link);
+        }
+        if task.what.size == 0 {
+            links.clear();
+        }
+        Ok(Figures {
+            memory_kib: Some(resident(peer.half.id())?),
+            ..Figures::default()
+        })
+    }
+
+    fn stuck_reader(
+        &self,
+        program: &Program,
+        task: &Task<'_>,
+    ) -> Result<Figures> {
+        const MOST: u64 = 256 << 20;
+        const SILENCE: Duration = Duration::from_millis(200);
+        let peer = self.start(program, task)?;
+        let id = peer.half.id();
+        let _watched = self.watchdog.watch(id);
+        let mut link = (peer.connect)()?;
+        load::round_trips(link.as_mut(), &task.exchanges(5), WARM_UP)?;
+        let before = resident(id)?;
+        let sent = load::never_read(link.as_mut(), MOST, SILENCE)?;
+        let after = resident(id)?;
+        if sent >= MOST {
+            bail!("it took {} MiB that nobody read", sent >> 20);
+        }
+        Ok(Figures {
+            memory_kib: Some((after - before).max(0.0)),
+            ..Figures::default()
+        })
+    }
+}
+
+/// What a sample is taken of.
+struct Task<'a> {
+    transport: &'a dyn Transport,
+    what: What,
+    placement: Placement,
+}
+
+impl Task<'_> {
+    fn exchanges(&self, size: usize) -> Vec<Exchange> {
+        (0..TURNS)
+            .map(|turn| self.transport.exchange(size, turn))
+            .collect()
+    }
+
+    /// The messages of a flood, many in a write; or one in a write.
+    fn stream(&self) -> Result<Stream> {
+        /// Written at once, or repeated after so much.
+        const BLOCK: usize = 64 * 1024;
+
+        let size = self.what.size;
+        let messages = (BLOCK / size).max(1);
+        let mut request = Vec::new();
+        let mut answer = Vec::new();
+        for turn in 0..messages {
+            let exchange = self.transport.exchange(size, turn);
+            request.extend(exchange.request);
+            match exchange.reply {
+                Reply::Exact(bytes) => answer.extend(bytes),
+                Reply::Http(_) => bail!("not for a stream"),
+            }
+        }
+        let write = match self.what.measure {
+            Measure::Flood => request.len(),
+            _ => request.len() / messages,
+        };
+        Ok(Stream {
+            request,
+            reply: answer,
+            messages,
+            write,
+        })
+    }
+}
+
+impl<'a> Turn<'a> {
+    fn new(program: &'a Program) -> Self {
+        Self {
+            program,
+            peer: None,
+            logging: None,
+            links: Vec::new(),
+            warm: false,
+            failed: None,
+        }
+    }
+}
+
+/// Kills a program that does not answer, so that whoever waits for it sees
+/// its end.
+#[derive(Clone, Default)]
+pub struct Watchdog {
+    watched: Arc<Mutex<Option<(u32, Instant)>>>,
+}
+
+/// Ends the watch when dropped.
+pub struct Watched<'a>(&'a Watchdog);
+
+impl Watchdog {
+    /// Begins to look, twice a second.
+    pub fn new() -> Self {
+        let dog = Self::default();
+        let watched = Arc::clone(&dog.watched);
+        thread::spawn(move || {
+            loop {
+                thread::sleep(Duration::from_millis(500));
+                let watched =
+                    *watched.lock().unwrap_or_else(PoisonError::into_inner);
+                let late = watched.filter(|(_, since)| since.elapsed() > LIMIT);
+                let id = late.and_then(|(id, _)| Pid::from_raw(id as i32));
+                if let Some(id) = id {
+                    let _ = kill_process(id, Signal::KILL);
+                }
+            }
+        });
+        dog
+    }
+
+    fn watch(&self, id: u32) -> Watched<'_> {
+        self.set(Some((id, Instant::now())));
+        Watched(self)
+    }
+
+    fn set(&self, to: Option<(u32, Instant)>) {
+        *self.watched.lock().unwrap_or_else(PoisonError::into_inner) = to;
+    }
+}
+
+impl Drop for Watched<'_> {
+    fn drop(&mut self) {
+        self.0.set(None);
+    }
+}
+
+/// What a process or a thread has had of the processor.
+#[derive(Clone, Copy, Debug, Default)]
+struct Share {
+    /// It ran for so many nanoseconds. The field in `stat` counts in steps
+    /// of 10 ms.
+    ran: u64,
+    /// It could have run, but others did.
+    waited: u64,
+}
+
+impl Share {
+    /// Of all threads of a process.
+    fn of(id: u32) -> Self {
+        let Ok(threads) = fs::read_dir(format!("/proc/{id}/task")) else {
+            return Self::default();
+        };
+        threads
+            .flatten()
+            .filter_map(|thread| Self::read(&thread.path().join("schedstat")))
+            .fold(Self::default(), |sum, one| Self {
+                ran: sum.ran + one.ran,
+                waited: sum.waited + one.waited,
+            })
+    }
+
+    /// Of this thread.
+    fn own() -> Self {
+        let path = Path::new("/proc/thread-self/schedstat");
+        Self::read(path).unwrap_or_default()
+    }
+
+    fn read(path: &Path) -> Option<Self> {
+        let text = fs::read_to_string(path).ok()?;
+        let mut fields = text.split(' ');
+        Some(Self {
+            ran: fields.next()?.parse().ok()?,
+            waited: fields.next()?.parse().ok()?,
+        })
+    }
+
+    /// What came on top of `before`; none where a thread has ended.
+    fn since(self, before: Self) -> Option<Self> {
+        Some(Self {
+            ran: self.ran.checked_sub(before.ran)?,
+            waited: self.waited.checked_sub(before.waited)?,
+        })
+    }
+}
+
+/// Whether other programs keep one of the two cores from us: tried, as the
+/// system's own load figure lags behind by a minute.
+///
+/// # Errors
+/// What the kernel says.
+pub fn busy(cores: &Cores) -> Result<bool> {
+    const TRY: Duration = Duration::from_millis(40);
+    let spin = || {
+        let before = Share::own();
+        let began = Instant::now();
+        while began.elapsed() < TRY {
+            std::hint::spin_loop();
+        }
+        let waited = Share::own().since(before).map(|share| share.waited);
+        Ok(waited.is_some_and(|time| u128::from(time) * 10 > TRY.as_nanos()))
+    };
+    let server = cores.start(Placement::Two, spin)?;
+    Ok(server || spin()?)
+}
+
+/// Resident memory in KiB.
+fn resident(id: u32) -> Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{id}/status"))?;
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .and_then(|rest| rest.split_whitespace().next())
+        .and_then(|text| text.parse().ok())
+        .context("the program has ended")
+}
+
+/// Raises the limit of open descriptors as far as it goes, for this process
+/// and those that it starts; says what it is then.
+pub fn raise_descriptor_limit() -> u64 {
+    let limit = getrlimit(Resource::Nofile);
+    let _ = setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: limit.maximum,
+            maximum: limit.maximum,
+        },
+    );
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
+/// A bar for so many samples; nothing where stderr is no terminal.
+pub fn bar(samples: u64) -> ProgressBar {
+    let bar = ProgressBar::new(samples);
+    let style = ProgressStyle::with_template(
+        "{bar:30} {pos}/{len} {elapsed} {wide_msg}",
+    );
+    if let Ok(style) = style {
+        bar.set_style(style.progress_chars("━╸─"));
+    }
+    bar
+}

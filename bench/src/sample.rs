@@ -1,0 +1,443 @@
+//! What is measured, and what came out: the data behind every table and plot.
+//! `--json` writes it as it is; `README.md` describes it.
+
+use std::fmt::{self, Display};
+
+use serde::{Deserialize, Serialize};
+
+use crate::machine::Machine;
+use crate::place::Placement;
+
+/// Changes when a program that reads the JSON would have to change.
+pub const SCHEMA: u32 = 1;
+
+/// One run of the bench.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Report {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// Where and with what it was made.
+    pub machine: Machine,
+    /// How it was made.
+    pub settings: Settings,
+    /// What could not be measured here, and why. Not a failure.
+    pub notes: Vec<String>,
+    /// Every sample, failed ones too, in the order in which they were taken.
+    pub samples: Vec<Sample>,
+}
+
+/// How a run was made.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Settings {
+    /// `--quick` was given.
+    pub quick: bool,
+    /// How many times all took their turn.
+    pub rounds: u32,
+    /// Milliseconds that the load went on for each sample.
+    pub sample_ms: f64,
+}
+
+/// Kinds of figures.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Measure {
+    /// One message after the other, each answered before the next.
+    RoundTrip,
+    /// As many small messages on their way as the transport takes.
+    Flood,
+    /// Whole writes of one size, as many as the transport takes.
+    Stream,
+    /// 64 connections, on each one message on its way.
+    Many,
+    /// Round trips with log lines on, and without.
+    LogLine,
+    /// From the start of the program until its first answer.
+    Start,
+    /// Resident memory with so many connections that wait.
+    Memory,
+    /// What a client that sends and never reads adds to the memory.
+    StuckReader,
+}
+
+/// What a sample is a sample of.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize,
+)]
+pub struct What {
+    /// The kind of figure.
+    pub measure: Measure,
+    /// Bytes of a message; connections for `Memory` and `Many`; else 0.
+    pub size: usize,
+}
+
+/// One run of the load against one program.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Sample {
+    /// The lesson's name.
+    pub transport: String,
+    /// `floor`, `Rust`, `Node`, `nginx`, or a program's name.
+    pub program: String,
+    /// What was measured.
+    #[serde(flatten)]
+    pub what: What,
+    /// On one core or two.
+    pub placement: Placement,
+    /// From 0.
+    pub round: u32,
+    /// Why it failed. Then there are no figures.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub error: Option<String>,
+    /// The figures; which of them there are depends on the measure.
+    #[serde(flatten)]
+    pub figures: Figures,
+}
+
+/// Everything that a sample can say. Times in microseconds, unless the name
+/// says otherwise.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Figures {
+    /// Messages sent and answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub messages: Option<u64>,
+    /// How long it took, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
+    /// The quickest round trip.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min: Option<f64>,
+    /// Half of the round trips took no longer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub median: Option<f64>,
+    /// 99 of 100 took no longer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p99: Option<f64>,
+    /// 999 of 1,000 took no longer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p999: Option<f64>,
+    /// Messages in a second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_second: Option<f64>,
+    /// Millions of bytes in a second, in each direction.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mb_per_second: Option<f64>,
+    /// Processor time of the program measured, per message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_cpu: Option<f64>,
+    /// Processor time of the load, per message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub load_cpu: Option<f64>,
+    /// The share of the time that the two sides had to wait for a core. On
+    /// two cores, where each has its own, that is other programs' work.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waited: Option<f64>,
+    /// Processor time of the program measured, per line that it logged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_line: Option<f64>,
+    /// Milliseconds until the first answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_ms: Option<f64>,
+    /// Resident memory, in KiB.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_kib: Option<f64>,
+    /// Of each round trip: pairs of nanoseconds and how many took so long.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub histogram: Vec<(u64, u64)>,
+}
+
+/// Whether more of a figure is better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Better {
+    /// As with time and memory.
+    Less,
+    /// As with messages in a second.
+    More,
+}
+
+impl Measure {
+    /// The figure that stands for this measure.
+    pub fn of(self, figures: &Figures) -> Option<f64> {
+        match self {
+            Self::RoundTrip => figures.median,
+            Self::Flood | Self::Many => figures.per_second,
+            Self::Stream => figures.mb_per_second,
+            Self::LogLine => figures.log_line,
+            Self::Start => figures.start_ms,
+            Self::Memory | Self::StuckReader => figures.memory_kib,
+        }
+    }
+
+    /// Which way that figure is good.
+    pub fn better(self) -> Better {
+        match self {
+            Self::Flood | Self::Many | Self::Stream => Better::More,
+            _ => Better::Less,
+        }
+    }
+}
+
+/// `5 B`, `1 KiB`, `1 MiB`.
+pub fn size(bytes: usize) -> String {
+    match bytes {
+        _ if bytes >= 1 << 20 => format!("{} MiB", bytes >> 20),
+        _ if bytes >= 1 << 10 && bytes.is_multiple_of(1 << 10) => {
+            format!("{} KiB", bytes >> 10)
+        }
+        _ => format!("{bytes} B"),
+    }
+}
+
+impl Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let size = size(self.size);
+        match self.measure {
+            Measure::RoundTrip => write!(f, "round trip {size}"),
+            Measure::Flood => write!(f, "many {size} in flight"),
+            Measure::Stream => write!(f, "writes of {size}"),
+            Measure::Many => write!(f, "{} connections", self.size),
+            Measure::LogLine => write!(f, "log line"),
+            Measure::Start => write!(f, "first answer"),
+            Measure::Memory if self.size == 0 => write!(f, "idle memory"),
+            Measure::Memory => write!(f, "memory, {} clients", self.size),
+            Measure::StuckReader => write!(f, "stuck reader"),
+        }
+    }
+}
+
+impl Better {
+    /// How many times better `ours` is than `theirs`.
+    pub fn times(self, ours: f64, theirs: f64) -> f64 {
+        match self {
+            Self::Less => theirs / ours,
+            Self::More => ours / theirs,
+        }
+    }
+}
+
+impl Sample {
+    /// The figure that stands for it, unless it failed.
+    pub fn value(&self) -> Option<f64> {
+        self.what.measure.of(&self.figures)
+    }
+}
+
+impl Report {
+    /// The samples that failed.
+    pub fn failures(&self) -> impl Iterator<Item = &Sample> {
+        self.samples.iter().filter(|sample| sample.error.is_some())
+    }
+
+    /// The samples of one program, in the order of the rounds.
+    pub fn of<'a>(
+        &'a self,
+        transport: &'a str,
+        program: &'a str,
+        what: What,
+        placement: Placement,
+    ) -> impl Iterator<Item = &'a Sample> {
+        self.samples.iter().filter(move |sample| {
+            sample.transport == transport
+                && sample.program == program
+                && sample.what == what
+                && sample.placement == placement
+        })
+    }
+
+    /// The median over the rounds of one figure, with its range.
+    pub fn spread(
+        &self,
+        transport: &str,
+        program: &str,
+        what: What,
+        placement: Placement,
+        figure: impl Fn(&Figures) -> Option<f64>,
+    ) -> Option<Spread> {
+        let values = self
+            .of(transport, program, what, placement)
+            .filter_map(|sample| figure(&sample.figures))
+            .collect();
+        Spread::new(values)
+    }
+
+    /// How many times better `ours` did than `theirs`: the median over the
+    /// rounds of the ratio within each, as the two ran one after the other.
+    pub fn times(
+        &self,
+        transport: &str,
+        [ours, theirs]: [&str; 2],
+        what: What,
+        placement: Placement,
+    ) -> Option<f64> {
+        let better = what.measure.better();
+        let ratios = self
+            .of(transport, ours, what, placement)
+            .filter_map(|own| {
+                let other = self
+                    .of(transport, theirs, what, placement)
+                    .find(|other| other.round == own.round)?;
+                Some(better.times(own.value()?, other.value()?))
+            })
+            .filter(|ratio| ratio.is_finite())
+            .collect();
+        Some(Spread::new(ratios)?.median)
+    }
+
+    /// All round trips of all rounds: nanoseconds and how many took so long.
+    pub fn histogram(
+        &self,
+        transport: &str,
+        program: &str,
+        what: What,
+        placement: Placement,
+    ) -> Vec<(u64, u64)> {
+        let mut all = std::collections::BTreeMap::new();
+        for sample in self.of(transport, program, what, placement) {
+            for (time, count) in &sample.figures.histogram {
+                *all.entry(*time).or_default() += count;
+            }
+        }
+        all.into_iter().collect()
+    }
+}
+
+/// The median of several values, and how far they lie apart.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Spread {
+    /// The smallest.
+    pub least: f64,
+    /// The middle one.
+    pub median: f64,
+    /// The greatest.
+    pub most: f64,
+}
+
+impl Spread {
+    /// Of `values`, unless there are none.
+    pub fn new(mut values: Vec<f64>) -> Option<Self> {
+        values.sort_by(f64::total_cmp);
+        let (least, most) = (*values.first()?, *values.last()?);
+        let middle = values.len() / 2;
+        let median = match values.len() % 2 {
+            0 => f64::midpoint(values[middle - 1], values[middle]),
+            _ => values[middle],
+        };
+        Some(Self {
+            least,
+            median,
+            most,
+        })
+    }
+
+    /// The same in another unit.
+    pub fn scaled(self, factor: f64) -> Self {
+        Self {
+            least: self.least * factor,
+            median: self.median * factor,
+            most: self.most * factor,
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) const HELLO: What = What {
+        measure: Measure::RoundTrip,
+        size: 5,
+    };
+
+    pub(crate) fn sample(program: &str, round: u32, median: f64) -> Sample {
+        Sample {
+            transport: "tcp-echo".to_owned(),
+            program: program.to_owned(),
+            what: HELLO,
+            placement: Placement::One,
+            round,
+            error: None,
+            figures: Figures {
+                messages: Some(100),
+                min: Some(median / 2.0),
+                median: Some(median),
+                p99: Some(median * 3.0),
+                p999: Some(median * 9.0),
+                histogram: vec![
+                    ((median * 1000.0) as u64, 99),
+                    ((median * 3000.0) as u64, 1),
+                ],
+                ..Figures::default()
+            },
+        }
+    }
+
+    pub(crate) fn report() -> Report {
+        let mut samples = Vec::new();
+        for (round, drift) in [1.0, 1.5, 1.25].into_iter().enumerate() {
+            let round = round as u32;
+            samples.push(sample("floor", round, 5.0 * drift));
+            samples.push(sample("Rust", round, 6.0 * drift));
+            samples.push(sample("Node", round, 12.0 * drift));
+        }
+        Report {
+            schema: SCHEMA,
+            machine: Machine::default(),
+            settings: Settings {
+                quick: true,
+                rounds: 3,
+                sample_ms: 40.0,
+            },
+            notes: Vec::new(),
+            samples,
+        }
+    }
+
+    #[test]
+    fn the_median_stands_between_the_extremes() {
+        assert_eq!(Spread::new(vec![]), None);
+        let of = |values: &[f64]| Spread::new(values.to_vec()).unwrap();
+        assert_eq!(of(&[3.0, 1.0, 2.0]).median, 2.0);
+        assert_eq!(of(&[4.0, 1.0, 2.0, 3.0]).median, 2.5);
+        assert_eq!(of(&[7.0]).least, 7.0);
+        assert_eq!(of(&[3.0, 1.0, 2.0]).most, 3.0);
+    }
+
+    #[test]
+    fn drift_that_hits_all_alike_leaves_the_ratios_as_they_are() {
+        let report = report();
+        let times =
+            |pair| report.times("tcp-echo", pair, HELLO, Placement::One);
+        let node = times(["Rust", "Node"]).unwrap();
+        let floor = times(["floor", "Rust"]).unwrap();
+        assert!((node - 2.0).abs() < 1e-9 && (floor - 1.2).abs() < 1e-9);
+        assert_eq!(times(["Rust", "nobody"]), None);
+    }
+
+    #[test]
+    fn more_of_a_rate_is_better_and_less_of_a_time() {
+        assert_eq!(Better::Less.times(2.0, 6.0), 3.0);
+        assert_eq!(Better::More.times(6.0, 2.0), 3.0);
+    }
+
+    #[test]
+    fn the_json_comes_back_as_it_was() {
+        let mut report = report();
+        report.samples[4].error = Some("wrong byte".to_owned());
+        report.samples[4].figures = Figures::default();
+        let json = serde_json::to_string(&report).unwrap();
+        let again: Report = serde_json::from_str(&json).unwrap();
+        assert_eq!(serde_json::to_string(&again).unwrap(), json);
+        assert_eq!(again.failures().count(), 1);
+        // As README.md describes it.
+        let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+        let first = &value["samples"][0];
+        assert_eq!(value["schema"], SCHEMA);
+        assert_eq!(first["measure"], "round-trip");
+        assert_eq!(first["size"], 5);
+        assert_eq!(first["placement"], "one");
+        assert_eq!(first["median"], 5.0);
+        assert_eq!(first["histogram"][0][1], 99);
+        assert!(first.get("error").is_none());
+    }
+}

@@ -1,0 +1,259 @@
+//! The transports: for each, how its programs are started and how the load
+//! speaks to them. To add one, write a module and list it in [`all`].
+
+pub(crate) mod child;
+mod nginx;
+pub(crate) mod redis;
+pub(crate) mod shared;
+mod socket;
+
+use std::env;
+use std::fmt::{self, Display};
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use harness::lessons::program;
+use harness::{Half, Language, Profile, root};
+
+use crate::exchange::Exchange;
+use crate::link::Link;
+use crate::sample::{Figures, Measure, What};
+
+/// How the lessons are built. A debug build of the bench is for its tests.
+pub const PROFILE: Profile = match cfg!(debug_assertions) {
+    true => Profile::Debug,
+    false => Profile::Release,
+};
+
+/// How long a program may take until it is ready.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Whose figures stand in a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Program {
+    /// The least that the kernel allows.
+    Floor,
+    /// The lesson's Rust half.
+    Rust,
+    /// The lesson's Node half.
+    Node,
+    /// A server that everybody knows.
+    Nginx,
+    /// A program given by `--with`.
+    Other(PathBuf),
+}
+
+impl Display for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Floor => f.write_str("floor"),
+            Self::Rust => f.write_str("Rust"),
+            Self::Node => f.write_str("Node"),
+            Self::Nginx => f.write_str("nginx"),
+            Self::Other(path) => {
+                let name = path.file_stem().unwrap_or(path.as_os_str());
+                write!(f, "{}", name.display())
+            }
+        }
+    }
+}
+
+/// How a program is to be started.
+#[derive(Clone, Copy, Debug)]
+pub struct Start<'a> {
+    /// With `--quiet`.
+    pub quiet: bool,
+    /// For many connections at once: the floor is another one then.
+    pub many: bool,
+    /// A folder for sockets and the like.
+    pub folder: &'a Path,
+}
+
+/// A way for two processes to talk to each other.
+pub trait Transport: Sync {
+    /// The lesson's name.
+    fn name(&self) -> &'static str;
+
+    /// A short name for tables.
+    fn title(&self) -> &'static str;
+
+    /// Which figures make sense here.
+    fn measures(&self, quick: bool) -> Vec<What>;
+
+    /// The programs that are measured, besides `--with`.
+    fn programs(&self) -> Vec<Program> {
+        vec![Program::Floor, Program::Rust, Program::Node]
+    }
+
+    /// What this machine lacks for `program`.
+    fn lacks(&self, program: &Program) -> Option<String> {
+        lacks(program)
+    }
+
+    /// Whether `program` takes part in `what`.
+    fn takes_part(&self, program: &Program, what: What) -> bool {
+        *program != Program::Floor
+            || !matches!(what.measure, Measure::LogLine | Measure::StuckReader)
+    }
+
+    /// A message of `size` bytes and its answer.
+    fn exchange(&self, size: usize, turn: usize) -> Exchange;
+
+    /// Starts `program` and waits until it is ready.
+    ///
+    /// # Errors
+    /// When it is not.
+    fn start(&self, program: &Program, start: Start<'_>) -> Result<Peer>;
+
+    /// How many lines are logged for each message.
+    fn lines(&self) -> f64 {
+        2.0
+    }
+
+    /// Round trips that the programs measure themselves. `None` where the
+    /// bench does.
+    ///
+    /// # Errors
+    /// When the program fails, or says nothing that can be understood.
+    fn own_clock(
+        &self,
+        _: &Program,
+        _: usize,
+        _: Duration,
+    ) -> Result<Option<Figures>> {
+        Ok(None)
+    }
+
+    /// Starts `program` and waits until it has answered, or said something
+    /// by itself. `None` where the usual way will do.
+    ///
+    /// # Errors
+    /// When it does not.
+    fn first_answer(&self, _: &Program, _: Start<'_>) -> Result<Option<Half>> {
+        Ok(None)
+    }
+
+    /// Whether the lesson is in this checkout.
+    fn is_here(&self) -> bool {
+        root().join(self.name()).join("Cargo.toml").is_file()
+    }
+}
+
+/// A program that runs, and how to reach it.
+pub struct Peer {
+    /// The program.
+    pub half: Half,
+    /// Makes a connection to it.
+    pub connect: Box<dyn Fn() -> Result<Box<dyn Link>>>,
+}
+
+/// Every transport, in the order of the table.
+pub fn all() -> Vec<&'static dyn Transport> {
+    let mut all = socket::all();
+    all.extend(child::all());
+    all.push(&shared::Memory);
+    all.push(&redis::Redis);
+    all
+}
+
+fn lacks(program: &Program) -> Option<String> {
+    let there = match program {
+        Program::Node => installed("node", "--version"),
+        Program::Nginx => installed("nginx", "-v"),
+        _ => true,
+    };
+    (!there).then(|| "not installed here".to_owned())
+}
+
+fn installed(program: &str, ask: &str) -> bool {
+    Command::new(program)
+        .arg(ask)
+        .output()
+        .is_ok_and(|output| output.status.success())
+}
+
+/// What every echo is asked.
+fn usual(quick: bool, sizes: &[usize], streams: bool) -> Vec<What> {
+    let what = |measure| move |size| What { measure, size };
+    let mut all: Vec<What> = sizes
+        .iter()
+        .copied()
+        .map(what(Measure::RoundTrip))
+        .collect();
+    all.push(what(Measure::Flood)(5));
+    if streams {
+        let writes: &[usize] = match quick {
+            true => &[1 << 10, 64 << 10, 1 << 20],
+            false => &[256, 1 << 10, 4 << 10, 16 << 10, 64 << 10, 1 << 20],
+        };
+        all.extend(writes.iter().copied().map(what(Measure::Stream)));
+    }
+    all
+}
+
+/// What every server is asked besides.
+fn as_server(quick: bool, memory: bool) -> Vec<What> {
+    let what = |measure, size| What { measure, size };
+    let mut all = vec![
+        what(Measure::Many, 64),
+        what(Measure::LogLine, 5),
+        what(Measure::Start, 0),
+        what(Measure::Memory, 0),
+    ];
+    if memory {
+        all.push(what(Measure::Memory, 1000));
+        if !quick {
+            all.push(what(Measure::Memory, 3000));
+            all.push(what(Measure::Memory, 10_000));
+        }
+        all.push(what(Measure::StuckReader, 0));
+    }
+    all
+}
+
+/// One of the lesson's own halves.
+fn lesson(name: &str, language: Language, half: &str) -> Result<Command> {
+    program(name, language, half, PROFILE)
+}
+
+/// This executable in the role of the floor.
+fn floor(kind: &str) -> Result<Command> {
+    let own = env::current_exe().context("find the bench's own file")?;
+    let mut command = Command::new(own);
+    command.args(["floor", kind]);
+    Ok(command)
+}
+
+/// Starts a server and waits until it says where it listens. What it prints
+/// after that is read and thrown away.
+fn listening(command: &mut Command) -> Result<(Half, String)> {
+    let (half, stdout) = Half::start_with_stdout(command)?;
+    let (tell, told) = mpsc::channel();
+    thread::spawn(move || {
+        let mut stdout = BufReader::with_capacity(64 * 1024, stdout);
+        let mut line = String::new();
+        while matches!(stdout.read_line(&mut line), Ok(1..)) {
+            if let Some(address) = line.strip_prefix("listening on ") {
+                let _ = tell.send(address.trim().to_owned());
+                break;
+            }
+            line.clear();
+        }
+        drop(tell);
+        let mut room = vec![0; 64 * 1024];
+        while matches!(stdout.read(&mut room), Ok(1..)) {}
+    });
+    let address = told.recv_timeout(PATIENCE).map_err(|_| {
+        anyhow::anyhow!(
+            "{} does not say 'listening on ADDRESS': {}",
+            command.get_program().display(),
+            half.stderr().join("; ")
+        )
+    })?;
+    Ok((half, address))
+}

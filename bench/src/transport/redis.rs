@@ -1,0 +1,227 @@
+//! Redis pub/sub: the bench publishes, and reads what the lesson's consumer
+//! prints. On its way a message passes through the server.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::{AsFd, OwnedFd};
+use std::process::{ChildStdout, Command};
+use std::rc::Rc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use harness::{Half, Language, Lesson};
+use memchr::memmem;
+use rustix::net::{RecvFlags, recv};
+
+use super::child::shown;
+use super::{
+    PATIENCE, Peer, Program, Start, Transport, floor, installed, lacks, lesson,
+};
+use crate::exchange::{Exchange, Reply, text};
+use crate::link::{Fds, Link};
+use crate::sample::{Measure, What};
+
+/// Where the lesson listens unless told otherwise.
+const CHANNEL: &str = "channel";
+
+/// A broker between the two.
+pub(super) struct Redis;
+
+impl Transport for Redis {
+    fn name(&self) -> &'static str {
+        "redis-pubsub"
+    }
+
+    fn title(&self) -> &'static str {
+        "Redis pub/sub"
+    }
+
+    fn measures(&self, _: bool) -> Vec<What> {
+        let what = |measure, size| What { measure, size };
+        // No flood: nothing slows a publisher down, Redis keeps it all.
+        vec![
+            what(Measure::RoundTrip, 5),
+            what(Measure::RoundTrip, 1 << 10),
+            what(Measure::Memory, 0),
+        ]
+    }
+
+    fn lacks(&self, program: &Program) -> Option<String> {
+        if !installed("redis-server", "--version") {
+            return Some("redis-server is not installed here".to_owned());
+        }
+        let lesson = Lesson::named(self.name())?;
+        let folder = lesson.folder().join("node/node_modules");
+        if *program == Program::Node
+            && lesson.has_packages()
+            && !folder.is_dir()
+        {
+            let name = self.name();
+            return Some(format!("run `npm ci --prefix {name}/node` first"));
+        }
+        lacks(program)
+    }
+
+    fn exchange(&self, size: usize, turn: usize) -> Exchange {
+        let message = text(size, turn);
+        let head = format!(
+            "*3\r\n$7\r\nPUBLISH\r\n${}\r\n{CHANNEL}\r\n${size}\r\n",
+            CHANNEL.len()
+        );
+        Exchange {
+            request: [head.as_bytes(), &message[..], b"\r\n"].concat(),
+            reply: Reply::Exact(printed(&message)),
+        }
+    }
+
+    fn start(&self, program: &Program, _: Start<'_>) -> Result<Peer> {
+        let (server, address) = start_server()?;
+        // Never --quiet: what it prints is what is waited for.
+        let mut command = match program {
+            Program::Rust => lesson(self.name(), Language::Rust, "consumer")?,
+            Program::Node => lesson(self.name(), Language::Node, "consumer")?,
+            Program::Other(path) => Command::new(path),
+            Program::Floor => {
+                let mut floor = floor("redis")?;
+                floor.arg(&address);
+                floor
+            }
+            Program::Nginx => bail!("nginx does not subscribe"),
+        };
+        command.env("REDIS_URL", format!("redis://{address}"));
+        let (half, stdout) = Half::start_with_stdout(&mut command)?;
+        let stdout = ready(&half, stdout)?;
+        let server = Rc::new(server);
+        Ok(Peer {
+            half,
+            connect: Box::new(move || {
+                let redis = TcpStream::connect(&address)?;
+                redis.set_nodelay(true)?;
+                let redis = OwnedFd::from(redis);
+                let link: Box<dyn Link> = Box::new(Published {
+                    fds: Fds::pair(stdout.try_clone()?, redis.try_clone()?),
+                    redis,
+                    _server: Rc::clone(&server),
+                });
+                Ok(link)
+            }),
+        })
+    }
+}
+
+/// What the lesson's consumer prints for a message.
+fn printed(message: &[u8]) -> Vec<u8> {
+    let head = format!("Received from {CHANNEL}: ");
+    [head.as_bytes(), &shown(message), b"\n"].concat()
+}
+
+/// Reads until the consumer listens.
+fn ready(half: &Half, stdout: ChildStdout) -> Result<OwnedFd> {
+    let mut stdout = File::from(OwnedFd::from(stdout));
+    let mut said = Vec::new();
+    let mut byte = [0];
+    while !said.ends_with(b"\n") || !said.starts_with(b"listening on") {
+        if said.ends_with(b"\n") {
+            said.clear();
+        }
+        ensure!(
+            stdout.read(&mut byte)? > 0,
+            "it ended: {}",
+            half.stderr().join("; ")
+        );
+        said.push(byte[0]);
+    }
+    Ok(stdout.into())
+}
+
+fn start_server() -> Result<(Half, String)> {
+    // As with nginx: a port that was free a moment ago.
+    for _ in 0..5 {
+        let free = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let mut command = Command::new("redis-server");
+        command
+            .args(["--bind", "127.0.0.1", "--save", ""])
+            .args(["--appendonly", "no", "--port"])
+            .arg(free.port().to_string());
+        let half = Half::start(&mut command).context("start redis-server")?;
+        let deadline = Instant::now() + PATIENCE;
+        let path = format!("/proc/{}/exe", half.id());
+        while Instant::now() < deadline && std::fs::read_link(&path).is_ok() {
+            if TcpStream::connect(free).is_ok() {
+                return Ok((half, free.to_string()));
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+    bail!("redis-server does not start")
+}
+
+/// Messages go to the server and come out of the consumer.
+struct Published {
+    fds: Fds,
+    redis: OwnedFd,
+    _server: Rc<Half>,
+}
+
+impl Link for Published {
+    fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.fds.send(bytes)
+    }
+
+    fn receive(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        let length = self.fds.receive(room)?;
+        // The server's own answer says how many listened: read and forgotten.
+        let mut answers = [0_u8; 256];
+        let _ = recv(&self.redis, &mut answers, RecvFlags::DONTWAIT);
+        Ok(length)
+    }
+
+    fn set_blocking(&mut self, blocking: bool) -> io::Result<()> {
+        self.fds.set_blocking(blocking)
+    }
+
+    fn wait(&mut self, or_send: bool, limit: Duration) -> io::Result<()> {
+        self.fds.wait(or_send, limit)
+    }
+}
+
+/// The floor: subscribes, and prints what comes.
+///
+/// # Errors
+/// Whatever the kernel says.
+pub(crate) fn consume(address: &str, to: &impl AsFd) -> Result<()> {
+    let mut redis = TcpStream::connect(address)?;
+    redis.set_nodelay(true)?;
+    redis.write_all(format!("SUBSCRIBE {CHANNEL}\r\n").as_bytes())?;
+    rustix::io::write(to, b"listening on channel\n")?;
+    let head = format!("$7\r\nmessage\r\n$7\r\n{CHANNEL}\r\n$");
+    let mut room = vec![0; 64 * 1024];
+    let mut kept = Vec::new();
+    loop {
+        match redis.read(&mut room) {
+            Ok(0) => return Ok(()),
+            Ok(length) => kept.extend(&room[..length]),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error.into()),
+        }
+        while let Some((message, end)) = next(&kept, head.as_bytes()) {
+            let line = printed(message);
+            rustix::io::write(to, &line)?;
+            kept.drain(..end);
+        }
+    }
+}
+
+/// The first whole message, and where it ends.
+fn next<'a>(kept: &'a [u8], head: &[u8]) -> Option<(&'a [u8], usize)> {
+    let begin = memmem::find(kept, head)? + head.len();
+    let digits = memmem::find(&kept[begin..], b"\r\n")?;
+    let number = std::str::from_utf8(&kept[begin..begin + digits]).ok()?;
+    let length: usize = number.parse().ok()?;
+    let begin = begin + digits + 2;
+    let message = kept.get(begin..begin + length)?;
+    let end = begin + length + 2;
+    (kept.len() >= end).then_some((message, end))
+}

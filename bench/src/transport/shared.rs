@@ -1,0 +1,226 @@
+//! Shared memory. Nobody else can speak to it, so the programs measure
+//! themselves: each parent has `--time` for that.
+
+use std::env;
+use std::ffi::c_void;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::process::{Command, Stdio};
+use std::ptr;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use harness::{Exit, Half, Language};
+use hdrhistogram::Histogram;
+use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
+use rustix::io::{FdFlags, fcntl_setfd};
+use rustix::mm::{MapFlags, ProtFlags, mmap};
+use rustix::thread::futex;
+
+use super::{Peer, Program, Start, Transport, floor, lesson};
+use crate::exchange::{Exchange, text};
+use crate::sample::{Figures, Measure, What};
+
+/// How the floor tells its child where the memory is.
+const MEMORY: &str = "BENCH_MEMORY";
+
+/// How often the floor looks before it sleeps, where it has two cores.
+const LOOKS: u32 = 2000;
+
+/// Two processes that have the same memory.
+pub(super) struct Memory;
+
+impl Transport for Memory {
+    fn name(&self) -> &'static str {
+        "shared-memory"
+    }
+
+    fn title(&self) -> &'static str {
+        "shared memory"
+    }
+
+    fn measures(&self, _: bool) -> Vec<What> {
+        let what = |size| What {
+            measure: Measure::RoundTrip,
+            size,
+        };
+        [5, 1 << 10].map(what).to_vec()
+    }
+
+    fn exchange(&self, size: usize, turn: usize) -> Exchange {
+        Exchange::echo(text(size, turn))
+    }
+
+    fn start(&self, _: &Program, _: Start<'_>) -> Result<Peer> {
+        bail!("a parent of shared memory speaks to its own child only")
+    }
+
+    fn own_clock(
+        &self,
+        program: &Program,
+        size: usize,
+        length: Duration,
+    ) -> Result<Option<Figures>> {
+        // A round trip takes from 1 to 60 µs.
+        let count = (length.as_micros() / 10).clamp(1000, 200_000).to_string();
+        let message = String::from_utf8(text(size, 0))?;
+        let mut command = match program {
+            Program::Floor => floor("memory")?,
+            Program::Node => lesson(self.name(), Language::Node, "parent")?,
+            Program::Other(path) => Command::new(path),
+            _ => lesson(self.name(), Language::Rust, "parent")?,
+        };
+        match program {
+            Program::Floor => command.arg(&count),
+            _ => command.args(["--time", "--count", &count]),
+        };
+        if *program != Program::Floor {
+            command.args(["--message", &message]);
+        }
+        let mut half = Half::start(&mut command)?;
+        let exit = half.wait()?;
+        ensure!(
+            exit == Exit::Code(0),
+            "it failed: {}",
+            half.stderr().join("; ")
+        );
+        half.stdout()
+            .iter()
+            .find_map(|line| understood(line))
+            .with_context(|| format!("it said {:?}", half.stdout()))
+            .map(Some)
+    }
+}
+
+/// `100000 round trips: min 1.20 µs, median 1.50 µs, p99 3.10 µs`.
+fn understood(line: &str) -> Option<Figures> {
+    let (count, figures) = line.split_once(" round trips: ")?;
+    let figure = |name: &str| {
+        let (_, rest) = figures.split_once(name)?;
+        rest.split_whitespace().next()?.parse().ok()
+    };
+    Some(Figures {
+        messages: count.parse().ok(),
+        min: figure("min "),
+        median: Some(figure("median ")?),
+        p99: figure("p99 "),
+        ..Figures::default()
+    })
+}
+
+/// The floor: a number that two processes change in turns, each asleep while
+/// it is the other's turn. With `count` the parent; without, the child.
+///
+/// # Errors
+/// Whatever the kernel says.
+pub(crate) fn ping_pong(count: &str) -> Result<()> {
+    if count.is_empty() {
+        return pong();
+    }
+    let memory = memfd_create("bench", MemfdFlags::CLOEXEC)?;
+    ftruncate(&memory, 4096)?;
+    let number = map(&memory)?;
+    fcntl_setfd(&memory, FdFlags::empty())?;
+    let mut child = floor("memory")?
+        .env(MEMORY, memory.as_raw_fd().to_string())
+        .stdin(Stdio::null())
+        .spawn()?;
+    let looks = looks();
+    let mut trips = Histogram::<u64>::new_with_bounds(1, 1 << 40, 3)?;
+    for turn in 0..count.parse::<u32>()? {
+        let began = Instant::now();
+        tell(number, 2 * turn + 1)?;
+        wait_for(number, 2 * turn + 2, looks)?;
+        trips.saturating_record(began.elapsed().as_nanos() as u64);
+    }
+    child.kill()?;
+    child.wait()?;
+    let at = |part| trips.value_at_quantile(part) as f64 / 1e3;
+    let line = format!(
+        "{count} round trips: min {:.3} µs, median {:.3} µs, p99 {:.3} µs\n",
+        trips.min() as f64 / 1e3,
+        at(0.5),
+        at(0.99)
+    );
+    use std::io::Write as _;
+    Ok(std::io::stdout().write_all(line.as_bytes())?)
+}
+
+fn pong() -> Result<()> {
+    let number = env::var(MEMORY).context("no memory")?.parse()?;
+    // SAFETY: the parent left this descriptor open for this process alone.
+    let memory = unsafe { OwnedFd::from_raw_fd(number) };
+    let number = map(&memory)?;
+    let looks = looks();
+    for turn in 0.. {
+        wait_for(number, 2 * turn + 1, looks)?;
+        tell(number, 2 * turn + 2)?;
+    }
+    Ok(())
+}
+
+fn map(memory: &OwnedFd) -> Result<&'static AtomicU32> {
+    let both = ProtFlags::READ | ProtFlags::WRITE;
+    // SAFETY: the kernel chooses where, so nothing else is there; and it is
+    // never unmapped.
+    let place = unsafe {
+        mmap(
+            ptr::null_mut::<c_void>(),
+            4096,
+            both,
+            MapFlags::SHARED,
+            memory,
+            0,
+        )
+    }?;
+    // SAFETY: it begins at a page, has 4096 bytes, and both processes use it
+    // as an atomic number only.
+    Ok(unsafe { AtomicU32::from_ptr(place.cast()) })
+}
+
+/// On one core, looking again and again keeps the other one from running.
+fn looks() -> u32 {
+    match std::thread::available_parallelism() {
+        Ok(cores) if cores.get() > 1 => LOOKS,
+        _ => 0,
+    }
+}
+
+fn tell(number: &AtomicU32, value: u32) -> Result<()> {
+    number.store(value, Ordering::Release);
+    futex::wake(number, futex::Flags::empty(), 1)?;
+    Ok(())
+}
+
+fn wait_for(number: &AtomicU32, value: u32, looks: u32) -> Result<()> {
+    for _ in 0..looks {
+        if number.load(Ordering::Acquire) == value {
+            return Ok(());
+        }
+        std::hint::spin_loop();
+    }
+    loop {
+        let now = number.load(Ordering::Acquire);
+        if now == value {
+            return Ok(());
+        }
+        // Changed meanwhile, or interrupted: look again.
+        let _ = futex::wait(number, futex::Flags::empty(), now, None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lessons_own_figures_are_understood() {
+        let line =
+            "100000 round trips: min 1.20 µs, median 1.50 µs, p99 3.10 µs";
+        let figures = understood(line).unwrap();
+        assert_eq!(figures.messages, Some(100_000));
+        assert_eq!(figures.median, Some(1.5));
+        assert_eq!(figures.p99, Some(3.1));
+        assert_eq!(understood("value before: 0").map(|_| ()), None);
+    }
+}

@@ -1,0 +1,208 @@
+//! Servers at an address: TCP, Unix sockets, UDP, HTTP.
+
+use std::io;
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use anyhow::{Context, Result, bail};
+use harness::Language;
+
+use super::{
+    Peer, Program, Start, Transport, as_server, floor, lesson, listening,
+    nginx, usual,
+};
+use crate::exchange::{Exchange, Reply, text};
+use crate::link::{Fds, Link};
+use crate::sample::{Measure, What};
+
+struct Socket {
+    name: &'static str,
+    title: &'static str,
+    /// The floor's sub-commands, for one connection and for many.
+    floors: Option<[&'static str; 2]>,
+    address: fn(&Path) -> String,
+    connect: fn(&str) -> io::Result<Fds>,
+    exchange: fn(usize, usize) -> Exchange,
+    measures: fn(bool) -> Vec<What>,
+    nginx: bool,
+}
+
+/// The servers, in the order of the table.
+pub(super) fn all() -> Vec<&'static dyn Transport> {
+    vec![&TCP, &UNIX, &UDP, &HTTP]
+}
+
+const SIZES: &[usize] = &[5, 1 << 10, 64 << 10];
+
+static TCP: Socket = Socket {
+    name: "tcp-echo",
+    title: "TCP",
+    floors: Some(["tcp", "tcp-many"]),
+    address: loopback,
+    connect: Fds::tcp,
+    exchange: echo,
+    measures: |quick| {
+        [usual(quick, SIZES, true), as_server(quick, true)].concat()
+    },
+    nginx: false,
+};
+
+static UNIX: Socket = Socket {
+    name: "pipe-echo",
+    title: "Unix socket",
+    floors: Some(["unix", "unix-many"]),
+    address: own_path,
+    connect: |path| Fds::unix(Path::new(path)),
+    exchange: echo,
+    measures: |quick| {
+        [usual(quick, SIZES, true), as_server(quick, true)].concat()
+    },
+    nginx: false,
+};
+
+static UDP: Socket = Socket {
+    name: "udp-echo",
+    title: "UDP",
+    floors: Some(["udp", "udp"]),
+    address: loopback,
+    connect: Fds::udp,
+    exchange: echo,
+    // 64 KiB do not fit into a datagram: the greatest holds 65,507 bytes.
+    measures: |quick| {
+        [
+            usual(quick, &[5, 1 << 10, 60_000], false),
+            as_server(quick, false),
+        ]
+        .concat()
+    },
+    nginx: false,
+};
+
+static HTTP: Socket = Socket {
+    name: "http-echo",
+    title: "HTTP",
+    // Parsing is the point here: no loop of system calls can do that.
+    floors: None,
+    address: loopback,
+    connect: Fds::tcp,
+    exchange: |size, turn| {
+        let mut target = text(size, turn);
+        target[0] = b'/';
+        let request =
+            [b"GET ", &target[..], b" HTTP/1.1\r\nHost: bench\r\n\r\n"];
+        Exchange {
+            request: request.concat(),
+            reply: Reply::Http(target),
+        }
+    },
+    measures: |quick| {
+        let mut all = as_server(quick, true);
+        all.retain(|what| what.measure != Measure::StuckReader);
+        all.extend([5, 1 << 10].map(|size| What {
+            measure: Measure::RoundTrip,
+            size,
+        }));
+        all
+    },
+    nginx: true,
+};
+
+fn echo(size: usize, turn: usize) -> Exchange {
+    Exchange::echo(text(size, turn))
+}
+
+fn loopback(_: &Path) -> String {
+    "127.0.0.1:0".to_owned()
+}
+
+fn own_path(folder: &Path) -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    folder.join(format!("{count}.sock")).display().to_string()
+}
+
+impl Transport for Socket {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn title(&self) -> &'static str {
+        self.title
+    }
+
+    fn measures(&self, quick: bool) -> Vec<What> {
+        (self.measures)(quick)
+    }
+
+    fn programs(&self) -> Vec<Program> {
+        let mut all = vec![Program::Rust, Program::Node];
+        if self.floors.is_some() {
+            all.insert(0, Program::Floor);
+        }
+        if self.nginx {
+            all.insert(0, Program::Nginx);
+        }
+        all
+    }
+
+    fn takes_part(&self, program: &Program, what: What) -> bool {
+        match what.measure {
+            Measure::LogLine | Measure::StuckReader => {
+                !matches!(program, Program::Floor | Program::Nginx)
+            }
+            _ => true,
+        }
+    }
+
+    fn lines(&self) -> f64 {
+        // `url /hello`; an echo says what it receives and what it sends.
+        if self.nginx { 1.0 } else { 2.0 }
+    }
+
+    fn exchange(&self, size: usize, turn: usize) -> Exchange {
+        (self.exchange)(size, turn)
+    }
+
+    fn start(&self, program: &Program, start: Start<'_>) -> Result<Peer> {
+        let (half, address) = match program {
+            Program::Nginx => nginx::start(start.folder)?,
+            _ => {
+                let mut command = self.command(program, start)?;
+                command.arg((self.address)(start.folder));
+                if start.quiet && *program != Program::Floor {
+                    command.arg("--quiet");
+                }
+                listening(&mut command)?
+            }
+        };
+        let connect = self.connect;
+        Ok(Peer {
+            half,
+            connect: Box::new(move || {
+                let link: Box<dyn Link> = Box::new(
+                    connect(&address)
+                        .with_context(|| format!("connect to {address}"))?,
+                );
+                Ok(link)
+            }),
+        })
+    }
+}
+
+impl Socket {
+    fn command(&self, program: &Program, start: Start<'_>) -> Result<Command> {
+        Ok(match program {
+            Program::Rust => lesson(self.name, Language::Rust, "server")?,
+            Program::Node => lesson(self.name, Language::Node, "server")?,
+            Program::Other(path) => Command::new(path),
+            Program::Floor => match self.floors {
+                Some([one, many]) => {
+                    floor(if start.many { many } else { one })?
+                }
+                None => bail!("{} has no floor", self.name),
+            },
+            Program::Nginx => bail!("nginx has a start of its own"),
+        })
+    }
+}

@@ -1,0 +1,159 @@
+//! The bench as people run it, only shorter. A debug build measures debug
+//! builds, so these are quick, and their figures mean nothing.
+#![cfg(target_os = "linux")]
+// In a test a panic is the report; the helpers here are no tests themselves.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Output};
+
+const BENCH: &str = env!("CARGO_BIN_EXE_bench");
+
+fn bench(arguments: &[&str]) -> Output {
+    Command::new(BENCH).args(arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// A program that speaks the echo protocol: a floor in other clothes.
+fn program(folder: &Path, kind: &str) -> String {
+    let file = folder.join(format!("my-{kind}"));
+    let script = format!("#!/bin/sh\nexec '{BENCH}' floor {kind} \"$1\"\n");
+    fs::write(&file, script).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+    file.display().to_string()
+}
+
+#[test]
+fn a_short_run_writes_its_table_its_json_its_page_and_its_markdown() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    let (json, html, results) = (file("json"), file("html"), file("md"));
+    let output = bench(&[
+        "--quick",
+        "--rounds",
+        "2",
+        "--only",
+        "tcp-echo",
+        "--measure",
+        "round-trip,many,start",
+        "--with",
+        &program(folder.path(), "tcp"),
+        "--json",
+        &json,
+        "--html",
+        &html,
+        "--results",
+        &results,
+    ]);
+    let screen = text(&output.stdout);
+    assert!(output.status.success(), "{screen}{}", text(&output.stderr));
+    assert!(screen.contains("Round trips on one core"), "{screen}");
+    assert!(screen.contains("my-tcp"), "{screen}");
+    for line in screen.lines() {
+        assert!(line.chars().count() <= 100, "{line}");
+    }
+
+    let json = fs::read_to_string(json).unwrap();
+    let report: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let samples = report["samples"].as_array().unwrap();
+    let rust: Vec<_> = samples
+        .iter()
+        .filter(|one| one["program"] == "Rust" && one["size"] == 1024)
+        .filter(|one| one["placement"] == "one")
+        .collect();
+    assert_eq!(rust.len(), 2, "one for each round");
+    assert!(rust[0]["median"].as_f64().unwrap() > 0.0);
+    assert!(rust[0]["server_cpu"].as_f64().unwrap() > 0.0);
+    let all: u64 = rust[0]["histogram"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|bar| bar[1].as_u64().unwrap())
+        .sum();
+    assert_eq!(rust[0]["messages"].as_u64(), Some(all));
+
+    let page = fs::read_to_string(html).unwrap();
+    assert!(page.contains("<svg") && page.contains("</html>"));
+    let results = fs::read_to_string(results).unwrap();
+    assert!(results.contains("## Round trips on one core"));
+}
+
+#[test]
+fn what_was_measured_before_can_be_shown_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let json = folder.path().join("json").display().to_string();
+    let first = bench(&[
+        "--quick",
+        "--only",
+        "tcp-echo",
+        "--measure",
+        "start",
+        "--json",
+        &json,
+    ]);
+    let again = bench(&["--from", &json]);
+    assert!(again.status.success());
+    assert_eq!(text(&again.stdout), text(&first.stdout));
+}
+
+#[test]
+fn a_program_that_spoils_a_byte_fails_the_run_and_stands_in_the_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = bench(&[
+        "--quick",
+        "--rounds",
+        "1",
+        "--only",
+        "tcp-echo",
+        "--measure",
+        "round-trip",
+        "--with",
+        &program(folder.path(), "wrong"),
+    ]);
+    let screen = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{screen}");
+    assert!(screen.contains("my-wrong !  FAILED"), "{screen}");
+    assert!(screen.contains("wrong byte"), "{screen}");
+    // The others are measured all the same.
+    assert!(screen.contains("Rust   "), "{screen}");
+}
+
+#[test]
+fn a_program_that_does_not_start_is_a_failed_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = bench(&[
+        "--quick",
+        "--only",
+        "tcp-echo",
+        "--measure",
+        "start",
+        "--with",
+        &program(folder.path(), "nonsense"),
+    ]);
+    let screen = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{screen}");
+    assert!(screen.contains("listening on"), "{screen}");
+}
+
+#[test]
+fn mistakes_on_the_command_line_are_told() {
+    for (arguments, said) in [
+        (&["--only", "nonsense"][..], "see --list"),
+        (&["--with", "udp=/bin/true"], "udp is not measured here"),
+        (&["--with", "/no/such/file"], "/no/such/file"),
+        (&["--measure", "nonsense"], "nonsense"),
+        (&["--from", "/no/such/file"], "read /no/such/file"),
+    ] {
+        let output = bench(arguments);
+        let stderr = text(&output.stderr);
+        assert!(!output.status.success(), "{arguments:?}");
+        assert!(stderr.contains(said), "{arguments:?}: {stderr}");
+    }
+    let list = text(&bench(&["--list"]).stdout);
+    assert!(list.contains("tcp-echo") && list.contains("floor, Rust, Node"));
+}
