@@ -2,6 +2,7 @@
 
 use std::io;
 
+use memchr::memchr;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::task;
 
@@ -49,7 +50,7 @@ impl Lines {
     /// Takes the next bytes, and has each line shown that they complete.
     pub fn feed(&mut self, bytes: &[u8], mut show: impl FnMut(Text<'_>)) {
         let mut rest = bytes;
-        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+        while let Some(end) = memchr(b'\n', rest) {
             self.push(&rest[..end]);
             if self.is_returned {
                 self.length -= 1;
@@ -71,7 +72,7 @@ impl Lines {
 
     fn push(&mut self, bytes: &[u8]) {
         let room = log::ENOUGH - self.kept.len();
-        self.kept.extend(bytes.iter().take(room));
+        self.kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
         self.length += bytes.len();
         if let Some(last) = bytes.last() {
             self.is_returned = *last == b'\r';

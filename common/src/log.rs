@@ -54,9 +54,12 @@ pub fn line(text: impl Display) {
 /// Prints the line that others wait for, like `listening on ...`, also when
 /// `--quiet` was given.
 pub fn ready(text: impl Display) {
+    // Put together first: stdout looks for a line's end in every piece that
+    // it is given.
+    let line = format!("{text}\n");
     // `println!` would panic once nobody reads any more (`server | head -1`).
     // This program ends quietly then, as Unix filters do.
-    if writeln!(std::io::stdout().lock(), "{text}").is_err() {
+    if std::io::stdout().lock().write_all(line.as_bytes()).is_err() {
         shutdown::request();
     }
 }
@@ -194,16 +197,24 @@ pub(crate) fn beginning(bytes: &[u8], length: usize) -> Text<'_> {
 
 impl Display for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let chunks = [self.first.as_bytes(), self.rest];
+        // Of a long text, no more is looked at than is shown.
+        let rest = &self.rest[..self.rest.len().min(ENOUGH)];
+        let chunks = [self.first.as_bytes(), rest];
         let mut left = SHOWN;
         for chunk in chunks.iter().flat_map(|bytes| bytes.utf8_chunks()) {
-            let wrong = (!chunk.invalid().is_empty()).then_some('\u{FFFD}');
-            for character in chunk.valid().chars().chain(wrong) {
-                if left == 0 {
-                    return write!(f, "… ({} bytes)", self.length);
-                }
+            let text = chunk.valid();
+            let (text, is_cut) = match text.char_indices().nth(left) {
+                Some((end, _)) => (&text[..end], true),
+                None => (text, false),
+            };
+            write_escaped(text, f)?;
+            left -= text.chars().count();
+            if is_cut || (left == 0 && !chunk.invalid().is_empty()) {
+                return write!(f, "… ({} bytes)", self.length);
+            }
+            if !chunk.invalid().is_empty() {
+                f.write_char('\u{FFFD}')?;
                 left -= 1;
-                escape(character, f)?;
             }
         }
         Ok(())
@@ -216,9 +227,7 @@ pub struct Escaped<'a>(pub &'a str);
 
 impl Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0
-            .chars()
-            .try_for_each(|character| escape(character, f))
+        write_escaped(self.0, f)
     }
 }
 
@@ -236,13 +245,20 @@ pub fn drives_terminal(character: char) -> bool {
     ) || character.is_control()
 }
 
-/// Writes one character so that it cannot drive the reader's terminal.
-fn escape(character: char, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    if drives_terminal(character) {
-        write!(f, "{}", character.escape_default())
-    } else {
-        f.write_char(character)
+/// Writes text so that it cannot drive the reader's terminal.
+fn write_escaped(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    // Whole runs at a time: most text has nothing in it to escape.
+    let mut rest = text;
+    while let Some(at) = rest.find(drives_terminal) {
+        let (run, from) = rest.split_at(at);
+        let mut characters = from.chars();
+        f.write_str(run)?;
+        if let Some(character) = characters.next() {
+            write!(f, "{}", character.escape_default())?;
+        }
+        rest = characters.as_str();
     }
+    f.write_str(rest)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 //!
 //! Try this: `seq 3 | cargo run -p stdio-ipc --bin child`.
 
-use std::io::{self, BufRead};
+use std::io::{self, Read};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -36,17 +36,16 @@ pub fn main() -> common::Result<ExitCode> {
     // 1. Read what comes, until the parent closes its end. One read is not
     //    one line: it may hold half of one, or three.
     let mut stdin = io::stdin().lock();
+    let mut buffer = vec![0; 64 * 1024]; // as much as a pipe holds
     let mut lines = Lines::default();
     loop {
-        let bytes = stdin.fill_buf().context("read stdin")?;
-        let length = bytes.len();
+        let length = stdin.read(&mut buffer).context("read stdin")?;
         if length == 0 {
             break;
         }
         // While the parent does not read, this waits, and nothing more is
         // taken from stdin: neither side has to keep what is on its way.
-        lines.feed(bytes, answer);
-        stdin.consume(length);
+        lines.feed(&buffer[..length], answer);
     }
 
     // 3. The end: also when the parent was killed, so no child is left
@@ -56,9 +55,11 @@ pub fn main() -> common::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// 2. Answers one line. Each line that is printed leaves at once; in a
-///    program that collects its output, the parent would wait for it.
+/// 2. Answers one line, with two lines in one write: that wakes the parent
+///    once. They leave at once; in a program that collects its output, the
+///    parent would wait for them.
 fn answer(line: log::Text<'_>) {
-    log::line(format_args!("Received from parent: {line}"));
-    log::line("Hello from child");
+    log::line(format_args!(
+        "Received from parent: {line}\nHello from child"
+    ));
 }

@@ -101,7 +101,7 @@ async fn echo(
 }
 
 /// TCP carries bytes, not messages: one read may hold half a "hello", or
-/// three. None means that the client has finished.
+/// three. No byte at all means that the client has finished.
 async fn receive(socket: &mut TcpStream) -> io::Result<Vec<u8>> {
     // Wait first, take a buffer then. Held while waiting, 32 KiB for each
     // of 10,000 quiet clients would be 320 MB.
