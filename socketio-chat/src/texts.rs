@@ -35,7 +35,7 @@ impl Texts {
     /// `message`, or "hello" where only its number is given; or else what is
     /// typed.
     pub fn new(Choice { message, pace }: Choice) -> Self {
-        if message.is_some() || pace.is_counted() {
+        if message.is_some() || pace.count().is_some() {
             let message = message.unwrap_or_else(|| "hello".to_owned());
             return Self(Some(Source::Paced(message, pace.start())));
         }
