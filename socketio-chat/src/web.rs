@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The sites whose pages may use this server, other than its own.
 #[derive(clap::Args, Clone, Debug, Default)]
 pub struct Origins {
-    /// A site whose pages may use this server, like https://example.org;
+    /// A site whose pages may use this server, like `https://example.org`;
     /// may be given several times
     #[arg(long = "origin", value_name = "URL")]
     named: Vec<String>,
