@@ -15,7 +15,8 @@ const EVERYWHERE = {
  *
  * `spec` has an entry per argument: `{ value, default, help, parse }`; one
  * without `value` is a switch, one with `positional: true` goes without its
- * name, one with `rest: true` is a list of all that follows `--`. Answers an
+ * name, one with `multiple: true` may be repeated and is a list, one with
+ * `rest: true` is a list of all that follows `--`. Answers an
  * object with the parsed values.
  */
 export function args(about, spec) {
@@ -32,7 +33,10 @@ export function args(about, spec) {
       args: words.slice(0, end),
       allowPositionals: positional.length > 0,
       options: Object.fromEntries(named.map(name =>
-        [name, { type: all[name].value ? 'string' : 'boolean' }])),
+        [name, {
+          type: all[name].value ? 'string' : 'boolean',
+          multiple: all[name].multiple ?? false,
+        }])),
     })
     if (values.help) {
       console.log(help(about, all, positional, named, rest))
@@ -88,7 +92,7 @@ function usage(positional, rest) {
 function help(about, all, positional, named, rest) {
   const row = (name, { help, default: otherwise }) =>
     `  ${name.padEnd(18)} ${help}` +
-    (otherwise === undefined ? '' : ` [default: ${otherwise}]`)
+    (otherwise?.length > 0 ? ` [default: ${otherwise}]` : '')
   const unnamed = [...positional, ...rest ? [rest] : []]
   return [about, '', usage(positional, rest), '',
     ...unnamed.length ? ['Arguments:'] : [],

@@ -27,7 +27,10 @@ pub enum Shape {
     /// its stdin.
     Chat,
     /// `server` at `HOST:PORT` and `client` at a URL.
-    Http,
+    Http {
+        /// What the URL has after `http://HOST:PORT`.
+        path: &'static str,
+    },
     /// `server` and `client`, at a path.
     Pipe,
     /// `parent` starts `child`.
@@ -108,7 +111,7 @@ pub static LESSONS: &[Lesson] = &[
     },
     Lesson {
         name: "http-echo",
-        shape: Shape::Http,
+        shape: Shape::Http { path: "/hello" },
         watch: "The client asks for /hello over HTTP; that is the answer.",
         exchange: ("statusCode: ", "answers"),
     },
@@ -161,6 +164,12 @@ pub static LESSONS: &[Lesson] = &[
         watch: "Each job is kept until a worker says that it is done.",
         exchange: ("done: ", "jobs"),
     },
+    Lesson {
+        name: "socketio-chat",
+        shape: Shape::Http { path: "" },
+        watch: "What one says, all hear: in a terminal, or in a browser.",
+        exchange: ("receive: ", "messages"),
+    },
 ];
 
 impl Lesson {
@@ -178,7 +187,7 @@ impl Lesson {
             Shape::Tcp
             | Shape::Udp
             | Shape::Chat
-            | Shape::Http
+            | Shape::Http { .. }
             | Shape::Pipe => ["server", "client"],
         }
     }
@@ -253,7 +262,7 @@ impl Lesson {
     /// half listens.
     pub fn free_address(&self, folder: &Path) -> Option<String> {
         match self.shape {
-            Shape::Tcp | Shape::Udp | Shape::Chat | Shape::Http => {
+            Shape::Tcp | Shape::Udp | Shape::Chat | Shape::Http { .. } => {
                 Some("127.0.0.1:0".to_owned())
             }
             Shape::Pipe if cfg!(windows) => Some(format!(
@@ -314,7 +323,7 @@ impl Lesson {
     /// ADDRESS`.
     pub fn target(&self, address: &str) -> String {
         match self.shape {
-            Shape::Http => format!("http://{address}/hello"),
+            Shape::Http { path } => format!("http://{address}{path}"),
             _ => address.to_owned(),
         }
     }

@@ -428,7 +428,7 @@ fn stuck_client(name: &str, language: Language) -> Result<()> {
 /// Bytes after which a server of this shape has a line to print.
 fn hello(shape: Shape) -> &'static [u8] {
     match shape {
-        Shape::Http => b"GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        Shape::Http { .. } => b"GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n",
         _ => b"hello",
     }
 }

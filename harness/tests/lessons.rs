@@ -61,6 +61,9 @@ mod redis_pubsub;
 #[path = "../../work-queue/tests/work_queue.rs"]
 mod work_queue;
 
+#[path = "../../socketio-chat/tests/socketio_chat.rs"]
+mod socketio_chat;
+
 fn main() -> anyhow::Result<()> {
     check::raise_descriptor_limit();
     // One line each, so that two lessons can be added at the same time.
@@ -85,6 +88,7 @@ fn main() -> anyhow::Result<()> {
         redis_pubsub::tests(),
         #[cfg(unix)]
         work_queue::tests(),
+        socketio_chat::tests(),
     ];
     check::run(tests.into_iter().flatten())
 }

@@ -1,0 +1,100 @@
+//! Chat client for a terminal: says what you type, shows what others say.
+//!
+//! Node twin: `node/client.js`. Other half: `server.rs`.
+//!
+//!     cargo run -p socketio-chat --bin client
+//!     cargo run -p socketio-chat --bin client -- --name Ada --room lobby
+//!
+//! Try this: stop the server while the client runs, and start it again.
+
+use anyhow::Result;
+use clap::Parser;
+use common::{log, shutdown};
+use socketio_chat::member::Member;
+use socketio_chat::session::{self, Heard, Session};
+use socketio_chat::show;
+use socketio_chat::texts::{self, Texts};
+
+/// Says what you type in a chat, and shows what the others say.
+#[derive(Parser)]
+struct Args {
+    /// Where the server listens
+    #[arg(default_value = "http://127.0.0.1:3000")]
+    url: String,
+
+    #[command(flatten)]
+    me: Member,
+
+    #[command(flatten)]
+    texts: texts::Choice,
+
+    #[command(flatten)]
+    quiet: log::Quiet,
+}
+
+const ADVICE: &str =
+    "start the server first: cargo run -p socketio-chat --bin server";
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> common::Result {
+    let args = Args::parse();
+    args.quiet.apply();
+    let stop = shutdown::token();
+    let (url, me) = (&args.url, &args.me);
+
+    // 1. Connect, and come in. The first time, it is an error when nobody is
+    //    there: then no server was started.
+    let Some(entered) = stop.run_until_cancelled(me.enter(url)).await else {
+        return Ok(());
+    };
+    let mut session =
+        entered.map_err(|error| session::advise(error, url, ADVICE))?;
+
+    // 2. Talk, until all is said or Ctrl-C.
+    let mut texts = Texts::new(args.texts);
+    while let Err(lost) = talk(&mut session, me, &mut texts).await {
+        // 4. The connection is lost, and with it what was on its way. Try to
+        //    come in again, unless we were about to leave.
+        log::line("disconnected: trying again");
+        if texts.ended() {
+            return Err(lost.context("something on its way was lost").into());
+        }
+        let again = stop.run_until_cancelled(me.enter_again(url)).await;
+        let Some(again) = again else { return Ok(()) };
+        session = again;
+    }
+
+    // 5. All is said and answered: leave.
+    session.leave().await;
+    log::line("disconnected.");
+    Ok(())
+}
+
+/// 3. Says and hears at once. An error means that the connection is lost.
+async fn talk(
+    session: &mut Session,
+    me: &Member,
+    texts: &mut Texts,
+) -> Result<()> {
+    // The server answers each text. That it has been sent says little: until
+    // the answer is here, the connection may still be lost.
+    let mut unanswered = 0;
+    while !texts.ended() || unanswered > 0 {
+        tokio::select! {
+            heard = session.next() => match heard? {
+                Heard::Event(event, data) => me.show(&event, &data),
+                Heard::Answer(answer) => {
+                    show::answer(&answer);
+                    unanswered -= 1;
+                }
+            },
+            text = texts.next(), if !texts.ended() => {
+                let Some(text) = text else { continue };
+                log::line(format_args!("send: {}", log::shown(&text)));
+                me.say(&text, session).await?;
+                unanswered += 1;
+            }
+        }
+    }
+    Ok(())
+}

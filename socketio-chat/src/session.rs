@@ -1,0 +1,267 @@
+//! The client's connection: Socket.IO over WebSocket.
+
+use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
+
+use anyhow::{Context, Error, Result, anyhow, bail, ensure};
+use futures_util::{SinkExt, StreamExt};
+use serde::Serialize;
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio::time::{self, Instant, timeout};
+use tokio_tungstenite::tungstenite::{self, Message, http::Uri};
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream, connect_async_with_config,
+};
+
+use crate::packet::{self, Packet};
+
+/// How long a server may take to let us in, or to say goodbye.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What the server has to say.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Heard {
+    /// An event's name, and the first thing that came with it.
+    Event(String, Value),
+    /// The answer to one of our events. They are answered in turn.
+    Answer(Value),
+}
+
+/// An open connection. When it is lost, so is what was on its way.
+#[derive(Debug)]
+pub struct Session {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    longest_silence: Duration,
+    heard: Instant,
+    sent: u64,
+}
+
+impl Session {
+    /// Connects to the server at `url`, `http://HOST:PORT`, and tells it who
+    /// we are.
+    ///
+    /// # Errors
+    /// When there is no such server, or it does not let us in.
+    pub async fn open(url: &str, auth: &Value) -> Result<Self> {
+        timeout(PATIENCE, Self::enter(&address(url)?, auth))
+            .await
+            .context("it does not answer")?
+    }
+
+    async fn enter(address: &str, auth: &Value) -> Result<Self> {
+        // true: small messages leave at once, without company.
+        let connecting = connect_async_with_config(address, None, true);
+        let (socket, _) = connecting.await?;
+        let mut session = Self {
+            socket,
+            longest_silence: PATIENCE,
+            heard: Instant::now(),
+            sent: 0,
+        };
+        let Packet::Open(heartbeat) = session.receive().await? else {
+            bail!("it does not open a session");
+        };
+        session.longest_silence = heartbeat.longest_silence();
+        session.send(packet::connect(auth)).await?;
+        loop {
+            match session.receive().await? {
+                Packet::Connected => return Ok(session),
+                Packet::Refused(why) => bail!("it refuses: {why}"),
+                Packet::Ping => session.send(packet::PONG.into()).await?,
+                _ => {} // an event cannot come first, and a noop may
+            }
+        }
+    }
+
+    /// Sends an event. The answer to it comes from [`Session::next`].
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub async fn emit(
+        &mut self,
+        event: &str,
+        data: impl Serialize,
+    ) -> Result<()> {
+        self.sent += 1;
+        let data = serde_json::to_value(data)?;
+        self.send(packet::event(self.sent, event, &data)).await
+    }
+
+    /// Waits for the next thing the server has to say, and answers its pings
+    /// meanwhile. May be dropped while it waits; nothing is lost.
+    ///
+    /// # Errors
+    /// When the connection is lost, or the server sends what is no Socket.IO.
+    pub async fn next(&mut self) -> Result<Heard> {
+        loop {
+            match self.receive().await? {
+                Packet::Event(name, mut data) => {
+                    let data = data.drain(..).next().unwrap_or_default();
+                    return Ok(Heard::Event(name, data));
+                }
+                Packet::Ack(_, mut data) => {
+                    let data = data.drain(..).next().unwrap_or_default();
+                    return Ok(Heard::Answer(data));
+                }
+                Packet::Ping => self.send(packet::PONG.into()).await?,
+                Packet::Close | Packet::Disconnected => {
+                    bail!("the server closed it")
+                }
+                Packet::Noop | Packet::Open(_) | Packet::Connected => {}
+                Packet::Refused(why) => bail!("the server refuses: {why}"),
+            }
+        }
+    }
+
+    /// Says goodbye, and waits until the server has heard it.
+    pub async fn leave(mut self) {
+        let goodbye = async {
+            self.send(packet::DISCONNECT.into()).await?;
+            self.socket.close(None).await?;
+            while let Some(Ok(_)) = self.socket.next().await {}
+            Ok::<_, anyhow::Error>(())
+        };
+        let _ = timeout(Duration::from_secs(1), goodbye).await;
+    }
+
+    async fn send(&mut self, text: String) -> Result<()> {
+        Ok(self.socket.send(Message::text(text)).await?)
+    }
+
+    async fn receive(&mut self) -> Result<Packet> {
+        loop {
+            // A server that was unplugged says nothing: no ping either.
+            let gone = time::sleep_until(self.heard + self.longest_silence);
+            let message = tokio::select! {
+                message = self.socket.next() => message,
+                () = gone => bail!("the server is silent"),
+            };
+            self.heard = Instant::now();
+            match message.context("the server closed it")?? {
+                Message::Text(text) => return packet::parse(&text),
+                Message::Close(_) => bail!("the server closed it"),
+                Message::Binary(_) => {
+                    bail!("binary data, which this client cannot take")
+                }
+                // WebSocket has pings of its own, answered by the library.
+                _ => {}
+            }
+        }
+    }
+}
+
+/// How long to wait before the next try: twice as long each time, but not
+/// over five seconds, and give or take a half.
+#[derive(Debug)]
+pub struct Pause(Duration);
+
+impl Default for Pause {
+    fn default() -> Self {
+        Self(Duration::from_secs(1))
+    }
+}
+
+impl Pause {
+    /// This pause; the next one is longer.
+    pub fn grow(&mut self) -> Duration {
+        // Good enough to tell one client from another.
+        let dice = RandomState::new().hash_one(()) % 1000;
+        let pause = self.0.mul_f64(0.5 + dice as f64 / 1000.0);
+        self.0 = (2 * self.0).min(Duration::from_secs(5));
+        pause
+    }
+}
+
+/// Why we could not connect at all, and what to do about it.
+pub fn advise(error: Error, url: &str, advice: &str) -> Error {
+    match error.is::<tungstenite::Error>() {
+        true => anyhow!("connect to {url}: {error:#}; {advice}"),
+        false => error.context(format!("connect to {url}")),
+    }
+}
+
+/// Where the WebSocket is, for a server at `url`.
+fn address(url: &str) -> Result<String> {
+    let parsed: Uri = url.parse().context("this is no URL")?;
+    ensure!(
+        parsed.scheme_str() == Some("http"),
+        "the URL must begin with http://"
+    );
+    let host = parsed.authority().context("the URL has no host")?;
+    Ok(format!("ws://{host}/socket.io/?EIO=4&transport=websocket"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use tokio::net::TcpListener;
+    use tokio_tungstenite::accept_async;
+
+    use super::*;
+
+    const OPEN: &str = r#"0{"pingInterval":100,"pingTimeout":100}"#;
+
+    /// A session with a server that says this, and then nothing more.
+    async fn with(says: &'static [&'static str]) -> Result<Session> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let url = format!("http://{}", listener.local_addr()?);
+        tokio::spawn(async move {
+            let (socket, _) = listener.accept().await.unwrap();
+            let mut socket = accept_async(socket).await.unwrap();
+            for text in says {
+                let message = match *text {
+                    "binary" => Message::binary(vec![1, 2, 3]),
+                    text => Message::text(text),
+                };
+                socket.send(message).await.unwrap();
+            }
+            while let Some(Ok(_)) = socket.next().await {}
+        });
+        Session::open(&url, &json!({ "name": "Ada" })).await
+    }
+
+    async fn heard(says: &'static [&'static str]) -> String {
+        let mut session = with(says).await.unwrap();
+        session.next().await.unwrap_err().to_string()
+    }
+
+    #[tokio::test]
+    async fn a_server_that_falls_silent_is_given_up() {
+        assert_eq!(heard(&[OPEN, "40"]).await, "the server is silent");
+    }
+
+    #[tokio::test]
+    async fn pings_and_noops_are_between_two_events() {
+        let mut session =
+            with(&[OPEN, "2", "40", "6", "2", "42[\"a\",1,2]", "430[{}]"])
+                .await
+                .unwrap();
+        let event = Heard::Event("a".into(), json!(1));
+        assert_eq!(session.next().await.unwrap(), event);
+        let answer = Heard::Answer(json!({}));
+        assert_eq!(session.next().await.unwrap(), answer);
+    }
+
+    #[tokio::test]
+    async fn what_the_client_cannot_take_ends_the_session_in_words() {
+        let binary = "binary data, which this client cannot take";
+        assert_eq!(heard(&[OPEN, "40", "binary"]).await, binary);
+        assert_eq!(heard(&[OPEN, "40", "451-[\"x\"]"]).await, binary);
+        let closed = "the server closed it";
+        assert_eq!(heard(&[OPEN, "40", "1"]).await, closed);
+        assert_eq!(heard(&[OPEN, "40", "41"]).await, closed);
+    }
+
+    #[tokio::test]
+    async fn who_is_not_let_in_hears_why() {
+        let error = with(&[OPEN, "44{\"message\":\"too early\"}"])
+            .await
+            .unwrap_err();
+        assert_eq!(error.to_string(), "it refuses: too early");
+        assert!(with(&["42[\"a\"]"]).await.is_err());
+        for url in ["https://127.0.0.1", "127.0.0.1:1", "http://", "", "ö"] {
+            assert!(Session::open(url, &json!({})).await.is_err(), "{url}");
+        }
+    }
+}

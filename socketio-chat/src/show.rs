@@ -1,0 +1,63 @@
+//! What a client shows of what it hears.
+
+use anyhow::{Result, bail};
+use common::log;
+use serde_json::Value;
+
+/// Shows an event, if it is for people.
+pub fn event(event: &str, data: &Value) {
+    let text = |field: &str| log::shown(data[field].as_str().unwrap_or("?"));
+    let room = |before: &str| match &data["room"] {
+        Value::String(room) => format!("{before}{}", log::shown(room)),
+        _ => String::new(),
+    };
+    let name = text("name");
+    match event {
+        "greeting" => log::line(format_args!("greeting: {}", text("text"))),
+        "chat message" | "message" => {
+            let (room, text) = (room(" in "), text("text"));
+            log::line(format_args!("receive: {name}{room}: {text}"));
+        }
+        "joined" | "left" => {
+            log::line(format_args!("* {name} {event}{}", room(" ")));
+        }
+        "notification" => {
+            let time = data["time"].as_u64().unwrap_or_default();
+            log::line(format_args!("notification: {}", clock(time)));
+        }
+        _ => {}
+    }
+}
+
+/// Shows what became of something that was said.
+pub fn answer(answer: &Value) {
+    match answer["error"].as_str() {
+        Some(why) => log::line(format_args!("refused: {}", log::shown(why))),
+        None => log::line("acknowledged."),
+    }
+}
+
+/// Shows who is in the room.
+///
+/// # Errors
+/// When we are not let in.
+pub fn joined(room: &str, answer: &Value) -> Result<()> {
+    if let Some(why) = answer["error"].as_str() {
+        bail!("join the room: it refuses: {}", log::shown(why));
+    }
+    let here: Vec<&str> = answer["here"]
+        .as_array()
+        .map(|names| names.iter().filter_map(Value::as_str).collect())
+        .unwrap_or_default();
+    let here = here.join(", ");
+    let room = log::shown(room);
+    log::line(format_args!("in {room}: {}", log::shown(&here)));
+    Ok(())
+}
+
+/// A time of day, of milliseconds since 1970.
+fn clock(time: u64) -> String {
+    let seconds = time / 1000;
+    let (hours, minutes) = (seconds / 3600 % 24, seconds / 60 % 60);
+    format!("{hours:02}:{minutes:02}:{:02} UTC", seconds % 60)
+}

@@ -1,0 +1,79 @@
+//! What a client says: lines that are typed, or one text at a pace.
+
+use std::io;
+use std::thread;
+
+use common::pace::{Pace, Ticks};
+use common::shutdown;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// `--message`, and how often.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Choice {
+    /// Say this at a pace, and not what is typed
+    #[arg(long, value_name = "TEXT")]
+    message: Option<String>,
+
+    #[command(flatten)]
+    pace: Pace,
+}
+
+/// What is still to be said.
+#[derive(Debug)]
+pub struct Texts(Option<Source>);
+
+#[derive(Debug)]
+enum Source {
+    /// One text, over and over.
+    Paced(String, Ticks),
+    /// The lines of stdin.
+    Typed(mpsc::Receiver<String>, CancellationToken),
+}
+
+impl Texts {
+    /// `message`, or "hello" where only its number is given; or else what is
+    /// typed.
+    pub fn new(Choice { message, pace }: Choice) -> Self {
+        if message.is_some() || pace.count().is_some() {
+            let message = message.unwrap_or_else(|| "hello".to_owned());
+            return Self(Some(Source::Paced(message, pace.start())));
+        }
+        let (sender, receiver) = mpsc::channel(1);
+        // A plain thread: tokio's stdin would keep the program from ending
+        // until somebody presses Enter.
+        thread::spawn(move || {
+            for line in io::stdin().lines().map_while(Result::ok) {
+                if sender.blocking_send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        Self(Some(Source::Typed(receiver, shutdown::token())))
+    }
+
+    /// Has everything been said?
+    pub fn ended(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Waits for the next one. `None` when that was all, or on Ctrl-C. May
+    /// be dropped while it waits; nothing is lost.
+    pub async fn next(&mut self) -> Option<String> {
+        let text = match self.0.as_mut()? {
+            Source::Paced(text, ticks) => {
+                ticks.next().await.then(|| text.clone())
+            }
+            Source::Typed(lines, stop) => loop {
+                match stop.run_until_cancelled(lines.recv()).await.flatten() {
+                    Some(line) if line.trim().is_empty() => {}
+                    line => break line,
+                }
+            },
+        };
+        if text.is_none() {
+            self.0 = None;
+        }
+        text
+    }
+}

@@ -1,0 +1,179 @@
+//! HTTP below Socket.IO: takes connections, and looks at where requests come
+//! from.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::{accept, log};
+use http_body_util::{Either, Full};
+use hyper::body::{Body, Bytes, Incoming};
+use hyper::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, HOST, HeaderMap, HeaderValue, ORIGIN, VARY,
+};
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::page;
+
+/// How long a client may take to say what it wants.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The sites whose pages may use this server, other than its own.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub struct Origins {
+    /// A site whose pages may use this server, like `https://example.org`;
+    /// may be given several times
+    #[arg(long = "origin", value_name = "URL")]
+    named: Vec<String>,
+}
+
+impl Origins {
+    fn names(&self, origin: &HeaderValue) -> bool {
+        self.named
+            .iter()
+            .any(|named| named.trim_end_matches('/').as_bytes() == origin)
+    }
+
+    /// May a page of this origin talk to us?
+    ///
+    /// A browser asks nobody before it opens a WebSocket: without this, any
+    /// site that somebody visits could read along in their name. What is no
+    /// browser sends no Origin, and could send any.
+    fn admits(&self, headers: &HeaderMap) -> bool {
+        let Some(origin) = headers.get(ORIGIN) else {
+            return true;
+        };
+        let own = origin.to_str().ok().and_then(|origin| {
+            let (_, host) = origin.split_once("://")?;
+            Some(headers.get(HOST)? == host)
+        });
+        own == Some(true) || self.names(origin)
+    }
+
+    /// Lets pages of a named site read the answer: CORS.
+    fn allow(&self, origin: Option<HeaderValue>, headers: &mut HeaderMap) {
+        if let Some(origin) = origin.filter(|origin| self.names(origin)) {
+            headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+            headers.append(VARY, HeaderValue::from_static("Origin"));
+        }
+    }
+}
+
+/// Serves `service` on every connection until `stop`. Returns the connections
+/// that are still being answered.
+pub async fn serve<S, B>(
+    listener: TcpListener,
+    service: S,
+    origins: Origins,
+    stop: &CancellationToken,
+) -> TaskTracker
+where
+    S: Service<Request<Incoming>, Response = Response<B>>,
+    S: Clone + Send + 'static,
+    S::Future: Send,
+    S::Error: std::error::Error + Send + Sync + 'static,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: std::error::Error + Send + Sync + 'static,
+{
+    let origins = Arc::new(origins);
+    let connections = TaskTracker::new();
+    while let Some(next) = stop.run_until_cancelled(listener.accept()).await {
+        match next {
+            Ok((socket, _)) => {
+                let origins = Arc::clone(&origins);
+                let (service, stop) = (service.clone(), stop.clone());
+                connections.spawn(connection(socket, service, origins, stop));
+            }
+            Err(error) => accept::failed(error).await,
+        }
+    }
+    connections
+}
+
+/// An error ends this connection, and no other.
+async fn connection<S, B>(
+    socket: TcpStream,
+    service: S,
+    origins: Arc<Origins>,
+    stop: CancellationToken,
+) where
+    S: Service<Request<Incoming>, Response = Response<B>>,
+    S: Clone + Send + 'static,
+    S::Future: Send,
+    S::Error: std::error::Error + Send + Sync + 'static,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: std::error::Error + Send + Sync + 'static,
+{
+    // Small answers leave at once instead of waiting for company.
+    if let Err(error) = socket.set_nodelay(true) {
+        return log::error(format_args!("socket: {error}"));
+    }
+    let guarded = service_fn(move |request: Request<Incoming>| {
+        let origins = Arc::clone(&origins);
+        let service = service.clone();
+        async move { guard(request, service, &origins).await }
+    });
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(PATIENCE)
+        .serve_connection(TokioIo::new(socket), guarded)
+        .with_upgrades();
+    let mut served = pin!(served);
+    let result = tokio::select! {
+        result = served.as_mut() => result,
+        () = stop.cancelled() => {
+            served.as_mut().graceful_shutdown();
+            served.await
+        }
+    };
+    // That a client is gone, or was silent too long, is nobody's error.
+    if let Err(error) = result
+        && error.is_parse()
+    {
+        log::error(format_args!("socket: {error}"));
+    }
+}
+
+async fn guard<S, B>(
+    request: Request<Incoming>,
+    service: S,
+    origins: &Origins,
+) -> Result<Response<Either<B, Full<Bytes>>>, S::Error>
+where
+    S: Service<Request<Incoming>, Response = Response<B>>,
+{
+    if !origins.admits(request.headers()) {
+        let why = "pages of other sites may not use this server\n";
+        return Ok(page::plain(StatusCode::FORBIDDEN, why).map(Either::Right));
+    }
+    let origin = request.headers().get(ORIGIN).cloned();
+    let mut response = if request.method() == Method::OPTIONS {
+        permission().map(Either::Right)
+    } else {
+        service.call(request).await?.map(Either::Left)
+    };
+    origins.allow(origin, response.headers_mut());
+    Ok(response)
+}
+
+/// What a browser asks for before it sends a request to another site.
+fn permission() -> Response<Full<Bytes>> {
+    let mut response = page::plain(StatusCode::NO_CONTENT, "");
+    let headers = response.headers_mut();
+    headers.insert(
+        ACCESS_CONTROL_ALLOW_METHODS,
+        HeaderValue::from_static("GET, POST"),
+    );
+    headers.insert(
+        ACCESS_CONTROL_ALLOW_HEADERS,
+        HeaderValue::from_static("content-type"),
+    );
+    response
+}

@@ -1,0 +1,526 @@
+//! What socketio-chat promises.
+
+use std::io::{Read, Write};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use harness::{Exit, Half, Language, Signal, root};
+
+use crate::check::{Need, Test, both};
+use crate::server::{Server, lesson};
+
+const NAME: &str = "socketio-chat";
+/// What Node's real client needs, whatever the server is written in.
+const PACKAGES: Need = Need::Packages(NAME);
+
+const CHROMIUM: Need = Need::Program("chromium", "--version");
+
+pub fn tests() -> Vec<Test> {
+    let plain = |promise: &str, run: fn(Language) -> Result<()>| {
+        both(promise, run).map(|test| test.of(NAME).needs(PACKAGES))
+    };
+    let mut tests = Vec::new();
+    for transport in ["websocket", "polling", "upgrade"] {
+        for (promise, scenario) in [
+            ("each_event_reaches_whom_it_is_for", "events"),
+            ("what_is_wrong_is_refused_in_words", "refusals"),
+            ("500_in_a_row_keep_their_order", "order"),
+            ("the_limits_are_those_of_every_transport", "limits"),
+        ] {
+            let promise = format!("{promise}::by_{transport}");
+            let both = both(&promise, move |language| {
+                real(language, scenario, transport)
+            });
+            tests.extend(both.map(|test| test.of(NAME).needs(PACKAGES)));
+        }
+    }
+    let own = [
+        plain("the_time_is_told_now_and_then", the_time),
+        plain("a_thousand_clients_at_once_are_served", thousand),
+        plain("a_client_that_never_reads_costs_little", never_reads),
+        plain("pages_of_other_sites_may_not_connect", origins),
+        plain("a_named_site_may_connect_and_read", named_origin),
+        plain("the_page_comes_with_all_it_needs", page),
+        plain("ctrl_c_ends_a_server_that_has_clients", ctrl_c),
+        plain("hostile_bytes_end_no_server", hostile),
+        plain("a_client_comes_back_to_its_room", comes_back),
+        plain("a_client_says_what_is_typed", typed),
+        plain("a_client_shows_the_time_if_asked", client_time),
+        plain("a_client_without_a_server_says_what_to_start", no_server),
+        plain("a_client_that_is_refused_says_why", refused),
+        plain("ctrl_c_ends_a_client", ctrl_c_client),
+        plain("the_page_is_a_chat_in_a_real_browser", browser)
+            .map(|test| test.needs(CHROMIUM)),
+    ];
+    tests.extend(own.into_iter().flatten());
+    #[cfg(unix)]
+    tests.extend(several::tests());
+    tests
+}
+
+/// Node's real client plays a scenario of `real.js`.
+fn play(url: &str, scenario: &str, transport: &str) -> Result<Half> {
+    let script = root().join(NAME).join("tests/real.js");
+    let mut node = Command::new("node");
+    node.arg(script).args([scenario, url, transport]);
+    Half::start(&mut node)
+}
+
+fn real(language: Language, scenario: &str, transport: &str) -> Result<()> {
+    let server = Server::start_with(NAME, language, &["--every", "60000"])?;
+    real_with(&server, scenario, transport)?;
+    ensure!(
+        server.half.stderr().is_empty(),
+        "{:?}",
+        server.half.stderr()
+    );
+    Ok(())
+}
+
+fn real_with(server: &Server, scenario: &str, transport: &str) -> Result<()> {
+    let url = format!("http://{}", server.address);
+    let mut client = play(&url, scenario, transport)?;
+    let exit = client.wait()?;
+    ensure!(exit == Exit::Code(0), "{}", client.stderr().join("\n"));
+    Ok(())
+}
+
+fn the_time(language: Language) -> Result<()> {
+    let server = Server::start_with(NAME, language, &["--every", "100"])?;
+    real_with(&server, "notifications", "websocket")
+}
+
+fn thousand(language: Language) -> Result<()> {
+    let server = Server::start_with(NAME, language, &["--quiet"])?;
+    real_with(&server, "thousand", "websocket")
+}
+
+fn never_reads(language: Language) -> Result<()> {
+    let server = Server::start_with(NAME, language, &["--quiet"])?;
+    real_with(&server, "silent", "websocket")?;
+    // 20 MB were said to a client that reads nothing. Node keeps it all,
+    // until the client is found to be gone.
+    if let Some(peak) = server.half.peak_memory()
+        && language == Language::Rust
+    {
+        ensure!(peak < 60_000_000, "{peak} bytes");
+    }
+    server.lives()
+}
+
+/// The answer to one request, head and body.
+fn http(server: &Server, request: &str) -> Result<String> {
+    let mut peer = server.connect()?;
+    let (line, headers) = request.split_once('\n').unwrap_or((request, ""));
+    let mut head = format!("{line} HTTP/1.1\r\nConnection: close\r\n");
+    if !headers.contains("Host:") {
+        head += &format!("Host: {}\r\n", server.address);
+    }
+    for header in headers.lines() {
+        head += &format!("{}\r\n", header.trim());
+    }
+    peer.write_all(format!("{head}\r\n").as_bytes())?;
+    let mut answer = Vec::new();
+    peer.read_to_end(&mut answer)?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+const OPEN: &str = "GET /socket.io/?EIO=4&transport=polling";
+const UPGRADE: &str = "GET /socket.io/?EIO=4&transport=websocket\n\
+    Upgrade: websocket\nSec-WebSocket-Version: 13\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
+
+fn origins(language: Language) -> Result<()> {
+    let server = Server::start(NAME, language)?;
+    let own = format!("http://{}", server.address);
+    for (origin, welcome) in [
+        (own.as_str(), true),
+        ("http://evil.example", false),
+        ("http://127.0.0.1:1", false),
+        ("null", false),
+        ("", false),
+    ] {
+        let answer = http(&server, &format!("{OPEN}\nOrigin: {origin}"))?;
+        let taken = answer.starts_with("HTTP/1.1 200 ");
+        ensure!(taken == welcome, "{origin}: {answer}");
+        let lower = answer.to_lowercase();
+        ensure!(!lower.contains("access-control"), "{answer}");
+        if !welcome {
+            let upgrade = format!("{UPGRADE}\nOrigin: {origin}");
+            let upgrade = upgrade.replace("Connection: close", "");
+            let answer = http(&server, &upgrade)?;
+            ensure!(!answer.starts_with("HTTP/1.1 101"), "{answer}");
+        }
+    }
+    // No browser at all.
+    let answer = http(&server, OPEN)?;
+    ensure!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    Ok(())
+}
+
+fn named_origin(language: Language) -> Result<()> {
+    let site = "https://chat.example";
+    let named = ["--origin", "http://a.example", "--origin", site];
+    let server = Server::start_with(NAME, language, &named)?;
+    let answer = http(&server, &format!("{OPEN}\nOrigin: {site}"))?;
+    let lower = answer.to_lowercase();
+    ensure!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    let allowed = format!("access-control-allow-origin: {site}\r\n");
+    ensure!(lower.contains(&allowed), "{answer}");
+    let question = format!(
+        "{}\nOrigin: {site}\nAccess-Control-Request-Method: POST",
+        OPEN.replace("GET", "OPTIONS")
+    );
+    let answer = http(&server, &question)?;
+    ensure!(answer.starts_with("HTTP/1.1 204 "), "{answer}");
+    ensure!(answer.to_lowercase().contains(&allowed), "{answer}");
+    let answer = http(&server, &format!("{OPEN}\nOrigin: {site}.evil"))?;
+    ensure!(!answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    Ok(())
+}
+
+fn page(language: Language) -> Result<()> {
+    let server = Server::start(NAME, language)?;
+    let answer = http(&server, "GET /")?;
+    ensure!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    for header in [
+        "content-type: text/html; charset=utf-8",
+        "content-security-policy: default-src 'none'; script-src 'self'; ",
+        "x-content-type-options: nosniff",
+    ] {
+        ensure!(answer.to_lowercase().contains(header), "{header}: {answer}");
+    }
+    // Whatever the page names is there, and nothing of another site.
+    let named: Vec<&str> = ["href=\"", "src=\""]
+        .iter()
+        .flat_map(|name| answer.split(name).skip(1))
+        .filter_map(|rest| rest.split('"').next())
+        .collect();
+    ensure!(named.len() == 4, "{named:?}");
+    for path in named {
+        ensure!(path.starts_with('/'), "{path}");
+        let answer = http(&server, &format!("GET {path}"))?;
+        ensure!(answer.starts_with("HTTP/1.1 200 "), "{path}: {answer}");
+    }
+    for (request, status) in [
+        ("GET /chat.js?v=2", "200"),
+        ("HEAD /", "200"),
+        ("GET /no-such-page", "404"),
+        ("GET /../Cargo.toml", "404"),
+        ("POST /", "405"),
+    ] {
+        let answer = http(&server, request)?;
+        let start = format!("HTTP/1.1 {status} ");
+        ensure!(answer.starts_with(&start), "{request}: {answer}");
+    }
+    Ok(())
+}
+
+fn ctrl_c(language: Language) -> Result<()> {
+    let server = Server::start(NAME, language)?;
+    let url = format!("http://{}", server.address);
+    let mut clients = Vec::new();
+    for transport in ["websocket", "polling", "upgrade"] {
+        let client = play(&url, "stay", transport)?;
+        client.wait_for("in")?;
+        clients.push(client);
+    }
+    // One that has asked for nothing yet, and one that never finishes.
+    let _idle = server.connect()?;
+    let mut half = server.connect()?;
+    half.write_all(b"GET / HTTP/1.1\r\n")?;
+    let begun = std::time::Instant::now();
+    server.stop()?;
+    let took = begun.elapsed();
+    ensure!(took.as_millis() < 2000, "{took:?}");
+    for client in &mut clients {
+        ensure!(client.wait()? == Exit::Code(0), "{:?}", client.stderr());
+    }
+    Ok(())
+}
+
+fn hostile(language: Language) -> Result<()> {
+    let server = Server::start(NAME, language)?;
+    let mut peer = server.connect()?;
+    peer.write_all(&[0xFF; 100_000]).ok();
+    drop(peer);
+    for request in [
+        "GET /socket.io/",
+        "GET /socket.io/?EIO=9&transport=polling",
+        "GET /socket.io/?EIO=4&transport=pigeon",
+        "GET /socket.io/?EIO=4&transport=polling&sid=nobody",
+        "POST /socket.io/?EIO=4&transport=polling",
+        "GET /socket.io/?EIO=4&transport=websocket",
+    ] {
+        let answer = http(&server, request)?;
+        ensure!(answer.starts_with("HTTP/1.1 4"), "{request}: {answer}");
+    }
+    // A WebSocket, and then what is none: a frame that is not masked, one of
+    // 2^60 bytes, text that is no packet.
+    for bytes in [
+        b"\x81\x05hello".as_slice(),
+        b"\x81\xff\x10\x00\x00\x00\x00\x00\x00\x00abcd",
+        b"\x81\x85\x00\x00\x00\x0099999",
+        b"\x81\x84\x00\x00\x00\x00420[",
+        b"\x82\x84\x00\x00\x00\x00\xff\xff\xff\xff",
+    ] {
+        let mut peer = server.connect()?;
+        let upgrade = UPGRADE.replacen('\n', " HTTP/1.1\nHost: x\n", 1);
+        let upgrade = upgrade.replace('\n', "\r\n");
+        let head = format!("{upgrade}\r\nConnection: Upgrade\r\n\r\n");
+        peer.write_all(head.as_bytes())?;
+        let mut start = [0; 12];
+        peer.read_exact(&mut start)?;
+        ensure!(start == *b"HTTP/1.1 101", "{start:?}");
+        peer.write_all(bytes)?;
+        drop(peer);
+    }
+    server.lives()
+}
+
+fn comes_back(language: Language) -> Result<()> {
+    let mut server = Server::start(NAME, language)?;
+    let arguments = ["--name", "Ada", "--room", "lobby", "--every", "100"];
+    let count = ["--message", "again"];
+    let client =
+        server.client(language, &[arguments.as_slice(), &count].concat())?;
+    client.wait_for_lines(2, "acknowledged.")?;
+    ensure!(server.half.stop(Signal::Interrupt)? == Exit::Code(0));
+    client.wait_for("disconnected: trying again")?;
+    ensure!(client.stderr().is_empty(), "{:?}", client.stderr());
+
+    let mut command = lesson(NAME)?.half(language, "server")?;
+    let again = Half::start(command.arg(&server.address))?;
+    again.wait_for("* Ada joined lobby")?;
+    client.wait_for_lines(2, "in lobby: Ada")?;
+    let before = acknowledged(&client);
+    client.wait_for_lines(before + 2, "acknowledged.")?;
+    Ok(())
+}
+
+fn acknowledged(client: &Half) -> usize {
+    let lines = client.stdout();
+    lines.iter().filter(|line| *line == "acknowledged.").count()
+}
+
+fn typed(language: Language) -> Result<()> {
+    let server = Server::start(NAME, language)?;
+    let mut client = server.client(language, &["--name", "Ada"])?;
+    let long = "x".repeat(2001);
+    client
+        .take_stdin()?
+        .write_all(format!("one\n\n 你好\r\n{long}\nlast").as_bytes())?;
+    ensure!(client.wait()? == Exit::Code(0), "{:?}", client.stderr());
+    let lines = client.stdout();
+    let receives: Vec<&str> = lines
+        .iter()
+        .filter_map(|line| line.strip_prefix("receive: Ada: "))
+        .collect();
+    ensure!(receives == ["one", " 你好", "last"], "{lines:?}");
+    let why = "refused: a message has 1 to 2000 characters";
+    ensure!(lines.iter().any(|line| line == why), "{lines:?}");
+    ensure!(lines.last().is_some_and(|line| line == "disconnected."));
+    Ok(())
+}
+
+fn client_time(language: Language) -> Result<()> {
+    let server = Server::start_with(NAME, language, &["--every", "50"])?;
+    let client = server.client(language, &["--time"])?;
+    let time = client.wait_for("notification: ")?;
+    let shape: String = time
+        .chars()
+        .map(|c| if c.is_ascii_digit() { '0' } else { c })
+        .collect();
+    ensure!(shape == "00:00:00 UTC", "{time}");
+    Ok(())
+}
+
+fn no_server(language: Language) -> Result<()> {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0")?;
+    let url = format!("http://{}", nobody.local_addr()?);
+    drop(nobody);
+    let mut command = lesson(NAME)?.half(language, "client")?;
+    let mut client = Half::start(command.arg(&url))?;
+    ensure!(client.wait()? == Exit::Code(1));
+    let stderr = client.stderr();
+    ensure!(stderr.len() == 1, "{stderr:?}");
+    let start = format!("Error: connect to {url}: ");
+    ensure!(stderr[0].starts_with(&start), "{stderr:?}");
+    ensure!(
+        stderr[0].contains("; start the server first: "),
+        "{stderr:?}"
+    );
+    ensure!(client.stdout().is_empty(), "{:?}", client.stdout());
+    Ok(())
+}
+
+fn refused(language: Language) -> Result<()> {
+    let server = Server::start(NAME, language)?;
+    for (arguments, why) in [
+        (["--name", ""], "it refuses: a name has 1 to 24 characters"),
+        (
+            ["--room", ""],
+            "it refuses: a room's name has 1 to 24 characters",
+        ),
+    ] {
+        let mut client = server.client(language, &arguments)?;
+        ensure!(client.wait()? == Exit::Code(1), "{:?}", client.stdout());
+        let stderr = client.stderr();
+        ensure!(stderr.len() == 1, "{stderr:?}");
+        ensure!(stderr[0].ends_with(why), "{stderr:?}");
+    }
+    Ok(())
+}
+
+fn ctrl_c_client(language: Language) -> Result<()> {
+    let server = Server::start(NAME, language)?;
+    for arguments in [&["--message", "x"][..], &[]] {
+        let mut client = server.client(language, arguments)?;
+        client.wait_for("greeting: ")?;
+        let begun = std::time::Instant::now();
+        ensure!(client.stop(Signal::Interrupt)? == Exit::Code(0));
+        let took = begun.elapsed();
+        ensure!(took.as_millis() < 2000, "{took:?}");
+        let last = client.stdout().pop().context("no line")?;
+        ensure!(last == "disconnected.", "{last}");
+    }
+    Ok(())
+}
+
+fn browser(language: Language) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut server = Server::start_with(NAME, language, &["--every", "200"])?;
+    let mut node = Command::new("node");
+    node.arg(root().join(NAME).join("tests/browser.js"))
+        .arg(format!("http://{}/", server.address))
+        .arg(folder.path());
+    let mut node = Half::start(&mut node)?;
+    node.wait_for("restart")?;
+    ensure!(server.half.stop(Signal::Interrupt)? == Exit::Code(0));
+    let mut command = lesson(NAME)?.half(language, "server")?;
+    let again = Half::start(command.arg(&server.address))?;
+    again.wait_for("listening on ")?;
+    let exit = node.wait()?;
+    ensure!(exit == Exit::Code(0), "{}", node.stderr().join("\n"));
+    for picture in ["desktop.png", "phone.png"] {
+        let picture = std::fs::read(folder.path().join(picture))?;
+        ensure!(picture.starts_with(b"\x89PNG"), "this is no picture");
+    }
+    Ok(())
+}
+
+/// Several servers, with a real Redis between them.
+#[cfg(unix)]
+mod several {
+    use super::*;
+    use crate::redis::{REDIS, Redis};
+
+    pub fn tests() -> Vec<Test> {
+        [
+            both("a_room_spans_two_servers", room),
+            both("without_redis_each_server_goes_on", no_redis),
+            both("no_redis_at_the_start_is_said", none),
+            both("strange_news_from_redis_end_no_server", strange),
+        ]
+        .into_iter()
+        .flatten()
+        .map(|test| test.of(NAME).needs(PACKAGES).needs(REDIS))
+        .collect()
+    }
+
+    fn server(language: Language, redis: &Redis) -> Result<Server> {
+        Server::start_with(NAME, language, &["--redis", &redis.url()])
+    }
+
+    /// Somebody in the lobby who says what is typed.
+    fn person(server: &Server, name: &str) -> Result<Half> {
+        let arguments = ["--name", name, "--room", "lobby"];
+        let person = server.client(Language::Rust, &arguments)?;
+        person.wait_for("in lobby: ")?;
+        Ok(person)
+    }
+
+    fn room(language: Language) -> Result<()> {
+        let redis = Redis::start(&[])?;
+        let (one, two) = (server(language, &redis)?, server(language, &redis)?);
+        let ada = person(&one, "Ada")?;
+        let bob = person(&two, "Bob")?;
+        ada.wait_for("* Bob joined lobby")?;
+        ensure!(bob.wait_for("in lobby: ")? == "Ada, Bob");
+        ada.take_stdin()?.write_all(b"hello\nagain\n")?;
+        for half in [&ada, &bob] {
+            half.wait_for("receive: Ada in lobby: again")?;
+        }
+        bob.wait_for("* Ada left")?;
+        let heard = bob.stdout();
+        let heard = heard.iter().filter(|line| line.starts_with("receive"));
+        ensure!(heard.count() == 2, "twice: {:?}", bob.stdout());
+        one.stop()?;
+        two.stop()?;
+        Ok(())
+    }
+
+    fn no_redis(language: Language) -> Result<()> {
+        let mut redis = Redis::start(&[])?;
+        let (one, two) = (server(language, &redis)?, server(language, &redis)?);
+        let (ada, bob) = (person(&one, "Ada")?, person(&one, "Bob")?);
+        let eve = person(&two, "Eve")?;
+        let mut keyboard = ada.take_stdin()?;
+        let mut say =
+            |text: &str| keyboard.write_all(format!("{text}\n").as_bytes());
+
+        redis.kill()?;
+        for server in [&one, &two] {
+            server.half.wait_for_error("redis: connection lost")?;
+        }
+        say("alone")?;
+        bob.wait_for("receive: Ada in lobby: alone")?;
+        ada.wait_for_lines(1, "acknowledged.")?;
+        // Somebody can also come, and sees who is on this server.
+        let carl = person(&one, "Carl")?;
+        ensure!(carl.wait_for("in lobby: ")? == "Ada, Bob, Carl");
+
+        redis.start_again()?;
+        for server in [&one, &two] {
+            server.half.wait_for_error("redis: connected again")?;
+        }
+        say("together")?;
+        eve.wait_for("receive: Ada in lobby: together")?;
+        let alone = "receive: Ada in lobby: alone";
+        ensure!(!eve.stdout().iter().any(|line| line == alone));
+        one.stop()?;
+        two.stop()?;
+        Ok(())
+    }
+
+    fn strange(language: Language) -> Result<()> {
+        let redis = Redis::start(&[])?;
+        let (one, two) = (server(language, &redis)?, server(language, &redis)?);
+        let mut channels = redis.cli(&["pubsub", "channels", "*"])?;
+        if language == Language::Node {
+            channels += "\nsocket.io#/#"; // heard through a pattern
+        }
+        ensure!(channels.lines().count() > 2, "{channels}");
+        for channel in channels.lines() {
+            for bytes in [b"x".as_slice(), b"", b"\xff\xff", b"{}", b"\x93"] {
+                redis.cli_with(&["publish", channel], bytes)?;
+            }
+        }
+        let (_ada, bob) = (person(&one, "Ada")?, person(&two, "Bob")?);
+        ensure!(bob.wait_for("in lobby: ")? == "Ada, Bob");
+        Ok(())
+    }
+
+    fn none(language: Language) -> Result<()> {
+        let mut redis = Redis::start(&[])?;
+        redis.kill()?;
+        let mut command = lesson(NAME)?.half(language, "server")?;
+        command.args(["127.0.0.1:0", "--redis", &redis.url()]);
+        let mut server = Half::start(&mut command)?;
+        ensure!(server.wait()? == Exit::Code(1));
+        let stderr = server.stderr();
+        ensure!(stderr.len() == 1, "{stderr:?}");
+        ensure!(stderr[0].starts_with("Error: connect to Redis at "));
+        Ok(())
+    }
+}
