@@ -1,3 +1,4 @@
-// A child that sends every message back: to measure the channel.
+// A child that sends every message back, and the socket that came with it: to
+// measure the channel.
 
-process.on('message', message => process.send(message))
+process.on('message', (message, handle) => process.send(message, handle))

@@ -1,7 +1,9 @@
 //! V8's format, held against what Node writes just now.
 
-use ::fork_ipc::Serialization;
+use std::io::Write;
+
 use ::fork_ipc::v8::{self, BigInt, Value, View};
+use ::fork_ipc::{Channel, Error, Options, Serialization};
 use anyhow::{Context, Result, ensure};
 
 use super::library::{ended, next, node, run};
@@ -13,6 +15,11 @@ pub fn tests() -> Vec<Test> {
             run(table())
         }),
         test("node_reads_what_is_written", || run(echoed())),
+        test(
+            "older_versions_and_unusual_bytes_are_read_as_node_reads_them",
+            || run(by_hand()),
+        ),
+        test("a_message_cut_short_is_one_error", || run(cut_short())),
         test("serde_types_go_to_node_and_back", || run(serde_types())),
         test("a_cycle_is_no_serde_value", || run(cycles())),
         test(
@@ -91,6 +98,23 @@ async fn table() -> Result<()> {
             "message {count}: {value:?}\n{written:02x?}\n{:02x?}",
             message.bytes()
         );
+        // What Node writes as version 15 has nothing that 13 had not.
+        for version in [13, 14] {
+            let mut older = written.clone();
+            older[1] = version;
+            // Written again, as NaN is not equal to itself.
+            let again = Value::read(&older)?.write()?;
+            ensure!(again == written, "{version}: {value:?}");
+        }
+        for version in [0, 12, 16, 255] {
+            let mut other = written.clone();
+            other[1] = version;
+            ensure!(Value::read(&other).is_err(), "{version}");
+        }
+        for end in 0..written.len() {
+            let cut = Value::read(&written[..end]);
+            ensure!(cut.is_err(), "{end} bytes of {value:?}: {cut:?}");
+        }
         count += 1;
     }
     ensure!(count > 150, "{count}");
@@ -109,6 +133,7 @@ async fn echoed() -> Result<()> {
     let number = Value::Number;
     for (value, shown) in [
         (Value::Null, "null"),
+        (Value::Undefined, "undefined"),
         (number(-0.0), "-0"),
         (
             BigInt::from(-(1_i128 << 100)).into_value(),
@@ -167,6 +192,85 @@ async fn echoed() -> Result<()> {
     }
     child.channel.disconnect().await?;
     ended(child).await
+}
+
+/// Bytes that version 15 never writes: Node and we read the same in them.
+async fn by_hand() -> Result<()> {
+    let script = "const { inspect } = require('util')
+        process.on('message', m => process.send(inspect(m)))";
+    let fork = node(script).serialization(Serialization::Advanced);
+    let mut child = fork.spawn()?;
+    for (bytes, shown, value) in [
+        (&b"\xFF\x0D_"[..], "undefined", Value::Undefined),
+        (b"\xFF\x0E_", "undefined", Value::Undefined),
+        (b"\xFF\x0F_", "undefined", Value::Undefined),
+        (b"\xFF\x0FZ\x10\x0a\0\0\0\0\0\0\0", "10n", {
+            BigInt::from(10_i128).into_value()
+        }),
+        // An unsigned number, and text in UTF-8, as others write them.
+        (b"\xFF\x0DU\x80\x01", "128", 128.into()),
+        (b"\xFF\x0DS\x03\xE4\xB8\xAD", "'中'", "中".into()),
+        (b"\xFF\x0E\"\x02h\xE9", "'hé'", "hé".into()),
+        // Text that is not at an even place, and text that padding put there.
+        (b"\xFF\x0Fc\x02\x2D\x4E", "'中'", "中".into()),
+        (b"\xFF\x0F\0c\x02\x2D\x4E", "'中'", "中".into()),
+        (b"\xFF\x0E\0\0\0I\x02", "1", 1.into()),
+        // What follows the value is left aside.
+        (b"\xFF\x0FTgarbage", "true", Value::Bool(true)),
+        (b"\xFF\x0D\\\0\x0A\x02hi", "<Buffer 68 69>", {
+            Value::View(View::Buffer, b"hi".to_vec())
+        }),
+    ] {
+        ensure!(Value::read(bytes)? == value, "{bytes:02x?}");
+        child.channel.sender().send_raw(bytes.to_vec()).await?;
+        let seen = next(&mut child.channel).await?;
+        ensure!(seen.to_string() == shown, "{bytes:02x?}: {seen}");
+    }
+    child.channel.disconnect().await?;
+    ended(child).await
+}
+
+/// Every beginning of a message, framed as if it were whole, and a good one
+/// after each.
+async fn cut_short() -> Result<()> {
+    let (ours, mut peer) = std::os::unix::net::UnixStream::pair()?;
+    let options = Options {
+        serialization: Serialization::Advanced,
+        ..Options::default()
+    };
+    let mut channel = Channel::new(ours.into(), options)?;
+    let whole = Value::from([
+        ("a", Value::from(vec!["é".into(), "中".into(), 1.5.into()])),
+        ("b", Value::View(View::Buffer, b"hi".to_vec())),
+        ("c", Value::Map(vec![(1.into(), Value::Date(0.0))])),
+    ]);
+    let whole_bytes = whole.write()?;
+    let frame = |bytes: &[u8]| {
+        let length = (bytes.len() as u32).to_be_bytes();
+        [&length[..], bytes].concat()
+    };
+    for end in 0..whole_bytes.len() {
+        peer.write_all(&frame(&whole_bytes[..end]))?;
+        peer.write_all(&frame(&whole_bytes))?;
+        match channel.recv().await.context("end")? {
+            // Its header is there. The rest is read when it is asked for.
+            Ok(message) => ensure!(end >= 2 && message.value().is_err()),
+            Err(Error::Malformed { .. }) => ensure!(end < 2, "{end}"),
+            Err(error) => return Err(error.into()),
+        }
+        ensure!(next(&mut channel).await?.value()? == whole);
+    }
+    // One byte at a time it is a message all the same; what is left of one
+    // at the end is none.
+    for byte in frame(&whole_bytes) {
+        peer.write_all(&[byte])?;
+        tokio::task::yield_now().await;
+    }
+    ensure!(next(&mut channel).await?.value()? == whole);
+    peer.write_all(&frame(&whole_bytes)[..9])?;
+    drop(peer);
+    ensure!(channel.recv().await.is_none());
+    Ok(())
 }
 
 trait IntoValue {

@@ -4,14 +4,17 @@ use std::fs;
 use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdUnixStream;
+use std::process::Command;
 use std::time::Duration;
 
 use ::fork_ipc::{Channel, Error, Handle, Options, Serialization};
 use anyhow::{Context, Result, bail, ensure};
+use harness::{Exit, Half};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket, UnixListener};
 
 use super::library::{ended, next, node, run};
+use super::recipes::program;
 use crate::check::{NODE, Need, Test, test};
 
 pub fn tests() -> Vec<Test> {
@@ -36,8 +39,12 @@ pub fn tests() -> Vec<Test> {
             run(unexpected())
         })
         .needs(Need::Proc),
-        test("10_000_sockets_leave_nothing_open", || run(ten_thousand()))
+        test("10_000_sockets_leave_nothing_open", ten_thousand)
             .needs(Need::Proc),
+        test(
+            "a_peer_that_never_answers_holds_up_nothing_at_the_end",
+            || run(never_answered()),
+        ),
         test("a_file_is_not_sent", || run(no_file())),
     ]
     .map(|test| test.needs(NODE))
@@ -372,40 +379,68 @@ async fn unexpected() -> Result<()> {
     Ok(())
 }
 
-/// The kind of socket that this test alone has open.
-fn open_descriptors() -> Result<usize> {
-    Ok(fs::read_dir("/proc/self/fd")?.count())
+/// Both ends are processes of their own, so the counts are exact: other tests
+/// open files in this one.
+fn ten_thousand() -> Result<()> {
+    let script = r#"
+        const { readdirSync } = require('fs'), net = require('net')
+        const { spawn } = require('child_process')
+        const child = spawn(process.argv[1],
+          { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+        const open = () => [process, child].map(
+          ({ pid }) => readdirSync(`/proc/${pid}/fd`).length)
+        let before, left = 10_000
+        const server = net.createServer().listen(0, '127.0.0.1', () =>
+          child.send('first'))
+        child.on('message', (m, handle) => {
+          if (m === 'first') before = open()
+          if (m === 'last') {
+            console.log(`before ${before}, after ${open()}`)
+            server.close()
+            return child.disconnect()
+          }
+          handle?.close(() => {})
+          if (m === 'socket' && !handle) throw 'lost'
+          if (left-- > 0) child.send('socket', server)
+          else child.send('last')
+        })"#;
+    let echo = program("echo")?;
+    let mut node = Command::new("node");
+    node.args(["-e", script]).arg(echo.get_program());
+    let mut half = Half::start(&mut node)?;
+    ensure!(half.wait()? == Exit::Code(0), "{:?}", half.stderr());
+    let lines = half.stdout();
+    let counts = lines[0].strip_prefix("before ").context("no counts")?;
+    let (before, after) = counts.split_once(", after ").context("counts")?;
+    ensure!(before == after, "{counts}");
+    Ok(())
 }
 
-async fn ten_thousand() -> Result<()> {
-    // In a process of its own: other tests open files in this one.
-    let script = r#"
-        const net = require('net')
-        let left = 0
-        process.on('message', (m, socket) => {
-          if (m === 'back') process.send('s', socket)
-          else process.send(require('fs').readdirSync('/proc/self/fd').length)
-        })
-        process.send(require('fs').readdirSync('/proc/self/fd').length)"#;
-    let mut child = node(script).spawn()?;
-    let theirs = next(&mut child.channel).await?.parse::<usize>()?;
-    let ours = open_descriptors()?;
-    let mut most = 0;
-    for _ in 0..10_000 {
-        let (one, other) = tokio::net::UnixStream::pair()?;
-        drop(other);
-        child.channel.sender().send_with("back", one).await?;
-        let message = next(&mut child.channel).await?;
-        ensure!(message.handle.is_some());
-        most = most.max(open_descriptors()?);
-    }
-    child.channel.send("count").await?;
-    let theirs_after = next(&mut child.channel).await?.parse::<usize>()?;
-    ensure!(theirs_after <= theirs + 10, "{theirs} {theirs_after}");
-    // Other tests run in this process.
-    ensure!(most < ours + 3000, "{ours} {most}");
-    child.channel.disconnect().await?;
-    ended(child).await
+async fn never_answered() -> Result<()> {
+    let (mut channel, mut peer) = raw_peer()?;
+    let sender = channel.sender();
+    let (one, mut other) = tokio::net::UnixStream::pair()?;
+    sender.send_with("socket", one).await?;
+    // What is behind it waits, and whoever sends more is held back.
+    let long = "x".repeat(1 << 16);
+    while sender.post(&long)? {}
+    let late = tokio::spawn({
+        let sender = sender.clone();
+        async move { sender.send("late").await }
+    });
+    let end = tokio::spawn(async move { sender.disconnect().await });
+    // The other direction goes on.
+    peer.write_all(b"1\n")?;
+    next(&mut channel).await?;
+    ensure!(!late.is_finished() && !end.is_finished());
+    ensure!(lines(&peer)?.len() == 1);
+    // With the peer gone nobody waits any longer, and nothing stays open.
+    drop(peer);
+    ensure!(channel.recv().await.is_none());
+    ensure!(matches!(late.await?, Err(Error::Closed)));
+    end.await?.ok();
+    ensure!(other.read(&mut [0; 1]).await? == 0);
+    Ok(())
 }
 
 async fn no_file() -> Result<()> {

@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use harness::{Exit, Half, Language, Profile, Signal, root};
 
-use crate::check::{NODE, Test, test};
+use crate::check::{NODE, Need, Test, test};
 
 pub fn tests() -> Vec<Test> {
     [
@@ -24,13 +24,15 @@ pub fn tests() -> Vec<Test> {
         }),
         test("a_worker_without_a_cluster_says_so", no_cluster),
         test("a_grandchild_does_not_inherit_the_channel", grandchild),
+        test("the_descriptor_is_neither_inherited_nor_blocking", flags)
+            .needs(Need::Proc),
     ]
     .map(|test| test.needs(NODE))
     .into()
 }
 
-/// The program of a recipe.
-fn program(name: &str) -> Result<Command> {
+/// A program of ours beside the lesson's halves.
+pub fn program(name: &str) -> Result<Command> {
     let debug = Profile::Debug;
     harness::lessons::program("fork-ipc", Language::Rust, name, debug)
 }
@@ -183,7 +185,37 @@ fn no_cluster() -> Result<()> {
 
 /// The program of `drive` has taken no channel; `compute` has. What it would
 /// start must not see one: nothing of it is left in the process.
+/// The Rust child starts a program and ends. The program waits until the
+/// parent has seen the child's end, and runs Node then.
 fn grandchild() -> Result<()> {
+    let script = "
+        const { spawn } = require('child_process')
+        const child = spawn(process.argv[1], process.argv.slice(2), {
+          stdio: ['pipe', 'inherit', 'inherit', 'ipc'] })
+        child.on('disconnect', () => {
+          console.log('disconnected')
+          child.stdin.end('go on\\n')
+        })";
+    let program = program("outlived")?;
+    let shell = "read -r line
+        node -e 'process.on(\"message\", () => {}); process.channel?.unref()'
+        echo \"node: $?\"
+        node -e 0
+        echo \"node -e 0: $?\"
+        echo \"names: $(env | grep -c ^NODE_CHANNEL)\"";
+    let mut node = Command::new("node");
+    node.args(["-e", script]).arg(program.get_program());
+    node.args(["sh", "-c", shell]);
+    let mut half = Half::start(&mut node)?;
+    ends_well(&mut half)?;
+    let lines = half.stdout();
+    let expected = ["disconnected", "node: 0", "node -e 0: 0", "names: 0"];
+    ensure!(lines == expected, "{lines:?} {:?}", half.stderr());
+    Ok(())
+}
+
+/// The channel's descriptor in the child, as the system sees it.
+fn flags() -> Result<()> {
     // The child's descriptors that a grandchild would inherit: FD_CLOEXEC is
     // the flag 02000000.
     let manager = "
@@ -197,9 +229,6 @@ fn grandchild() -> Result<()> {
           child.disconnect()
         })
         child.send({ from: 0, to: 10 })";
-    if !cfg!(target_os = "linux") {
-        return Ok(());
-    }
     let mut command = Command::new("node");
     command.args(["-e", manager]);
     command.arg(program("compute")?.get_program());

@@ -1,4 +1,5 @@
-//! A child that sends every message back as it came: to measure the channel.
+//! A child that sends every message back as it came, and the socket that
+//! came with it: to measure the channel, and to count what it leaves open.
 //!
 //!     cargo build -p fork-ipc --bins --release
 //!     node fork-ipc/node/parent.js -- target/release/echo
@@ -8,7 +9,14 @@ async fn main() -> common::Result {
     let mut channel = fork_ipc::child::channel()?;
     let sender = channel.sender();
     while let Some(message) = channel.recv().await {
-        sender.send_raw(message?.into_bytes()).await?;
+        let mut message = message?;
+        match message.handle.take() {
+            Some(socket) => {
+                let value: serde_json::Value = message.parse()?;
+                sender.send_with(&value, socket).await?;
+            }
+            None => sender.send_raw(message.into_bytes()).await?,
+        }
     }
     Ok(())
 }
