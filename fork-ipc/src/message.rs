@@ -260,9 +260,14 @@ fn read_json(bytes: Vec<u8>) -> Result<(Kind, Vec<u8>), Error> {
     }
 }
 
-/// As [`inspect`], for advanced mode. Only what holds Node's mark somewhere
-/// is looked at closely.
+/// As [`inspect`], for advanced mode. Only an object that holds Node's mark
+/// somewhere is looked at closely.
 fn kind_of_value(bytes: &[u8]) -> Kind {
+    // After the header, and padding. `?` may stand before any value.
+    let tag = bytes.iter().skip(2).find(|byte| **byte != 0);
+    if !matches!(tag, Some(b'o' | b'?')) {
+        return Kind::User;
+    }
     const WIDE: &[u8] = b"N\0O\0D\0E\0_\0";
     let marked = [b"NODE_", WIDE]
         .iter()

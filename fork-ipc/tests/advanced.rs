@@ -360,12 +360,14 @@ async fn internal() -> Result<()> {
     let script = "process.send({ cmd: 'NODE_SECRET', x: '中' })
         process.send({ cmd: 'NODE_' })
         process.send({ x: 'NODE_SECRET' })
+        process.send(new Map([['cmd', 'NODE_SECRET']]))
         process.send('NODE_SECRET', () => process.disconnect())";
     let fork = node(script).serialization(Serialization::Advanced);
     let mut child = fork.spawn()?;
     for expected in [
         r#"{"cmd":"NODE_"}"#,
         r#"{"x":"NODE_SECRET"}"#,
+        r#"{"cmd":"NODE_SECRET"}"#,
         "NODE_SECRET",
     ] {
         let message = next(&mut child.channel).await?;
