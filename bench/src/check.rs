@@ -173,7 +173,15 @@ fn judge(what: What, mut measure: impl FnMut(u32) -> Vec<Sample>) -> Verdict {
         all.extend(measure(tried));
         if let Some(sample) = all.iter().find(|one| one.error.is_some()) {
             let why = sample.error.as_deref().unwrap_or_default();
-            return Verdict::Failed(format!("{}: {why}", sample.program));
+            let why = format!("{}: {why}", sample.program);
+            verdict = Verdict::Failed(why.clone());
+            // A wrong byte is never an accident.
+            if why.contains("wrong byte") {
+                return verdict;
+            }
+            let _ = writeln!(std::io::stderr(), "{what}: {why}; once more");
+            all.clear();
+            continue;
         }
         if all.is_empty() {
             return verdict;
