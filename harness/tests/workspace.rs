@@ -172,9 +172,11 @@ fn copied_out() -> Result<()> {
         let output = Command::new("cargo")
             .args(["build", "--quiet", "--bins", "-p", lesson.name])
             .current_dir(&there)
-            // What both compile the same way is compiled once.
+            // Not our own build folder: to cargo the copy is the same
+            // package, and it would put what it builds in place of ours,
+            // with the copy's path in it.
             .env("CARGO_TARGET_DIR", there.join("target"))
-            .env("CARGO_BUILD_BUILD_DIR", root().join("target"))
+            .env("CARGO_BUILD_BUILD_DIR", root().join("target/copied-out"))
             .output()?;
         ensure!(
             output.status.success() && output.stderr.is_empty(),
