@@ -41,7 +41,7 @@ impl Handle {
         };
         let ip = [AddressFamily::INET, AddressFamily::INET6].contains(&family);
         let unix = family == AddressFamily::UNIX;
-        let listens = sockopt::socket_acceptconn(&descriptor).unwrap_or(false);
+        let listens = listens(&descriptor);
         // tokio wants it so, and Node has it so; others may not.
         rustix::io::ioctl_fionbio(&descriptor, true)?;
         Ok(if ip && kind == SocketType::DGRAM {
@@ -172,4 +172,16 @@ fn open_files() -> Vec<(u64, u64)> {
             identity(unsafe { BorrowedFd::borrow_raw(number) })
         })
         .collect()
+}
+
+#[cfg(not(target_vendor = "apple"))]
+fn listens(descriptor: &OwnedFd) -> bool {
+    sockopt::socket_acceptconn(descriptor).unwrap_or(false)
+}
+
+/// Apple's systems do not answer `SO_ACCEPTCONN`. A stream socket that is
+/// passed on and has no peer can only be a listener.
+#[cfg(target_vendor = "apple")]
+fn listens(descriptor: &OwnedFd) -> bool {
+    rustix::net::getpeername(descriptor).is_err()
 }

@@ -145,6 +145,18 @@ impl Sender {
     pub async fn send_raw(&self, _: Vec<u8>) -> Result<(), Error> {
         match self.0 {}
     }
+
+    /// Sends a message and a socket with it.
+    ///
+    /// # Errors
+    /// See the other systems.
+    pub async fn send_with<T: Serialize + ?Sized>(
+        &self,
+        _: &T,
+        _: impl Into<Handle>,
+    ) -> Result<(), Error> {
+        match self.0 {}
+    }
 }
 
 fn unsupported<T>() -> io::Result<T> {

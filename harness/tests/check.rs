@@ -27,6 +27,7 @@ pub enum Need {
     /// where it is absent, as the lesson's README says.
     Packages(&'static str),
     /// A RabbitMQ that a test can start for itself.
+    #[cfg(unix)]
     RabbitMq,
     /// `/proc`, where memory and processor time are read.
     Proc,
@@ -53,6 +54,7 @@ impl Need {
             Self::Packages(lesson) => npm_ci(lesson)
                 .err()
                 .map(|error| format!("needs npm packages: {error:#}")),
+            #[cfg(unix)]
             Self::RabbitMq => crate::rabbit::program()
                 .is_none()
                 .then(|| "needs rabbitmq-server".to_owned()),

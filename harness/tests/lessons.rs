@@ -14,6 +14,7 @@ mod echo;
 mod half;
 mod matrix;
 mod peer;
+#[cfg(unix)]
 mod rabbit;
 mod random;
 #[cfg(unix)]
