@@ -45,8 +45,8 @@ impl Reader {
     /// frame then is dropped, as Node does. Safe to cancel.
     ///
     /// # Errors
-    /// When a frame is too long ([`TooLong`](super::TooLong) as the source), and when the
-    /// socket fails. After an error comes `None`.
+    /// When a frame is too long ([`TooLong`](super::TooLong) as the source),
+    /// and when the socket fails. After an error comes `None`.
     pub async fn next(&mut self) -> io::Result<Option<Frame>> {
         // A peer that always has more to say must not keep the other tasks
         // from their turn.
