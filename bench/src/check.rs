@@ -1,4 +1,4 @@
-//! Whether anything is slower than Node or answers wrongly: for `.ci/run`.
+//! Whether anything is slower than Node or answers wrongly: `--check`.
 //!
 //! It must not fail because the machine is busy. So the two programs take
 //! turns and the best of several rounds counts, as other work can only make
