@@ -55,14 +55,6 @@ pub fn token() -> CancellationToken {
         .clone()
 }
 
-/// Ends half a second after Ctrl-C: as long as a child may take that was told
-/// to end. After that there is just time to kill it. Must be called within a
-/// tokio runtime.
-pub async fn patience() {
-    token().cancelled().await;
-    time::sleep(LIMIT / 3).await;
-}
-
 /// As if Ctrl-C had been typed.
 pub(crate) fn request() {
     match TOKEN.get() {
@@ -96,8 +88,8 @@ pub fn end_a_blocking_program() -> io::Result<()> {
     Ok(())
 }
 
-/// Completes a second after `token` was cancelled: what should have ended by
-/// itself by now, has to be ended.
+/// Completes a second after `token` was cancelled: a child that should have
+/// ended by itself by now, has to be ended. There is just time for it.
 pub async fn overdue(token: &CancellationToken) {
     token.cancelled().await;
     time::sleep(PATIENCE).await;

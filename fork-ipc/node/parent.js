@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url'
 import { args } from '../../common/node/args.js'
 import { error, line, shown } from '../../common/node/log.js'
 import { pace } from '../../common/node/pace.js'
-import { stop } from '../../common/node/shutdown.js'
+import { overdue, stop } from '../../common/node/shutdown.js'
 
 const { message, every, count, quiet, program } = args(
   'Starts a child, prints what it says, and answers each message.', {
@@ -49,12 +49,12 @@ child.on('message', said => {
 })
 
 // 3. Disconnect as well: a child that waits for more has nothing to wait
-//    for. It may take its time to end, but only half a second after Ctrl-C:
-//    then it is killed.
+//    for. It may take its time to end, but only a second after Ctrl-C: then
+//    it is killed.
 stop.addEventListener('abort', () => {
   if (child.connected) child.disconnect()
-  setTimeout(() => child.kill('SIGKILL'), 500).unref()
 })
+overdue(() => child.kill('SIGKILL'))
 child.on('disconnect', () => line('child disconnected'))
 
 // 4. Only now is it known how the child ended.

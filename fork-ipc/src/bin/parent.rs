@@ -89,9 +89,9 @@ async fn parent() -> common::Result {
     }
 
     // 3. Disconnect as well: a child that waits for more has nothing to wait
-    //    for. It may take its time to end, but only half a second after
-    //    Ctrl-C: then it is killed.
-    let status = child.end(shutdown::patience()).await?;
+    //    for. It may take its time to end, but only a second after Ctrl-C:
+    //    then it is killed.
+    let status = child.end(shutdown::overdue(&stop)).await?;
     log::line("child disconnected");
 
     // 4. Only now is it known how the child ended.
