@@ -168,7 +168,12 @@ fn require_all() -> bool {
 /// Runs the tests as `cargo test` and nextest expect it.
 pub fn run(tests: impl Iterator<Item = Test>) -> Result<()> {
     let trials = tests.map(Test::into_trial).collect();
-    libtest_mimic::run(&Arguments::from_args(), trials).exit()
+    let mut arguments = Arguments::from_args();
+    // More at once than there are cores: most of the time a test waits, for a
+    // timeout to pass, for a broker to start.
+    let cores = std::thread::available_parallelism()?.get();
+    arguments.test_threads.get_or_insert(3 * cores);
+    libtest_mimic::run(&arguments, trials).exit()
 }
 
 /// Thousands of clients need as many descriptors, here and in the servers,
