@@ -136,6 +136,17 @@ impl Server {
     }
 }
 
+/// Asks again and again, for at most a minute: where nobody prints a line.
+pub fn eventually(is_so: impl Fn() -> bool) -> Result<()> {
+    for _ in 0..6000 {
+        if is_so() {
+            return Ok(());
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    anyhow::bail!("not within a minute")
+}
+
 fn is_busy(error: &anyhow::Error) -> bool {
     let error = error.downcast_ref::<io::Error>();
     error.is_some_and(|error| error.kind() == ErrorKind::WouldBlock)

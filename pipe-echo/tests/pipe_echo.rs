@@ -10,7 +10,7 @@ use harness::{Exit, Half, Language, Signal};
 
 use crate::check::{NC, Need, SOCAT, Test, both, test};
 use crate::echo;
-use crate::server::{Server, lesson, tool};
+use crate::server::{Server, eventually, lesson, tool};
 
 pub fn tests() -> Vec<Test> {
     let both = |promise, run: fn(Language) -> Result<()>| {
@@ -32,6 +32,11 @@ pub fn tests() -> Vec<Test> {
     let mut tests = echo::tests("pipe-echo");
     tests.extend(own.into_iter().flatten());
     // Node has no file locks: there two could delete each other's file.
+    tests.push(
+        test("a_server_that_binds_meanwhile_is_not_replaced", meanwhile)
+            .of("pipe-echo")
+            .needs(Need::Proc),
+    );
     tests.extend(
         [
             test("of_20_servers_at_once_one_lives", twenty),
@@ -278,6 +283,38 @@ fn twenty() -> Result<()> {
         ensure!(living.len() == 1, "{} servers listen", living.len());
         answers(&path)?;
         living[0].wait_for("socket disconnected")?;
+    }
+    Ok(())
+}
+
+/// Two find the same dead file. The one that comes second to the lock must
+/// not take the first one's new socket for the dead one: here we are first.
+fn meanwhile() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("sock");
+    server_at(Language::Rust, &path)?.stop(Signal::Kill)?;
+    let lock = fs::File::open(folder.path())?;
+    lock.lock()?;
+    let mut command = lesson("pipe-echo")?.half(Language::Rust, "server")?;
+    let mut second = Half::start(command.arg(&path))?;
+    // It has opened the folder: now it wants the lock.
+    let opened = format!("/proc/{}/fd", second.id());
+    let is_folder = |entry: fs::DirEntry| {
+        fs::read_link(entry.path()).is_ok_and(|file| file == folder.path())
+    };
+    eventually(|| {
+        let open = fs::read_dir(&opened).into_iter().flatten().flatten();
+        open.map(is_folder).any(|is_it| is_it)
+    })
+    .context("it never looked at the folder")?;
+    #[cfg(unix)]
+    {
+        fs::remove_file(&path)?;
+        let _first = std::os::unix::net::UnixListener::bind(&path)?;
+        drop(lock);
+        ensure!(second.wait()? == Exit::Code(1), "{:?}", second.stdout());
+        ensure!(second.stderr().concat().contains("another server"));
+        ensure!(is_there(&path), "the first one's file is gone");
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use harness::{Exit, Half, Language, Signal};
 
 use crate::check::{NODE, Need, Test, both, test};
-use crate::server::{lesson, tool};
+use crate::server::{eventually, lesson, tool};
 
 const MIB: usize = 1024 * 1024;
 
@@ -43,6 +43,8 @@ pub fn tests() -> Vec<Test> {
         both("sigterm_ends_a_child_that_does_not_care", stubborn),
         both("sigterm_ends_the_child_alone", sigterm_child),
         both("no_zombie_is_left", no_zombie).map(|t| t.needs(Need::Proc)),
+        both("a_parent_that_waits_does_not_spin", no_spinning)
+            .map(|t| t.needs(Need::Proc)),
         both("a_closed_stdout_ends_both_quietly", closed_stdout),
         both("messages_are_paced_and_counted", paced),
         both("quiet_prints_nothing", quiet),
@@ -347,23 +349,12 @@ fn killed_parent(language: Language) -> Result<()> {
     let mut half = Half::start(&mut parent(language, &command)?)?;
     half.wait_for("Received from child: ready")?;
     half.stop(Signal::Kill)?;
-    wait_for(|| end.exists()).context("the child did not see the end")?;
+    eventually(|| end.exists()).context("the child did not see the end")?;
 
     let mut half = talking(language)?;
     half.stop(Signal::Kill)?;
     let group = half.id();
-    wait_for(|| !has_group(group)).context("the child is still there")
-}
-
-/// Asks again and again, for at most a minute: here nobody prints a line.
-fn wait_for(is_so: impl Fn() -> bool) -> Result<()> {
-    for _ in 0..6000 {
-        if is_so() {
-            return Ok(());
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    anyhow::bail!("not within a minute")
+    eventually(|| !has_group(group)).context("the child is still there")
 }
 
 #[cfg(unix)]
@@ -450,10 +441,27 @@ fn no_zombie(language: Language) -> Result<()> {
         Half::start(&mut parent(language, &["--", "sh", "-c", script])?)?;
     let id = half.wait_for("Received from child: ")?;
     let process = PathBuf::from(format!("/proc/{id}"));
-    wait_for(|| !process.exists()).context("a zombie is left")?;
+    eventually(|| !process.exists()).context("a zombie is left")?;
     ensure!(half.peak_memory().is_some(), "the parent has ended before");
     ensure!(half.wait()? == Exit::Code(0));
     half.wait_for(ENDED_WELL).map(drop)
+}
+
+/// Its child has closed two of the three pipes, which are at their end for
+/// ever now, and takes its time.
+fn no_spinning(language: Language) -> Result<()> {
+    let script = "exec <&- 2>&-; echo ready; sleep 0.5; echo over; sleep 9";
+    let pace = ["--count", "1000", "--every", "20"];
+    let command = [&pace[..], &["--", "sh", "-c", script]].concat();
+    let half = Half::start(&mut parent(language, &command)?)?;
+    let time = |line| {
+        half.wait_for(line)?;
+        half.cpu_time().context("/proc/PID/stat")
+    };
+    let before = time("Received from child: ready")?;
+    let used = time("Received from child: over")? - before;
+    ensure!(used < Duration::from_millis(250), "it spins: {used:?}");
+    Ok(())
 }
 
 fn closed_stdout(language: Language) -> Result<()> {
@@ -469,7 +477,7 @@ fn closed_stdout(language: Language) -> Result<()> {
         ensure!(exit == Exit::Code(0), "{exit:?}");
         ensure!(half.stderr().is_empty(), "{:?}", half.stderr());
         let group = half.id();
-        wait_for(|| !has_group(group)).context("the child is still there")?;
+        eventually(|| !has_group(group)).context("the child is still there")?;
     }
     // And the child's side.
     let mut child = lesson("stdio-ipc")?.half(language, "child")?;
