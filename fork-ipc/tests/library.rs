@@ -44,12 +44,12 @@ pub fn tests() -> Vec<Test> {
     .into()
 }
 
-/// Runs a test within a runtime as the lesson has it. A minute is too long.
+/// Runs a test within a runtime as the lesson has it.
 pub fn run(test: impl Future<Output = Result<()>>) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = { runtime }.enable_all().build()?;
     runtime.block_on(async {
-        tokio::time::timeout(Duration::from_secs(60), test)
+        tokio::time::timeout(harness::LIMIT, test)
             .await
             .context("it hangs")?
     })

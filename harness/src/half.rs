@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, bail};
 use shared_child::SharedChild;
 
-/// How long anything may take before it counts as hung. Generous, as both
-/// cores may be busy with other work.
-const LIMIT: Duration = Duration::from_secs(60);
+/// How long anything may take before it counts as hung. Generous, as a dozen
+/// other programs may want the same two cores.
+pub const LIMIT: Duration = Duration::from_secs(180);
 
 /// Which of the two outputs a line was printed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -198,7 +198,7 @@ impl Half {
     /// printed before, and returns the rest of that line.
     ///
     /// # Errors
-    /// When the program ends without it, or after a minute; with all that it
+    /// When the program ends without it, or after [`LIMIT`]; with all it
     /// printed.
     pub fn wait_for(&self, start: &str) -> Result<String> {
         self.wait_until(&format!("a line '{start}...'"), |lines| {
@@ -311,7 +311,7 @@ impl Half {
     /// Waits for the program's end and for the last of its output.
     ///
     /// # Errors
-    /// After a minute; with all that it printed.
+    /// After [`LIMIT`]; with all that it printed.
     pub fn wait(&mut self) -> Result<Exit> {
         self.wait_at_most(LIMIT)
     }

@@ -11,6 +11,6 @@ pub mod pair;
 pub mod readme;
 
 pub use build::{Profile, build, root};
-pub use half::{Exit, Half, Signal, Stream, end_all};
+pub use half::{Exit, Half, LIMIT, Signal, Stream, end_all};
 pub use lessons::{LESSONS, Language, Lesson, Shape};
 pub use pair::{Arguments, Pair};

@@ -12,7 +12,7 @@ use harness::{Exit, Half, Language, Shape, Signal};
 
 use crate::check::{Need, Test, both, test};
 use crate::peer::{Listening, Peer};
-use crate::server::{Server, lesson};
+use crate::server::{Server, ends_unread, lesson};
 
 const MIB: usize = 1024 * 1024;
 
@@ -446,10 +446,10 @@ pub fn closed_stdout(name: &str, language: Language) -> Result<()> {
     let address = address.context("the address")?.to_owned();
     drop(stdout); // as `server | head -1` does
 
-    let mut peer = Peer::connect(lesson.shape, &address)?;
-    let _ = peer.write_all(hello(lesson.shape));
-    ensure!(server.wait()? == Exit::Code(0), "{:?}", server.stderr());
-    ensure!(server.stderr().is_empty(), "{:?}", server.stderr());
+    ends_unread(&mut server, || {
+        let peer = Peer::connect(lesson.shape, &address);
+        let _ = peer.map(|mut it| it.write_all(hello(lesson.shape)));
+    })?;
     let left = std::fs::read_dir(folder.path())?.count();
     ensure!(left == 0, "its file is still there");
     Ok(())

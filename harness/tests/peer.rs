@@ -7,11 +7,8 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use harness::Shape;
+use harness::{LIMIT, Shape};
 use socket2::SockRef;
-
-/// When a read or write counts as hung.
-pub const LIMIT: Duration = Duration::from_secs(60);
 
 /// A connection over either transport, with blocking calls.
 #[derive(Debug)]

@@ -3,10 +3,10 @@
 use std::io::{self, ErrorKind, Write};
 use std::process::Command;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use harness::{Exit, Half, Language, Lesson, Shape, Signal};
+use harness::{Exit, Half, LIMIT, Language, Lesson, Shape, Signal};
 use tempfile::TempDir;
 
 use crate::peer::Peer;
@@ -136,15 +136,29 @@ impl Server {
     }
 }
 
-/// Asks again and again, for at most a minute: where nobody prints a line.
+/// Makes a program print something until it has ended, because nobody reads
+/// its stdout any more. Once is not enough: a process that another test has
+/// just forked holds a copy of the pipe's reading end until it execs.
+pub fn ends_unread(half: &mut Half, mut poke: impl FnMut()) -> Result<()> {
+    let begun = Instant::now();
+    let mut exit = None;
+    while exit.is_none() && begun.elapsed() < LIMIT {
+        poke();
+        exit = half.wait_at_most(Duration::from_millis(100)).ok();
+    }
+    ensure!(exit == Some(Exit::Code(0)), "{exit:?}: {:?}", half.stderr());
+    ensure!(half.stderr().is_empty(), "{:?}", half.stderr());
+    Ok(())
+}
+
+/// Asks again and again: where nobody prints a line.
 pub fn eventually(is_so: impl Fn() -> bool) -> Result<()> {
-    for _ in 0..6000 {
-        if is_so() {
-            return Ok(());
-        }
+    let begun = Instant::now();
+    while !is_so() {
+        ensure!(begun.elapsed() < LIMIT, "not within {LIMIT:?}");
         thread::sleep(Duration::from_millis(10));
     }
-    anyhow::bail!("not within a minute")
+    Ok(())
 }
 
 fn is_busy(error: &anyhow::Error) -> bool {

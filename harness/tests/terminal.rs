@@ -11,14 +11,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use harness::LIMIT;
 use rustix::fs::{Mode, OFlags, open};
 use rustix::io::dup;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 use vt100::{Parser, Screen};
-
-/// When something counts as hung.
-const LIMIT: Duration = Duration::from_secs(60);
 
 /// Rows and columns: so small that a line can be too long for it.
 const SIZE: (u16, u16) = (16, 40);

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use harness::{Exit, Half, Language, Profile, Signal, build};
+use harness::{Exit, Half, LIMIT, Language, Profile, Signal, build};
 
 use crate::check::{CURL, NODE, Need, Test, both, test};
 use crate::echo;
@@ -528,7 +528,7 @@ fn idle(language: Language) -> Result<()> {
     let stuck = stuck_client_of(&server)?;
     let begun = Instant::now();
     while !stuck.ended() {
-        ensure!(begun.elapsed() < Duration::from_secs(60), "never ended");
+        ensure!(begun.elapsed() < LIMIT, "never ended");
         thread::sleep(Duration::from_millis(10));
     }
     server.lives()
@@ -736,7 +736,7 @@ fn client_of(
 fn accept(listener: &TcpListener) -> Result<Peer> {
     let (stream, _) = listener.accept()?;
     stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+    stream.set_read_timeout(Some(LIMIT))?;
     Ok(Peer::Tcp(stream))
 }
 

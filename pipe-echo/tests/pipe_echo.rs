@@ -303,8 +303,8 @@ fn meanwhile() -> Result<()> {
         fs::read_link(entry.path()).is_ok_and(|file| file == folder.path())
     };
     eventually(|| {
-        let open = fs::read_dir(&opened).into_iter().flatten().flatten();
-        open.map(is_folder).any(|is_it| is_it)
+        let mut open = fs::read_dir(&opened).into_iter().flatten().flatten();
+        open.any(is_folder)
     })
     .context("it never looked at the folder")?;
     #[cfg(unix)]

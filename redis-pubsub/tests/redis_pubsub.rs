@@ -10,11 +10,10 @@ use std::process::Command;
 use std::{env, fs, io, thread};
 
 use anyhow::{Context, Result, ensure};
-use harness::{Exit, Half, Language, Signal};
+use harness::{Exit, Half, LIMIT, Language, Signal};
 use rustix::process::{Pid, Signal as Freeze, kill_process};
 
 use crate::check::{NODE, Need, Test, both, test};
-use crate::peer::LIMIT;
 use crate::redis::{REDIS, Redis};
 use crate::server::lesson;
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use harness::half::cpu_time;
 use harness::readme::transcripts;
-use harness::{Exit, Half, Language, Signal, root};
+use harness::{Exit, Half, LIMIT, Language, Signal, root};
 use rustix::process::{Pid, kill_process, kill_process_group};
 
 use crate::check::{NODE, Need, Test, both, test};
@@ -80,7 +80,7 @@ fn started(arguments: &[&str]) -> Result<(Half, u32)> {
     let parent = family(Language::Rust, arguments)?;
     let id = parent.id();
     let list = format!("/proc/{id}/task/{id}/children");
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + LIMIT;
     loop {
         let children = fs::read_to_string(&list)?;
         let child = children.split_whitespace().next().map(str::parse);

@@ -14,7 +14,7 @@ import { delimiter, join } from 'node:path'
 const require = createRequire(new URL('../node/', import.meta.url))
 const { chromium } = require('playwright-core')
 const [url, folder] = process.argv.slice(2)
-const LIMIT = 50_000
+const LIMIT = 150_000
 
 const executablePath = process.env.PATH.split(delimiter)
   .map(place => join(place, 'chromium')).find(existsSync)

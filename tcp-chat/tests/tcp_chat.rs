@@ -6,12 +6,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use harness::{Exit, Half, Language, Signal};
+use harness::{Exit, Half, LIMIT, Language, Shape, Signal};
 
 use crate::check::{NC, Need, SOCAT, Test, both};
 use crate::echo;
 use crate::peer::{Listening, Peer};
-use crate::server::{Server, lesson, tool};
+use crate::server::{Server, ends_unread, lesson, tool};
 #[cfg(unix)]
 use crate::terminal::Terminal;
 
@@ -158,7 +158,7 @@ fn wait_until(
     what: &str,
     holds: impl Fn() -> Result<bool>,
 ) -> Result<()> {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + LIMIT;
     while !holds()? {
         ensure!(Instant::now() < deadline, "waited too long: {what}");
         let mut guest = Guest::join(server)?;
@@ -786,10 +786,9 @@ fn closed_stdout(language: Language) -> Result<()> {
     let address = line.trim_end().strip_prefix("listening on ");
     let address = address.context("the address")?.to_owned();
     drop(stdout); // as `server | head -1` does
-    let _peer = Peer::connect(lesson("tcp-chat")?.shape, &address)?;
-    ensure!(server.wait()? == Exit::Code(0), "{:?}", server.stderr());
-    ensure!(server.stderr().is_empty(), "{:?}", server.stderr());
-    Ok(())
+    ends_unread(&mut server, || {
+        drop(Peer::connect(Shape::Chat, &address));
+    })
 }
 
 fn quiet(language: Language) -> Result<()> {
