@@ -446,9 +446,12 @@ pub fn closed_stdout(name: &str, language: Language) -> Result<()> {
     let address = address.context("the address")?.to_owned();
     drop(stdout); // as `server | head -1` does
 
+    let mut peers = Vec::new(); // none leaves before its answer
     ends_unread(&mut server, || {
-        let peer = Peer::connect(lesson.shape, &address);
-        let _ = peer.map(|mut it| it.write_all(hello(lesson.shape)));
+        if let Ok(mut peer) = Peer::connect(lesson.shape, &address) {
+            let _ = peer.write_all(hello(lesson.shape));
+            peers.push(peer);
+        }
     })?;
     let left = std::fs::read_dir(folder.path())?.count();
     ensure!(left == 0, "its file is still there");
