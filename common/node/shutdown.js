@@ -1,14 +1,18 @@
 // One way to stop, for every program. Rust twin: ../src/shutdown.rs.
 
-// Whoever types Ctrl-C wants the program to be gone within two seconds.
+// How long a program waits for what is still being written.
 const PATIENCE = 1000
+
+// When the program ends whatever it is still at: who types Ctrl-C wants it to
+// be gone within two seconds.
+const LIMIT = 1500
 
 const controller = new AbortController()
 
 /**
  * An AbortSignal, aborted on Ctrl-C, on SIGTERM, and when nobody reads
  * stdout any more. Whoever imports it decides himself how the program ends;
- * what has not ended after a second ends with the program.
+ * what has not ended after one and a half seconds ends with the program.
  */
 export const stop = controller.signal
 
@@ -20,13 +24,13 @@ export function stopNow() {
 process.on('SIGINT', stopNow)
 process.on('SIGTERM', stopNow)
 stop.addEventListener('abort', () => {
-  setTimeout(() => process.exit(), PATIENCE).unref()
+  setTimeout(() => process.exit(), LIMIT).unref()
 })
 
 /**
- * Calls `run` shortly before the program ends after all: what should have
- * ended by itself by now, has to be ended.
+ * Calls `run` a second after `stop`: what should have ended by itself by now,
+ * has to be ended. There is just time for it.
  */
 export function overdue(run) {
-  stop.addEventListener('abort', () => setTimeout(run, PATIENCE * 0.8).unref())
+  stop.addEventListener('abort', () => setTimeout(run, PATIENCE).unref())
 }

@@ -112,7 +112,7 @@ const scenarios = {
 
     // Without an acknowledgement, too.
     eve.emit('chat message', 'no answer, please')
-    await settle(eve, ada)
+    await settle(eve, ada, bob)
     assert.equal(heard(eve).length, 1)
     heard(ada)
     heard(bob)
