@@ -473,7 +473,7 @@ fn closed_stdout(language: Language) -> Result<()> {
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line)?;
         ensure!(line.starts_with("Received from child: "), "{line}");
-        let exit = half.wait_at_most(Duration::from_secs(4))?;
+        let exit = half.wait()?;
         ensure!(exit == Exit::Code(0), "{exit:?}");
         ensure!(half.stderr().is_empty(), "{:?}", half.stderr());
         let group = half.id();
