@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
 use harness::{Profile, build};
+use tempfile::TempDir;
 
 use crate::check;
 use crate::floor;
@@ -24,7 +25,10 @@ use crate::transport::{PROFILE, Program, Transport, all};
 /// programs takes as long again.
 const QUICK: Duration = Duration::from_secs(25);
 
-/// How long the load goes on for each sample of a full run.
+/// The same of a full run, which takes twice as long as well.
+const FULL: Duration = Duration::from_secs(360);
+
+/// The longest load for one sample: more of it says no more.
 const SAMPLE: Duration = Duration::from_millis(400);
 
 /// The shortest load that says anything.
@@ -313,13 +317,11 @@ fn measure(
 
     let rounds = args.rounds.unwrap_or(if args.quick { 3 } else { 5 });
     let samples = contests.iter().map(|one| one.samples(rounds)).sum();
-    let length = match args.quick {
-        true => QUICK
-            .div_f64((samples as f64).max(1.0))
-            .clamp(SHORTEST, SAMPLE),
-        false => SAMPLE,
-    };
-    let folder = tempfile::tempdir()?;
+    let altogether = if args.quick { QUICK } else { FULL };
+    let length = altogether
+        .div_f64((samples as f64).max(1.0))
+        .clamp(SHORTEST, SAMPLE);
+    let folder = folder()?;
     let runner = Runner {
         cores: &cores,
         folder: folder.path(),
@@ -342,6 +344,20 @@ fn measure(
         notes,
         samples,
     })
+}
+
+/// A folder for sockets and the like. On Ctrl-C it is removed, and with it
+/// end all programs that run.
+pub fn folder() -> Result<TempDir> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().to_owned();
+    ctrlc::set_handler(move || {
+        harness::end_all();
+        let _ = fs::remove_dir_all(&path);
+        // What a shell calls a program that was interrupted.
+        std::process::exit(130);
+    })?;
+    Ok(folder)
 }
 
 /// Puts the report where it was asked for; whether no run failed.

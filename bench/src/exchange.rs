@@ -23,6 +23,15 @@ pub enum Reply {
     /// An HTTP/1.1 response with status 200 and this body. Its header holds
     /// the date, so it is not known beforehand.
     Http(Vec<u8>),
+    /// These bytes, but for some digits in between that are a time.
+    Dated {
+        /// What comes before the time.
+        head: Vec<u8>,
+        /// How many digits the time has.
+        digits: usize,
+        /// What comes after it.
+        tail: Vec<u8>,
+    },
 }
 
 /// How far an answer has arrived.
@@ -50,6 +59,9 @@ impl Reply {
         match self {
             Self::Exact(bytes) => bytes.len(),
             Self::Http(body) => body.len() + 4096,
+            Self::Dated { head, digits, tail } => {
+                head.len() + digits + tail.len()
+            }
         }
     }
 
@@ -60,7 +72,7 @@ impl Reply {
     /// When there is more than was asked for, or no HTTP response.
     pub fn progress(&self, received: &[u8]) -> Result<Progress> {
         let whole = match self {
-            Self::Exact(bytes) => bytes.len(),
+            Self::Exact(_) | Self::Dated { .. } => self.room(),
             Self::Http(_) => match Head::parse(received)? {
                 Some(head) => head.length + head.body,
                 None => return Ok(Progress::Partly),
@@ -84,6 +96,17 @@ impl Reply {
                 Some(head) => compare(body, &received[head.length..]),
                 None => bail!("no whole HTTP header came back"),
             },
+            Self::Dated { head, digits, tail } => {
+                let parts = received.split_at_checked(head.len());
+                let (first, rest) = parts.unwrap_or((received, b""));
+                compare(head, first)?;
+                let parts = rest.split_at_checked(*digits);
+                let (time, last) = parts.unwrap_or((rest, b""));
+                if !time.iter().all(u8::is_ascii_digit) {
+                    bail!("wrong byte: the time is no number");
+                }
+                compare(tail, last)
+            }
         }
     }
 }

@@ -15,8 +15,9 @@ use memchr::memchr;
 use rustix::event::epoll;
 use rustix::io::{read, write};
 
+use crate::transport::broker::consume;
+use crate::transport::chat;
 use crate::transport::child::{hand_over, say_hello, stdio_answer};
-use crate::transport::redis::consume;
 use crate::transport::shared::ping_pong;
 
 /// How much is read at once, as the lessons do.
@@ -30,8 +31,9 @@ pub fn run(kind: &str, address: &str) -> Result<()> {
     match kind {
         "tcp" => serve(tcp(address)?, blocking),
         "unix" => serve(unix(address)?, blocking),
-        "tcp-many" => many(tcp(address)?),
-        "unix-many" => many(unix(address)?),
+        "tcp-many" => many(tcp(address)?, to_itself),
+        "unix-many" => many(unix(address)?, to_itself),
+        "chat" => many(tcp(address)?, to_all),
         "udp" => udp(address),
         "wrong" => serve(tcp(address)?, spoiling),
         "stdio" => answers(&stdin(), &stdout(), stdio_answer),
@@ -151,8 +153,31 @@ fn write_all(to: impl AsFd, mut bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
+/// What is done with the bytes that came from the connection of this number.
+type Answer = fn(&[Option<OwnedFd>], usize, &[u8]) -> Result<()>;
+
+fn to_itself(all: &[Option<OwnedFd>], from: usize, said: &[u8]) -> Result<()> {
+    match &all[from] {
+        Some(connection) => write_all(connection, said),
+        None => Ok(()),
+    }
+}
+
+/// A chat in which one speaks, a line or several at a time.
+fn to_all(all: &[Option<OwnedFd>], from: usize, said: &[u8]) -> Result<()> {
+    if said.starts_with(b"/name") {
+        return to_itself(all, from, b"* the name bench is taken\n");
+    }
+    let lines = said.split_inclusive(|byte| *byte == b'\n');
+    let lines = lines.map(|line| line.strip_suffix(b"\n").unwrap_or(line));
+    let news = lines.flat_map(chat::said).collect::<Vec<_>>();
+    all.iter()
+        .flatten()
+        .try_for_each(|connection| write_all(connection, &news))
+}
+
 /// Many connections, one thread: one wait for all of them.
-fn many(listener: Listener) -> Result<()> {
+fn many(listener: Listener, answer: Answer) -> Result<()> {
     let queue = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     let listening = match &listener {
         Listener::Tcp(listener) => listener.as_fd(),
@@ -182,7 +207,9 @@ fn many(listener: Listener) -> Result<()> {
                 continue;
             };
             match read(connection, &mut room) {
-                Ok(length @ 1..) => write_all(connection, &room[..length])?,
+                Ok(length @ 1..) => {
+                    answer(&connections, number, &room[..length])?;
+                }
                 // Closed, or reset: either way it is gone.
                 _ => connections[number] = None,
             }

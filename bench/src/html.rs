@@ -70,8 +70,8 @@ pub fn page(report: &Report) -> String {
     out.push_str("</section>");
 
     out.push_str("<section><h2>All figures</h2>");
-    for section in sections(report) {
-        table(&mut out, &section);
+    for section in sections(report).iter().filter(|one| !one.answers) {
+        table(&mut out, section);
     }
     for (title, lines) in endings(report) {
         let _ = write!(out, "<h3>{}</h3><ul>", escape(&title));

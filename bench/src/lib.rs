@@ -23,6 +23,7 @@ mod report;
 mod run;
 mod sample;
 mod svg;
+mod targets;
 mod text;
 mod transport;
 

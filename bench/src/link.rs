@@ -48,6 +48,12 @@ pub trait Link {
     fn datagrams(&self) -> bool {
         false
     }
+
+    /// How many messages may be on their way at once, where nothing but the
+    /// sender itself holds more of them back.
+    fn most_in_flight(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// A socket, or the two pipes of a child.
@@ -55,6 +61,7 @@ pub struct Fds {
     reader: OwnedFd,
     writer: OwnedFd,
     datagrams: bool,
+    most: Option<u64>,
 }
 
 impl Fds {
@@ -64,6 +71,15 @@ impl Fds {
             reader,
             writer,
             datagrams: false,
+            most: None,
+        }
+    }
+
+    /// The same, with no more than so many messages on their way.
+    pub fn with_at_most(self, messages: u64) -> Self {
+        Self {
+            most: Some(messages),
+            ..self
         }
     }
 
@@ -140,5 +156,9 @@ impl Link for Fds {
 
     fn datagrams(&self) -> bool {
         self.datagrams
+    }
+
+    fn most_in_flight(&self) -> Option<u64> {
+        self.most
     }
 }

@@ -148,30 +148,37 @@ pub fn stream(
 
     link.set_blocking(false)?;
     let Stream { request, reply, .. } = stream;
+    let unit = (request.len() / stream.messages) as u64;
+    let answer = (reply.len() / stream.messages) as u64;
+    let window = link.most_in_flight().map_or(u64::MAX, |most| most * unit);
     let mut room = vec![0; 256 * 1024];
     let (mut sent, mut received) = (0_u64, 0_u64);
     let mut rest_of_write = 0;
+    // Once the time is over, the message that was begun is sent to its end
+    // and nothing after it.
+    let mut goal = u64::MAX;
     let began = Instant::now();
-    let mut sending = true;
     loop {
         let mut progress = false;
 
         let mut burst = 0;
-        while sending && burst < BURST {
+        let most = goal.min((received / answer * unit).saturating_add(window));
+        while sent < most && burst < BURST {
             // A write that was taken in part is continued, as every program
             // does; then the next one begins.
             if rest_of_write == 0 {
                 rest_of_write = stream.write;
             }
             let at = (sent % request.len() as u64) as usize;
-            let end = (at + rest_of_write).min(request.len());
-            match link.send(&request[at..end]) {
+            let room_left = usize::try_from(most - sent).unwrap_or(usize::MAX);
+            let asked = rest_of_write.min(room_left).min(request.len() - at);
+            match link.send(&request[at..at + asked]) {
                 Ok(length) => {
                     progress = true;
                     sent += length as u64;
                     rest_of_write -= length.min(rest_of_write);
                     burst += length;
-                    if at + length < end {
+                    if length < asked {
                         break;
                     }
                 }
@@ -196,40 +203,23 @@ pub fn stream(
             }
         }
 
-        if sending && began.elapsed() >= length {
-            // No half message is left behind for whoever comes next.
-            let unit = request.len() / stream.messages;
-            let over = sent % unit as u64;
-            if over == 0 {
-                sending = false;
-            } else {
-                let at = (sent % request.len() as u64) as usize;
-                let end = at + unit - over as usize;
-                match link.send(&request[at..end]) {
-                    Ok(length) => sent += length as u64,
-                    Err(error) if passes(&error) => {}
-                    Err(error) => return Err(error).context("send"),
-                }
-            }
+        if goal == u64::MAX && began.elapsed() >= length {
+            goal = sent.next_multiple_of(unit);
         }
-        if !sending {
-            let unit = (request.len() / stream.messages) as u64;
-            let answer = (reply.len() / stream.messages) as u64;
-            let all = sent / unit * answer;
-            ensure!(received <= all, "more came back than was sent");
-            if received == all {
-                let time = began.elapsed();
-                nothing_more(link)?;
-                return Ok(Run {
-                    messages: sent / unit,
-                    bytes: sent,
-                    time,
-                    trips: None,
-                });
-            }
+        let all = sent.div_ceil(unit) * answer;
+        ensure!(received <= all, "more came back than was sent");
+        if sent == goal && received == all {
+            let time = began.elapsed();
+            nothing_more(link)?;
+            return Ok(Run {
+                messages: sent / unit,
+                bytes: sent,
+                time,
+                trips: None,
+            });
         }
         if !progress {
-            link.wait(sending, PATIENCE)
+            link.wait(sent < most, PATIENCE)
                 .with_context(|| format!("{received} bytes came back"))?;
         }
     }
@@ -385,6 +375,77 @@ pub fn many(
     })
 }
 
+/// One speaks, all hear: the next message follows once the last one of them
+/// has the one before.
+///
+/// # Errors
+/// When a wrong byte comes back, or none for too long.
+pub fn fan_out(
+    links: &mut [Box<dyn Link>],
+    exchanges: &[Exchange],
+    length: Duration,
+) -> Result<Run> {
+    let room = exchanges.iter().map(|one| one.reply.room()).max();
+    let mut room = vec![0; room.unwrap_or_default() + 1];
+    for link in links.iter_mut() {
+        link.set_blocking(true)?;
+    }
+    let first = exchanges.first().context("nothing to say")?;
+    let speak = |links: &mut [Box<dyn Link>], exchange: &Exchange| {
+        let speaker = links.first_mut().context("nobody is there")?;
+        send_all(speaker.as_mut(), &exchange.request)
+    };
+    // Who came early has heard who came later.
+    speak(links, first)?;
+    for link in links.iter_mut() {
+        skip_to(link.as_mut(), &first.reply)?;
+    }
+    let (mut messages, mut bytes) = (0, 0);
+    let began = Instant::now();
+    for exchange in exchanges.iter().cycle() {
+        speak(links, exchange)?;
+        for (i, link) in links.iter_mut().enumerate() {
+            let reply = &exchange.reply;
+            let heard = receive_whole(link.as_mut(), reply, &mut room)?;
+            reply.check(heard).with_context(|| format!("client {i}"))?;
+            messages += 1;
+            bytes += heard.len() as u64;
+        }
+        if began.elapsed() >= length {
+            break;
+        }
+    }
+    let time = began.elapsed();
+    for link in links {
+        nothing_more(link.as_mut())?;
+    }
+    Ok(Run {
+        messages,
+        bytes,
+        time,
+        trips: None,
+    })
+}
+
+/// Receives until what came last is this.
+fn skip_to(link: &mut dyn Link, reply: &Reply) -> Result<()> {
+    let mut heard = Vec::new();
+    let mut room = vec![0; 64 * 1024];
+    loop {
+        match link.receive(&mut room) {
+            Ok(0) => bail!("the other side closed"),
+            Ok(length) => heard.extend(&room[..length]),
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error).context("receive"),
+        }
+        let start = heard.len().saturating_sub(reply.room());
+        if reply.check(&heard[start..]).is_ok() {
+            return Ok(());
+        }
+        heard.drain(..start);
+    }
+}
+
 /// Sends and never reads, until the other side takes nothing for `silence`;
 /// says how much it took.
 ///
@@ -428,6 +489,10 @@ mod tests {
         passed: usize,
         spoil: Option<usize>,
         add: bool,
+        /// How many messages of 5 bytes it takes at once, and how many bytes
+        /// it ever held.
+        window: Option<u64>,
+        held: usize,
     }
 
     impl Link for Mirror {
@@ -442,7 +507,12 @@ mod tests {
                 self.bytes.push_back(byte ^ u8::from(spoiled));
                 self.passed += 1;
             }
+            self.held = self.held.max(self.bytes.len());
             Ok(length)
+        }
+
+        fn most_in_flight(&self) -> Option<u64> {
+            self.window
         }
 
         fn receive(&mut self, room: &mut [u8]) -> io::Result<usize> {
@@ -500,6 +570,29 @@ mod tests {
             assert!(run.messages > 0);
             assert_eq!(run.bytes, run.messages * message as u64);
         }
+    }
+
+    /// A message that never ends together with a write of the kernel's: the
+    /// load used to begin the next one then, and so for ever.
+    #[test]
+    fn the_last_message_is_the_last_one_also_where_writes_are_cut() {
+        for message in [1 << 20, 999_983] {
+            let what = a_stream(message, 1, message);
+            let run = stream(&mut Mirror::default(), &what, SHORT).unwrap();
+            assert_eq!(run.bytes, run.messages * message as u64);
+            assert!(run.time < Duration::from_secs(5), "{:?}", run.time);
+        }
+    }
+
+    #[test]
+    fn no_more_is_in_flight_than_the_link_takes() {
+        let mut mirror = Mirror {
+            window: Some(7),
+            ..Mirror::default()
+        };
+        let run = stream(&mut mirror, &a_stream(5, 100, 500), SHORT).unwrap();
+        assert!(run.messages > 7);
+        assert!(mirror.held <= 7 * 5, "{}", mirror.held);
     }
 
     #[test]

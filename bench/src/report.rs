@@ -3,6 +3,7 @@
 
 use crate::place::Placement;
 use crate::sample::{Better, Figures, Measure, Report, Spread, What, size};
+use crate::targets;
 use crate::transport;
 
 /// How many letters of a program's name are shown.
@@ -19,6 +20,8 @@ pub struct Section {
     pub head: Vec<&'static str>,
     /// The rows, each as long as the head.
     pub rows: Vec<Row>,
+    /// It answers a question, where others show figures.
+    pub answers: bool,
 }
 
 /// One row.
@@ -43,13 +46,12 @@ pub enum Look {
 
 /// All sections that there are samples for.
 pub fn sections(report: &Report) -> Vec<Section> {
-    let mut all = Vec::new();
+    let mut all = vec![claim(report), targets::section(report)];
     for placement in [Placement::One, Placement::Two] {
         all.push(round_trips(report, placement));
         all.push(rates(report, placement));
     }
     all.push(others(report));
-    all.push(claim(report));
     all.retain(|section| !section.rows.is_empty());
     all
 }
@@ -199,13 +201,17 @@ fn round_trips(report: &Report, placement: Placement) -> Section {
             "CPU", "floor", "Node",
         ],
         rows: all,
+        answers: false,
     }
 }
 
 fn rates(report: &Report, placement: Placement) -> Section {
     let mut all = Vec::new();
     let tasks = tasks(report, |measure| {
-        matches!(measure, Measure::Flood | Measure::Stream | Measure::Many)
+        matches!(
+            measure,
+            Measure::Flood | Measure::Stream | Measure::Many | Measure::FanOut
+        )
     });
     for task in tasks.iter().filter(|(_, _, place)| *place == placement) {
         let (transport, what, _) = task;
@@ -245,6 +251,7 @@ fn rates(report: &Report, placement: Placement) -> Section {
             "floor", "Node",
         ],
         rows: all,
+        answers: false,
     }
 }
 
@@ -289,6 +296,7 @@ fn others(report: &Report) -> Section {
             "", "what", "program", "median", "", "range", "floor", "Node",
         ],
         rows: all,
+        answers: false,
     }
 }
 
@@ -373,6 +381,7 @@ fn claim(report: &Report) -> Section {
         note: answer(&all),
         head: vec!["how many times as fast", "on", "floor", "Rust", "Node"],
         rows,
+        answers: true,
     }
 }
 
@@ -421,19 +430,24 @@ pub fn answer(all: &[Comparison]) -> String {
     format!("{verdict} in this run.{slower} {}", parts.join(" "))
 }
 
-/// Where the lesson's Rust half did worse than Node, with the ratio.
-pub fn slower_than_node(report: &Report) -> Vec<String> {
-    tasks(report, |_| true)
-        .into_iter()
-        .filter_map(|(transport, what, placement)| {
-            let times =
-                report.times(&transport, ["Rust", "Node"], what, placement)?;
-            (times > 0.0 && times < 1.0).then(|| {
-                format!(
-                    "{}, {what}, {placement}: {times:.2} times Node",
-                    title(&transport)
-                )
-            })
+/// Where the lesson's Rust half did worse than Node in every round; or in
+/// more rounds than not, where `even`.
+pub fn slower_than_node(report: &Report, even: bool) -> Vec<String> {
+    let all = report.against_node();
+    all.iter()
+        .filter(|one| if even { one.is_even() } else { one.is_slower() })
+        .map(|one| {
+            let Spread {
+                least,
+                median,
+                most,
+            } = one.times;
+            format!(
+                "{}, {}, {}: {median:.2} times Node ({least:.2}–{most:.2})",
+                title(&one.transport),
+                one.what,
+                one.placement
+            )
         })
         .collect()
 }
@@ -496,7 +510,7 @@ mod tests {
         report.samples[1].error = Some("wrong byte".to_owned());
         report.samples[1].figures = Figures::default();
         let sections = sections(&report);
-        let row = &sections[0].rows[1];
+        let row = &sections[1].rows[1];
         assert_eq!(row.cells[2], "Rust !");
         assert_eq!(row.look, Look::Bad);
         // The other rounds still count.
@@ -506,17 +520,26 @@ mod tests {
             sample.error = Some("wrong byte".to_owned());
             sample.figures = Figures::default();
         }
-        let row = &super::sections(&report)[0].rows[0];
+        let row = &super::sections(&report)[1].rows[0];
         assert_eq!(row.cells[2..], ["floor !", "FAILED"]);
     }
 
     #[test]
     fn what_is_slower_than_node_is_named() {
         let mut report = report();
-        assert_eq!(slower_than_node(&report), Vec::<String>::new());
+        assert_eq!(slower_than_node(&report, false), Vec::<String>::new());
         report.samples = vec![sample("Rust", 0, 6.0), sample("Node", 0, 3.0)];
-        let slower = slower_than_node(&report);
-        assert_eq!(slower, ["TCP, round trip 5 B, one core: 0.50 times Node"]);
+        let slower = slower_than_node(&report, false);
+        let row = "TCP, round trip 5 B, one core: 0.50 times Node (0.50–0.50)";
+        assert_eq!(slower, [row]);
+        // Better in one round of three: neither slower nor quicker.
+        for (round, rust) in [(1, 4.0), (2, 2.0)] {
+            report.samples.push(sample("Rust", round, rust));
+            report.samples.push(sample("Node", round, 3.0));
+        }
+        assert_eq!(slower_than_node(&report, false), Vec::<String>::new());
+        let row = "TCP, round trip 5 B, one core: 0.75 times Node (0.50–1.50)";
+        assert_eq!(slower_than_node(&report, true), [row]);
     }
 
     #[test]

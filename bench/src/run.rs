@@ -83,7 +83,7 @@ impl Group {
     fn of(what: What) -> Self {
         match what.measure {
             Measure::RoundTrip | Measure::Flood | Measure::Stream => Self::One,
-            Measure::Many => Self::Many,
+            Measure::Many | Measure::FanOut => Self::Many,
             Measure::LogLine => Self::Logging,
             Measure::Start | Measure::Memory | Measure::StuckReader => {
                 Self::Fresh
@@ -270,6 +270,17 @@ impl Runner<'_> {
                 let exchanges = task.exchanges(5);
                 let links = &mut turn.links;
                 self.measured(peer, || load::many(links, &exchanges, length))
+            }
+            Measure::FanOut => {
+                self.ready(turn, task, size)?;
+                let Some(peer) = &turn.peer else {
+                    bail!("not started");
+                };
+                let exchanges: Vec<_> = (0..TURNS)
+                    .map(|turn| task.transport.to_all(5, turn))
+                    .collect();
+                let links = &mut turn.links;
+                self.measured(peer, || load::fan_out(links, &exchanges, length))
             }
             Measure::LogLine => self.log_line(turn, task, length),
             Measure::Start => self.first_answer(turn.program, task),
@@ -504,7 +515,7 @@ impl Task<'_> {
             request.extend(exchange.request);
             match exchange.reply {
                 Reply::Exact(bytes) => answer.extend(bytes),
-                Reply::Http(_) => bail!("not for a stream"),
+                _ => bail!("not for a stream"),
             }
         }
         let write = match self.what.measure {

@@ -51,6 +51,8 @@ pub enum Measure {
     Stream,
     /// 64 connections, on each one message on its way.
     Many,
+    /// One message at a time, which all clients hear.
+    FanOut,
     /// Round trips with log lines on, and without.
     LogLine,
     /// From the start of the program until its first answer.
@@ -68,7 +70,8 @@ pub enum Measure {
 pub struct What {
     /// The kind of figure.
     pub measure: Measure,
-    /// Bytes of a message; connections for `Memory` and `Many`; else 0.
+    /// Bytes of a message; connections for `Memory`, `Many` and `FanOut`;
+    /// else 0.
     pub size: usize,
 }
 
@@ -161,7 +164,7 @@ impl Measure {
     pub fn of(self, figures: &Figures) -> Option<f64> {
         match self {
             Self::RoundTrip => figures.median,
-            Self::Flood | Self::Many => figures.per_second,
+            Self::Flood | Self::Many | Self::FanOut => figures.per_second,
             Self::Stream => figures.mb_per_second,
             Self::LogLine => figures.log_line,
             Self::Start => figures.start_ms,
@@ -172,7 +175,9 @@ impl Measure {
     /// Which way that figure is good.
     pub fn better(self) -> Better {
         match self {
-            Self::Flood | Self::Many | Self::Stream => Better::More,
+            Self::Flood | Self::Many | Self::FanOut | Self::Stream => {
+                Better::More
+            }
             _ => Better::Less,
         }
     }
@@ -197,6 +202,7 @@ impl Display for What {
             Measure::Flood => write!(f, "many {size} in flight"),
             Measure::Stream => write!(f, "writes of {size}"),
             Measure::Many => write!(f, "{} connections", self.size),
+            Measure::FanOut => write!(f, "one to {} clients", self.size),
             Measure::LogLine => write!(f, "log line"),
             Measure::Start => write!(f, "first answer"),
             Measure::Memory if self.size == 0 => write!(f, "idle memory"),
@@ -271,17 +277,83 @@ impl Report {
         placement: Placement,
     ) -> Option<f64> {
         let better = what.measure.better();
-        let ratios = self
-            .of(transport, ours, what, placement)
+        let figure = |figures: &Figures| what.measure.of(figures);
+        let pair = [ours, theirs];
+        self.times_by(transport, pair, what, placement, better, figure)
+    }
+
+    /// As [`Report::times`], by another figure.
+    pub fn times_by(
+        &self,
+        transport: &str,
+        pair: [&str; 2],
+        what: What,
+        placement: Placement,
+        better: Better,
+        figure: impl Fn(&Figures) -> Option<f64>,
+    ) -> Option<f64> {
+        let ratios =
+            self.ratios(transport, pair, what, placement, better, figure);
+        Some(Spread::new(ratios)?.median)
+    }
+
+    /// The same of each round.
+    fn ratios(
+        &self,
+        transport: &str,
+        [ours, theirs]: [&str; 2],
+        what: What,
+        placement: Placement,
+        better: Better,
+        figure: impl Fn(&Figures) -> Option<f64>,
+    ) -> Vec<f64> {
+        self.of(transport, ours, what, placement)
             .filter_map(|own| {
                 let other = self
                     .of(transport, theirs, what, placement)
                     .find(|other| other.round == own.round)?;
-                Some(better.times(own.value()?, other.value()?))
+                let ours = figure(&own.figures)?;
+                Some(better.times(ours, figure(&other.figures)?))
             })
             .filter(|ratio| ratio.is_finite())
-            .collect();
-        Some(Spread::new(ratios)?.median)
+            .collect()
+    }
+
+    /// The lesson's Rust half against its Node twin, in all that was asked of
+    /// both.
+    pub fn against_node(&self) -> Vec<Compared> {
+        let mut all: Vec<Compared> = Vec::new();
+        for Sample {
+            transport,
+            what,
+            placement,
+            ..
+        } in &self.samples
+        {
+            let (what, placement) = (*what, *placement);
+            let seen = all.iter().any(|one| {
+                one.transport == *transport
+                    && one.what == what
+                    && one.placement == placement
+            });
+            if seen {
+                continue;
+            }
+            let better = what.measure.better();
+            let figure = |figures: &Figures| what.measure.of(figures);
+            let pair = ["Rust", "Node"];
+            let ratios =
+                self.ratios(transport, pair, what, placement, better, figure);
+            if let Some(times) = Spread::new(ratios) {
+                all.push(Compared {
+                    transport: transport.clone(),
+                    what,
+                    placement,
+                    times,
+                });
+            }
+        }
+        all
     }
 
     /// All round trips of all rounds: nanoseconds and how many took so long.
@@ -299,6 +371,31 @@ impl Report {
             }
         }
         all.into_iter().collect()
+    }
+}
+
+/// How the lesson's Rust half did against its Node twin.
+#[derive(Clone, Debug)]
+pub struct Compared {
+    /// The lesson's name.
+    pub transport: String,
+    /// In what.
+    pub what: What,
+    /// Where.
+    pub placement: Placement,
+    /// How many times better, in the worst round, the median one, the best.
+    pub times: Spread,
+}
+
+impl Compared {
+    /// In every round: less than that is noise.
+    pub fn is_slower(&self) -> bool {
+        self.times.most < 1.0
+    }
+
+    /// In some rounds slower, in some not.
+    pub fn is_even(&self) -> bool {
+        self.times.median < 1.0 && !self.is_slower()
     }
 }
 

@@ -15,7 +15,10 @@ pub fn screen(report: &Report, colour: bool) -> String {
         push(&mut out, &line);
     }
     push(&mut out, &how(report));
-    for section in sections(report) {
+    // The answers come last: that is where one looks when it has run through.
+    let mut all = sections(report);
+    all.sort_by_key(|section| section.answers);
+    for section in all {
         push(&mut out, "");
         push(&mut out, &section.title);
         for line in wrapped(&section.note, WIDTH) {
@@ -46,13 +49,7 @@ pub fn markdown(report: &Report) -> String {
         push(&mut out, &format!("- {line}"));
     }
     push(&mut out, &format!("- {}", how(report)));
-    // The answer that most people come for stands first.
-    let mut all = sections(report);
-    all.rotate_right(1);
-    if !all.first().is_some_and(|first| first.title.ends_with('?')) {
-        all.rotate_left(1);
-    }
-    for section in all {
+    for section in sections(report) {
         push(&mut out, &format!("\n## {}\n", section.title));
         for line in wrapped(&section.note, 78) {
             push(&mut out, &line);
@@ -105,11 +102,16 @@ pub fn how(report: &Report) -> String {
 /// could not be measured.
 pub fn endings(report: &Report) -> Vec<(String, Vec<String>)> {
     let mut all = Vec::new();
-    let slower = slower_than_node(report);
+    let slower = slower_than_node(report, false);
     all.push(match slower.is_empty() {
         true => ("Nothing was slower than Node.".to_owned(), slower),
         false => ("Slower than Node:".to_owned(), slower),
     });
+    let even = slower_than_node(report, true);
+    if !even.is_empty() {
+        let title = "No quicker than Node, in some rounds slower:";
+        all.push((title.to_owned(), even));
+    }
     let failures: Vec<_> = report
         .failures()
         .map(|sample| {
@@ -135,8 +137,7 @@ pub fn endings(report: &Report) -> Vec<(String, Vec<String>)> {
 
 /// Whether a column holds words; figures stand to the right.
 pub fn is_text(section: &Section, column: usize) -> bool {
-    section.head[column] == "program"
-        || section.head[column] == "on"
+    ["program", "on", "verdict"].contains(&section.head[column])
         || column < 2 && section.head[column] != "floor"
         || section.rows.iter().all(|row| {
             row.cells.get(column).is_none_or(|cell| {

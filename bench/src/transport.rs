@@ -1,11 +1,13 @@
 //! The transports: for each, how its programs are started and how the load
 //! speaks to them. To add one, write a module and list it in [`all`].
 
+pub(crate) mod broker;
+pub(crate) mod chat;
 pub(crate) mod child;
 mod nginx;
-pub(crate) mod redis;
 pub(crate) mod shared;
 mod socket;
+mod socketio;
 
 use std::env;
 use std::fmt::{self, Display};
@@ -18,7 +20,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use harness::lessons::program;
-use harness::{Half, Language, Profile, root};
+use harness::{Half, Language, Lesson, Profile, root};
 
 use crate::exchange::Exchange;
 use crate::link::Link;
@@ -104,6 +106,11 @@ pub trait Transport: Sync {
     /// A message of `size` bytes and its answer.
     fn exchange(&self, size: usize, turn: usize) -> Exchange;
 
+    /// A message that all clients hear, and what each of them hears.
+    fn to_all(&self, size: usize, turn: usize) -> Exchange {
+        self.exchange(size, turn)
+    }
+
     /// Starts `program` and waits until it is ready.
     ///
     /// # Errors
@@ -157,8 +164,19 @@ pub fn all() -> Vec<&'static dyn Transport> {
     let mut all = socket::all();
     all.extend(child::all());
     all.push(&shared::Memory);
-    all.push(&redis::Redis);
+    all.push(&chat::Chat);
+    all.push(&socketio::SocketIo);
+    all.extend(broker::all());
     all
+}
+
+/// The packages from npm that a Node half needs and has not.
+fn packages(lesson: &str, program: &Program) -> Option<String> {
+    let lesson = Lesson::named(lesson)?;
+    let folder = lesson.folder().join("node/node_modules");
+    let lacking =
+        *program == Program::Node && lesson.has_packages() && !folder.is_dir();
+    lacking.then(|| format!("run `npm ci --prefix {}/node` first", lesson.name))
 }
 
 fn lacks(program: &Program) -> Option<String> {

@@ -1,5 +1,5 @@
-//! Redis pub/sub: the bench publishes, and reads what the lesson's consumer
-//! prints. On its way a message passes through the server.
+//! What goes through Redis: the bench sends, and reads what the lesson's half
+//! prints that receives. On its way a message passes through the server.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
@@ -11,13 +11,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use harness::{Half, Language, Lesson};
+use harness::{Half, Language};
 use memchr::memmem;
 use rustix::net::{RecvFlags, recv};
 
 use super::child::shown;
 use super::{
     PATIENCE, Peer, Program, Start, Transport, floor, installed, lacks, lesson,
+    packages,
 };
 use crate::exchange::{Exchange, Reply, text};
 use crate::link::{Fds, Link};
@@ -26,24 +27,79 @@ use crate::sample::{Measure, What};
 /// Where the lesson listens unless told otherwise.
 const CHANNEL: &str = "channel";
 
-/// A broker between the two.
-pub(super) struct Redis;
+/// The queue of work-queue, and how its entries are called.
+const QUEUE: &str = "jobs";
 
-impl Transport for Redis {
+/// How many messages may be on their way. Nothing slows down who sends:
+/// Redis keeps it all.
+const IN_FLIGHT: u64 = 64;
+
+/// A broker between the two.
+struct Broker {
+    name: &'static str,
+    title: &'static str,
+    /// The half that receives.
+    half: &'static str,
+    /// A subscriber is a loop of system calls; a worker is not.
+    floor: bool,
+    /// What the bench sends, in words.
+    command: fn(String) -> Vec<String>,
+    /// What the half prints.
+    printed: fn(&[u8]) -> Vec<u8>,
+}
+
+/// In the order of the table.
+pub(super) fn all() -> Vec<&'static dyn Transport> {
+    vec![&PUBSUB, &QUEUES]
+}
+
+static PUBSUB: Broker = Broker {
+    name: "redis-pubsub",
+    title: "Redis pub/sub",
+    half: "consumer",
+    floor: true,
+    command: |message| vec!["PUBLISH".to_owned(), CHANNEL.to_owned(), message],
+    printed,
+};
+
+static QUEUES: Broker = Broker {
+    name: "work-queue",
+    title: "work queue",
+    half: "worker",
+    floor: false,
+    command: |job| {
+        let words = ["XADD", QUEUE, "*", "job"];
+        [&words.map(str::to_owned)[..], &[job]].concat()
+    },
+    printed: |job| {
+        let job = shown(job);
+        [b"taken: ", &job[..], b"\ndone: ", &job[..], b"\n"].concat()
+    },
+};
+
+impl Transport for Broker {
     fn name(&self) -> &'static str {
-        "redis-pubsub"
+        self.name
     }
 
     fn title(&self) -> &'static str {
-        "Redis pub/sub"
+        self.title
+    }
+
+    fn programs(&self) -> Vec<Program> {
+        let mut all = vec![Program::Rust, Program::Node];
+        if self.floor {
+            all.insert(0, Program::Floor);
+        }
+        all
     }
 
     fn measures(&self, _: bool) -> Vec<What> {
         let what = |measure, size| What { measure, size };
-        // No flood: nothing slows a publisher down, Redis keeps it all.
         vec![
             what(Measure::RoundTrip, 5),
             what(Measure::RoundTrip, 1 << 10),
+            what(Measure::Flood, 5),
             what(Measure::Memory, 0),
         ]
     }
@@ -52,27 +108,21 @@ impl Transport for Redis {
         if !installed("redis-server", "--version") {
             return Some("redis-server is not installed here".to_owned());
         }
-        let lesson = Lesson::named(self.name())?;
-        let folder = lesson.folder().join("node/node_modules");
-        if *program == Program::Node
-            && lesson.has_packages()
-            && !folder.is_dir()
-        {
-            let name = self.name();
-            return Some(format!("run `npm ci --prefix {name}/node` first"));
-        }
-        lacks(program)
+        packages(self.name, program).or_else(|| lacks(program))
     }
 
     fn exchange(&self, size: usize, turn: usize) -> Exchange {
         let message = text(size, turn);
-        let head = format!(
-            "*3\r\n$7\r\nPUBLISH\r\n${}\r\n{CHANNEL}\r\n${size}\r\n",
-            CHANNEL.len()
-        );
+        let reply = Reply::Exact((self.printed)(&message));
+        let message = String::from_utf8_lossy(&message).into_owned();
+        let words = (self.command)(message);
+        let mut request = format!("*{}\r\n", words.len());
+        for word in words {
+            request += &format!("${}\r\n{word}\r\n", word.len());
+        }
         Exchange {
-            request: [head.as_bytes(), &message[..], b"\r\n"].concat(),
-            reply: Reply::Exact(printed(&message)),
+            request: request.into_bytes(),
+            reply,
         }
     }
 
@@ -80,8 +130,8 @@ impl Transport for Redis {
         let (server, address) = start_server()?;
         // Never --quiet: what it prints is what is waited for.
         let mut command = match program {
-            Program::Rust => lesson(self.name(), Language::Rust, "consumer")?,
-            Program::Node => lesson(self.name(), Language::Node, "consumer")?,
+            Program::Rust => lesson(self.name, Language::Rust, self.half)?,
+            Program::Node => lesson(self.name, Language::Node, self.half)?,
             Program::Other(path) => Command::new(path),
             Program::Floor => {
                 let mut floor = floor("redis")?;
@@ -173,9 +223,13 @@ impl Link for Published {
     fn receive(&mut self, room: &mut [u8]) -> io::Result<usize> {
         let length = self.fds.receive(room)?;
         // The server's own answer says how many listened: read and forgotten.
-        let mut answers = [0_u8; 256];
+        let mut answers = [0_u8; 16 * 1024];
         let _ = recv(&self.redis, &mut answers, RecvFlags::DONTWAIT);
         Ok(length)
+    }
+
+    fn most_in_flight(&self) -> Option<u64> {
+        Some(IN_FLIGHT)
     }
 
     fn set_blocking(&mut self, blocking: bool) -> io::Result<()> {

@@ -1,0 +1,118 @@
+//! tcp-chat: what one says, all hear, and so does who said it.
+
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+use harness::Language;
+
+use super::{Peer, Program, Start, Transport, floor, lesson, listening};
+use crate::exchange::{Exchange, Reply, text};
+use crate::link::{Fds, Link};
+use crate::sample::{Measure, What};
+
+/// What the one who speaks is called.
+const NAME: &str = "bench";
+
+/// How many lines may be on their way. The kernel would take a million of
+/// them, which take ten seconds to come back.
+const IN_FLIGHT: u64 = 1024;
+
+/// Lines that everybody hears.
+pub(super) struct Chat;
+
+impl Transport for Chat {
+    fn name(&self) -> &'static str {
+        "tcp-chat"
+    }
+
+    fn title(&self) -> &'static str {
+        "TCP chat"
+    }
+
+    fn measures(&self, _: bool) -> Vec<What> {
+        let what = |measure, size| What { measure, size };
+        vec![
+            what(Measure::RoundTrip, 5),
+            what(Measure::RoundTrip, 1 << 10),
+            what(Measure::Flood, 5),
+            what(Measure::FanOut, 64),
+            what(Measure::LogLine, 5),
+            what(Measure::Start, 0),
+            what(Measure::Memory, 0),
+        ]
+    }
+
+    fn takes_part(&self, program: &Program, what: What) -> bool {
+        // The floor takes what one read brings for whole lines.
+        *program != Program::Floor
+            || !matches!(what.measure, Measure::LogLine | Measure::Flood)
+    }
+
+    fn exchange(&self, size: usize, turn: usize) -> Exchange {
+        let line = text(size, turn);
+        Exchange {
+            request: [&line[..], b"\n"].concat(),
+            reply: Reply::Exact(said(&line)),
+        }
+    }
+
+    fn lines(&self) -> f64 {
+        1.0 // what is said
+    }
+
+    fn start(&self, program: &Program, start: Start<'_>) -> Result<Peer> {
+        let mut command = match program {
+            Program::Rust => lesson(self.name(), Language::Rust, "server")?,
+            Program::Node => lesson(self.name(), Language::Node, "server")?,
+            Program::Floor => floor("chat")?,
+            Program::Other(path) => Command::new(path),
+            Program::Nginx => bail!("nginx does not chat"),
+        };
+        command.arg("127.0.0.1:0");
+        if start.quiet && *program != Program::Floor {
+            command.arg("--quiet");
+        }
+        let (half, address) = listening(&mut command)?;
+        Ok(Peer {
+            half,
+            connect: Box::new(move || {
+                let mut link = Fds::tcp(&address)
+                    .with_context(|| format!("connect to {address}"))?;
+                introduce(&mut link)?;
+                let link = link.with_at_most(IN_FLIGHT);
+                let link: Box<dyn Link> = Box::new(link);
+                Ok(link)
+            }),
+        })
+    }
+}
+
+/// What all are told.
+pub(crate) fn said(line: &[u8]) -> Vec<u8> {
+    [NAME.as_bytes(), b": ", line, b"\n"].concat()
+}
+
+/// Takes the name, or hears that one of ours has it already. After that,
+/// nothing is left to be read.
+fn introduce(link: &mut Fds) -> Result<()> {
+    let request = format!("/name {NAME}\n");
+    ensure!(
+        link.send(request.as_bytes())? == request.len(),
+        "not even the name could be sent"
+    );
+    let mut heard = Vec::new();
+    let mut room = [0; 4096];
+    loop {
+        let length = link.receive(&mut room)?;
+        ensure!(length > 0, "the other side closed");
+        heard.extend(&room[..length]);
+        let lines = String::from_utf8_lossy(&heard);
+        let answered = |line: &str| {
+            line.ends_with(&format!(" is now {NAME}"))
+                || line == format!("* the name {NAME} is taken")
+        };
+        if heard.ends_with(b"\n") && lines.lines().any(answered) {
+            return Ok(());
+        }
+    }
+}
