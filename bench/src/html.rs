@@ -6,6 +6,7 @@ use crate::place::Placement;
 use crate::report::{self, Look, Section, figure3, programs, sections, title};
 use crate::sample::{Measure, Report, What, size};
 use crate::svg::{Axis, Plot, Scale, Series, class, escape};
+use crate::targets;
 use crate::text::{endings, how, is_text};
 
 /// The page.
@@ -29,6 +30,7 @@ pub fn page(report: &Report) -> String {
 
     overview(&mut out, report);
     claim(&mut out, report);
+    numbers(&mut out, report);
     out.push_str(
         "<section><h2>Distribution, throughput, memory</h2>\
          <input type=\"radio\" name=\"place\" id=\"one\" checked>\
@@ -215,9 +217,70 @@ fn claim(out: &mut String, report: &Report) {
     let _ = write!(
         out,
         "<section class=\"claim\"><h2>Is a Unix socket twice as fast as TCP \
-         on the same host?</h2><p>{}</p></section>",
+         on the same host?</h2><p>{}</p><details><summary>Each size</summary>\
+         <p class=\"note\">How many times as fast as TCP a Unix socket is. \
+         </p><div class=\"scroll\"><table><tr><th></th><th></th>",
         escape(&report::answer(&all))
     );
+    const PROGRAMS: [&str; 3] = ["floor", "Rust", "Node"];
+    for name in PROGRAMS {
+        let _ = write!(out, "<th>{name}</th>");
+    }
+    out.push_str("</tr>");
+    for one in &all {
+        let _ =
+            write!(out, "<tr><td>{}</td><td>{}</td>", one.what, one.placement);
+        for name in PROGRAMS {
+            let found = one.ratios.iter().find(|(whose, _)| *whose == name);
+            let Some((_, ratio)) = found else {
+                out.push_str("<td></td>");
+                continue;
+            };
+            // Four times as fast fills the cell.
+            let share = (ratio / 4.0).min(1.0) * 100.0;
+            let _ = write!(
+                out,
+                "<td class=\"bar {}\"><i style=\"width:{share:.0}%\"></i>\
+                 {ratio:.2}</td>",
+                class(name)
+            );
+        }
+        out.push_str("</tr>");
+    }
+    out.push_str("</table></div></details></section>");
+}
+
+/// The numbers to reach: those that are about the same stand together.
+fn numbers(out: &mut String, report: &Report) {
+    let section = targets::section(report);
+    let _ = write!(
+        out,
+        "<section><h2>{}</h2><p class=\"note\">{}</p><dl class=\"numbers\">",
+        escape(&section.title),
+        escape(&section.note)
+    );
+    let mut last = "";
+    for one in targets::all(report) {
+        if one.what != last {
+            let end = if last.is_empty() { "" } else { "</dd>" };
+            let _ = write!(out, "{end}<dt>{}</dt><dd>", escape(one.what));
+            last = one.what;
+        }
+        let (class, mark, said) = match one.reached {
+            Some(true) => ("reached", "✓", "reached"),
+            Some(false) => ("missed", "✗", "not reached"),
+            None => ("open", "·", "not measured"),
+        };
+        let _ = write!(
+            out,
+            "<span class=\"chip {class}\"><i title=\"{said}\">{mark}</i>{} \
+             <b>{}</b> <small>{}</small></span>",
+            escape(&one.transport),
+            escape(&one.measured),
+            escape(&one.wanted)
+        );
+    }
+    out.push_str("</dd></dl></section>");
 }
 
 fn cards(out: &mut String, title: &str, note: &str, plots: &[(String, Plot)]) {

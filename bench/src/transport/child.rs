@@ -30,6 +30,11 @@ use crate::sample::{Measure, What};
 /// How Node tells a child where its channel is.
 const CHANNEL: &str = "NODE_CHANNEL_FD";
 
+/// How many messages may be on their way to a parent. It takes them as they
+/// come and answers in its own time, Node's as well as ours: what is sent in
+/// half a second would take it ten.
+const IN_FLIGHT: u64 = 1024;
+
 /// How many characters of a line the lessons show.
 const SHOWN: usize = 160;
 
@@ -149,7 +154,11 @@ impl Transport for Fork {
             let (half, _) = listening(floor("json")?.arg(&path))?;
             return Ok(Peer {
                 half,
-                connect: Box::new(move || Ok(Box::new(Fds::unix(&path)?))),
+                connect: Box::new(move || {
+                    let fds = Fds::unix(&path)?.with_at_most(IN_FLIGHT);
+                    let link: Box<dyn Link> = Box::new(fds);
+                    Ok(link)
+                }),
             });
         }
         let mut command = match program {
@@ -175,7 +184,8 @@ impl Transport for Fork {
             half,
             connect: Box::new(move || {
                 let two = (channel.try_clone()?, channel.try_clone()?);
-                let link: Box<dyn Link> = Box::new(Fds::pair(two.0, two.1));
+                let fds = Fds::pair(two.0, two.1).with_at_most(IN_FLIGHT);
+                let link: Box<dyn Link> = Box::new(fds);
                 Ok(link)
             }),
         })

@@ -15,6 +15,7 @@ use hdrhistogram::Histogram;
 use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::mm::{MapFlags, ProtFlags, mmap};
+use rustix::process::{Signal, set_parent_process_death_signal};
 use rustix::thread::futex;
 
 use super::{Peer, Program, Start, Transport, floor, lesson};
@@ -147,6 +148,8 @@ pub(crate) fn ping_pong(count: &str) -> Result<()> {
 }
 
 fn pong() -> Result<()> {
+    // Asleep in a futex, it would not notice that its parent is gone.
+    set_parent_process_death_signal(Some(Signal::KILL))?;
     let number = env::var(MEMORY).context("no memory")?.parse()?;
     // SAFETY: the parent left this descriptor open for this process alone.
     let memory = unsafe { OwnedFd::from_raw_fd(number) };
