@@ -156,23 +156,43 @@ fn overview(out: &mut String, report: &Report) {
         })
         .filter(|(_, dots)| !dots.is_empty())
         .collect();
-    let most = rows
-        .iter()
-        .flat_map(|(_, dots)| dots.iter().map(|(_, value)| *value))
-        .fold(0.0, f64::max);
-    if rows.is_empty() {
+    let values = || {
+        rows.iter()
+            .flat_map(|(_, dots)| dots.iter().map(|(_, value)| *value))
+    };
+    let most = values().fold(0.0, f64::max);
+    let least = values().fold(f64::INFINITY, f64::min);
+    if rows.is_empty() || least <= 0.0 {
         return;
     }
-    let height = ROW * rows.len() as f64 + 30.0;
-    let x = |value: f64| LEFT + value / most * (WIDTH - LEFT - 60.0);
+    let height = ROW * rows.len() as f64 + 34.0;
+    // Of a shared memory and of a broker: only factors fit side by side.
+    let doublings = (most / least).log2().max(1.0);
+    let step = (WIDTH - LEFT - 60.0) / doublings;
+    let x = |value: f64| LEFT + 20.0 + (value / least).log2() * step;
     let _ = write!(
         out,
         "<section><h2>A message of 5 B, there and back</h2><p class=\"note\">\
-         Median, in µs, both programs on one core. Further left is better.\
-         </p><div class=\"scroll\"><svg class=\"overview\" viewBox=\"0 0 \
+         Median, in µs, both programs on one core. Further left is better; \
+         from one upright line to the next it takes twice as long.</p><div class=\"scroll\"><svg class=\"overview\" viewBox=\"0 0 \
          {WIDTH} {height}\" role=\"img\" aria-label=\"Median round trip of \
          5 bytes for each transport\">"
     );
+    let mut double = 2_f64.powf(least.log2().ceil());
+    while double <= most {
+        let at = x(double);
+        let _ = write!(
+            out,
+            "<path class=\"grid\" d=\"M{at:.1} 0V{:.1}\"/><text class=\"mark \
+             middle\" x=\"{at:.1}\" y=\"{:.1}\">{}</text>",
+            height - 18.0,
+            height - 4.0,
+            figure3(double)
+                .trim_end_matches(".0")
+                .trim_end_matches(".00")
+        );
+        double *= 2.0;
+    }
     for (i, (transport, dots)) in rows.iter().enumerate() {
         let y = ROW * (i as f64 + 0.5) + 8.0;
         let _ = write!(

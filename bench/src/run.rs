@@ -200,7 +200,7 @@ impl Runner<'_> {
             return Ok(());
         }
         // What a virtual machine compiles, it compiles in the beginning.
-        let least = if turn.warm { WARM_UP } else { 5 * WARM_UP };
+        let least = if turn.warm { WARM_UP } else { 3 * WARM_UP };
         turn.warm = true;
         self.sample(turn, task, least.max(self.length / 4))?;
         Ok(())
