@@ -290,20 +290,17 @@ fn measure(
                 for what in &measures {
                     // These say the same on one core and on two.
                     let once = match what.measure {
-                        _ if args.quick && !is_main(*what) => {
-                            Some(placements.first())
-                        }
-                        Measure::LogLine => Some(placements.first()),
-                        Measure::Start
+                        Measure::LogLine
+                        | Measure::Start
                         | Measure::Memory
-                        | Measure::StuckReader => Some(placements.last()),
-                        _ => None,
+                        | Measure::StuckReader => true,
+                        _ => args.quick && !is_main(*what),
                     };
                     let needed = match what.measure {
                         Measure::Memory => what.size as u64 + 100,
                         _ => 0,
                     };
-                    if once.is_some_and(|once| once != Some(placement)) {
+                    if once && Some(placement) != placements.first() {
                         continue;
                     }
                     if needed > descriptors {
