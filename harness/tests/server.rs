@@ -106,7 +106,13 @@ impl Server {
 
     /// It still answers: "hello" goes there and back.
     pub fn lives(&self) -> Result<()> {
-        let mut client = self.client(Language::Rust, &["--count", "1"])?;
+        // Who chats says what comes from stdin, and leaves at its end.
+        let once: &[&str] = match self.lesson.shape {
+            Shape::Chat => &[],
+            _ => &["--count", "1"],
+        };
+        let mut client = self.client(Language::Rust, once)?;
+        client.take_stdin()?;
         let exit = client.wait().context("is the server alive?")?;
         ensure!(exit == Exit::Code(0), "{exit:?}: {:?}", client.stderr());
         Ok(())
