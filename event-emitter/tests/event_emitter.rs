@@ -48,8 +48,12 @@ pub fn tests() -> Vec<Test> {
 }
 
 /// The three events, as Node has them by name.
-const EVENTS: [Event<u32>; 3] =
-    [Event::new("a"), Event::new("b"), Event::new("error")];
+const NAMES: [&str; 3] = ["a", "b", "error"];
+const EVENTS: [Event<u32>; 3] = [
+    Event::new(NAMES[0]),
+    Event::new(NAMES[1]),
+    Event::new(NAMES[2]),
+];
 
 /// One call of an emitter: what, with which event, and a listener or number.
 #[derive(Clone, Copy, Debug)]
@@ -197,225 +201,135 @@ impl Node {
 /// One behaviour of Node's emitter.
 struct Behaviour {
     promise: &'static str,
-    calls: &'static [Call],
-    reactions: &'static [&'static [Call]],
+    /// Calls with their event and number: `on a 0; emit a 7`.
+    calls: &'static str,
+    /// What each listener calls.
+    reactions: &'static [&'static str],
     /// What is to happen.
-    log: &'static [&'static str],
+    log: &'static str,
 }
 
 impl Behaviour {
     fn check(&self) -> Result<()> {
         let script = Script {
-            calls: self.calls.to_vec(),
-            reactions: self.reactions.iter().map(|r| r.to_vec()).collect(),
+            calls: calls(self.calls)?,
+            reactions: self
+                .reactions
+                .iter()
+                .map(|text| calls(text))
+                .collect::<Result<_>>()?,
         };
         let (rust, node) = (script.run(), Node::start()?.run(&script)?);
-        ensure!(rust == self.log, "Rust's emitter: {rust:?}");
-        ensure!(node == self.log, "Node's emitter: {node:?}");
+        let (rust, node) = (rust.join("; "), node.join("; "));
+        ensure!(rust == self.log, "Rust's emitter: {rust}");
+        ensure!(node == self.log, "Node's emitter: {node}");
         Ok(())
     }
 }
 
-const A: usize = 0;
-const B: usize = 1;
-const ERROR: usize = 2;
+/// The calls that a text names.
+fn calls(text: &'static str) -> Result<Vec<Call>> {
+    let call = |text: &'static str| {
+        let [what, event, number] =
+            text.split_whitespace().collect::<Vec<_>>()[..]
+        else {
+            bail!("no call: {text:?}");
+        };
+        let event = NAMES.iter().position(|name| *name == event);
+        Ok(Call(what, event.context("no event")?, number.parse()?))
+    };
+    text.split(';')
+        .filter(|text| !text.is_empty())
+        .map(call)
+        .collect()
+}
 
 static BEHAVIOURS: &[Behaviour] = &[
     Behaviour {
         promise: "listeners_are_called_in_their_order",
-        calls: &[
-            Call("on", A, 0),
-            Call("on", A, 1),
-            Call("prepend", A, 2),
-            Call("on", B, 1),
-            Call("emit", A, 7),
-            Call("emit", B, 8),
-        ],
-        reactions: &[&[], &[], &[]],
-        log: &[
-            "2 hears 7",
-            "0 hears 7",
-            "1 hears 7",
-            "heard true",
-            "1 hears 8",
-            "heard true",
-        ],
+        calls: "on a 0; on a 1; prepend a 2; on b 1; emit a 7; emit b 8",
+        reactions: &["", "", ""],
+        log: "2 hears 7; 0 hears 7; 1 hears 7; heard true; 1 hears 8; \
+              heard true",
     },
     Behaviour {
         promise: "a_listener_added_twice_is_called_twice",
-        calls: &[
-            Call("on", A, 0),
-            Call("on", A, 1),
-            Call("on", A, 0),
-            Call("emit", A, 1),
-            Call("off", A, 0),
-            Call("emit", A, 2),
-        ],
-        reactions: &[&[], &[]],
-        log: &[
-            "0 hears 1",
-            "1 hears 1",
-            "0 hears 1",
-            "heard true",
-            "0 hears 2",
-            "1 hears 2",
-            "heard true",
-        ],
+        calls: "on a 0; on a 1; on a 0; emit a 1; off a 0; emit a 2",
+        reactions: &["", ""],
+        log: "0 hears 1; 1 hears 1; 0 hears 1; heard true; 0 hears 2; \
+              1 hears 2; heard true",
     },
     Behaviour {
         promise: "once_hears_one_event",
-        calls: &[
-            Call("once", A, 0),
-            Call("prepend_once", A, 1),
-            Call("emit", A, 1),
-            Call("emit", A, 2),
-            Call("count", A, 0),
-        ],
-        reactions: &[&[], &[]],
-        log: &[
-            "1 hears 1",
-            "0 hears 1",
-            "heard true",
-            "heard false",
-            "count 0",
-        ],
+        calls: "once a 0; prepend_once a 1; emit a 1; emit a 2; count a 0",
+        reactions: &["", ""],
+        log: "1 hears 1; 0 hears 1; heard true; heard false; count 0",
     },
     Behaviour {
         promise: "once_may_emit_the_same_event",
-        calls: &[Call("once", A, 0), Call("emit", A, 1)],
-        reactions: &[&[Call("emit", A, 2)]],
-        log: &["0 hears 1", "heard false", "heard true"],
+        calls: "once a 0; emit a 1",
+        reactions: &["emit a 2"],
+        log: "0 hears 1; heard false; heard true",
     },
     Behaviour {
         promise: "once_is_called_once_although_another_emits_first",
-        calls: &[Call("once", A, 0), Call("once", A, 1), Call("emit", A, 1)],
-        reactions: &[&[Call("emit", A, 2)], &[]],
-        log: &["0 hears 1", "1 hears 2", "heard true", "heard true"],
+        calls: "once a 0; once a 1; emit a 1",
+        reactions: &["emit a 2", ""],
+        log: "0 hears 1; 1 hears 2; heard true; heard true",
     },
     Behaviour {
         promise: "once_can_be_taken_away",
-        calls: &[
-            Call("once", A, 0),
-            Call("off", A, 0),
-            Call("off", A, 0),
-            Call("emit", A, 1),
-        ],
-        reactions: &[&[]],
-        log: &["heard false"],
+        calls: "once a 0; off a 0; off a 0; emit a 1",
+        reactions: &[""],
+        log: "heard false",
     },
     Behaviour {
         promise: "who_is_added_meanwhile_hears_the_next_event",
-        calls: &[Call("on", A, 0), Call("emit", A, 1), Call("emit", A, 2)],
-        reactions: &[&[Call("on", A, 1), Call("prepend", A, 2)], &[], &[]],
-        log: &[
-            "0 hears 1",
-            "heard true",
-            "2 hears 2",
-            "0 hears 2",
-            "1 hears 2",
-            "heard true",
-        ],
+        calls: "on a 0; emit a 1; emit a 2",
+        reactions: &["on a 1; prepend a 2", "", ""],
+        log: "0 hears 1; heard true; 2 hears 2; 0 hears 2; 1 hears 2; \
+              heard true",
     },
     Behaviour {
         promise: "who_is_removed_meanwhile_still_hears_this_event",
-        calls: &[
-            Call("on", A, 0),
-            Call("on", A, 1),
-            Call("on", A, 2),
-            Call("emit", A, 1),
-            Call("emit", A, 2),
-        ],
-        reactions: &[&[Call("off", A, 0), Call("off", A, 1)], &[], &[]],
-        log: &[
-            "0 hears 1",
-            "1 hears 1",
-            "2 hears 1",
-            "heard true",
-            "2 hears 2",
-            "heard true",
-        ],
+        calls: "on a 0; on a 1; on a 2; emit a 1; emit a 2",
+        reactions: &["off a 0; off a 1", "", ""],
+        log: "0 hears 1; 1 hears 1; 2 hears 1; heard true; 2 hears 2; \
+              heard true",
     },
     Behaviour {
         promise: "all_may_be_removed_meanwhile",
-        calls: &[
-            Call("on", A, 0),
-            Call("on", A, 1),
-            Call("emit", A, 1),
-            Call("emit", A, 2),
-        ],
-        reactions: &[&[Call("remove_all", A, 0)], &[]],
-        log: &["0 hears 1", "1 hears 1", "heard true", "heard false"],
+        calls: "on a 0; on a 1; emit a 1; emit a 2",
+        reactions: &["remove_all a 0", ""],
+        log: "0 hears 1; 1 hears 1; heard true; heard false",
     },
     Behaviour {
         promise: "the_eleventh_listener_gives_one_warning",
-        calls: &[
-            Call("on", A, 0),
-            Call("on", A, 0),
-            Call("on", A, 0),
-            Call("on", A, 0),
-            Call("on", A, 0),
-            Call("on", A, 0),
-            Call("on", A, 0),
-            Call("on", A, 0),
-            Call("on", A, 0),
-            Call("on", A, 0),
-            Call("count", A, 0),
-            Call("on", B, 0),
-            Call("on", A, 0),
-            Call("on", A, 0),
-            Call("count", A, 0),
-        ],
-        reactions: &[&[]],
-        log: &["count 10", "warning 11 a", "count 12"],
+        calls: "on a 0; on a 0; on a 0; on a 0; on a 0; on a 0; on a 0; \
+                on a 0; on a 0; on a 0; count a 0; on b 0; on a 0; on a 0; \
+                count a 0",
+        reactions: &[""],
+        log: "count 10; warning 11 a; count 12",
     },
     Behaviour {
         promise: "the_limit_can_be_set_and_lifted",
-        calls: &[
-            Call("max", A, 1),
-            Call("on", A, 0),
-            Call("on", A, 0),
-            Call("on", A, 0),
-            Call("max", A, 0),
-            Call("on", B, 0),
-            Call("on", B, 0),
-        ],
-        reactions: &[&[]],
-        log: &["warning 2 a"],
+        calls: "max a 1; on a 0; on a 0; on a 0; max a 0; on b 0; on b 0",
+        reactions: &[""],
+        log: "warning 2 a",
     },
     Behaviour {
         promise: "with_one_listener_left_the_warning_can_come_again",
-        calls: &[
-            Call("max", A, 2),
-            Call("on", A, 0),
-            Call("on", A, 0),
-            Call("on", A, 0),
-            Call("off", A, 0),
-            Call("on", A, 0),
-            Call("off", A, 0),
-            Call("off", A, 0),
-            Call("on", A, 0),
-            Call("on", A, 0),
-        ],
-        reactions: &[&[]],
-        log: &["warning 3 a", "warning 3 a"],
+        calls: "max a 2; on a 0; on a 0; on a 0; off a 0; on a 0; off a 0; \
+                off a 0; on a 0; on a 0",
+        reactions: &[""],
+        log: "warning 3 a; warning 3 a",
     },
     Behaviour {
         promise: "an_error_that_nobody_hears_is_thrown",
-        calls: &[
-            Call("emit", A, 1),
-            Call("emit", ERROR, 2),
-            Call("once", ERROR, 0),
-            Call("emit", ERROR, 3),
-            Call("emit", ERROR, 4),
-        ],
-        reactions: &[&[]],
-        log: &[
-            "heard false",
-            "unheard 2",
-            "0 hears 3",
-            "heard true",
-            "unheard 4",
-        ],
+        calls: "emit a 1; emit error 2; once error 0; emit error 3; \
+                emit error 4",
+        reactions: &[""],
+        log: "heard false; unheard 2; 0 hears 3; heard true; unheard 4",
     },
 ];
 
@@ -453,7 +367,7 @@ impl Author {
                     "emit" => self.below(1000),
                     _ => self.below(listeners),
                 };
-                Call(what, [A, A, A, B, B, ERROR][self.below(6)], number)
+                Call(what, [0, 0, 0, 1, 1, 2][self.below(6)], number)
             })
             .collect()
     }

@@ -56,13 +56,35 @@ impl Server {
         language: Language,
         arguments: &[&str],
     ) -> Result<Self> {
-        let lesson = lesson(name)?;
         let folder = tempfile::tempdir()?;
+        let address = lesson(name)?.free_address(folder.path());
+        let arguments = address
+            .iter()
+            .map(String::as_str)
+            .chain(arguments.iter().copied());
+        Self::start_in(folder, name, language, arguments)
+    }
+
+    /// As [`Server::start_with`], at an address of the test's own choice.
+    pub fn start_at(
+        address: &str,
+        name: &str,
+        language: Language,
+        arguments: &[&str],
+    ) -> Result<Self> {
+        let arguments = [&[address], arguments].concat();
+        Self::start_in(tempfile::tempdir()?, name, language, arguments)
+    }
+
+    fn start_in<'a>(
+        folder: TempDir,
+        name: &str,
+        language: Language,
+        arguments: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Self> {
+        let lesson = lesson(name)?;
         let mut command = lesson.half(language, "server")?;
-        command
-            .args(lesson.free_address(folder.path()))
-            .args(arguments);
-        let half = Half::start(&mut command)?;
+        let half = Half::start(command.args(arguments))?;
         let address = half.wait_for("listening on ")?;
         Ok(Self {
             half,
@@ -106,7 +128,13 @@ impl Server {
 
     /// It still answers: "hello" goes there and back.
     pub fn lives(&self) -> Result<()> {
-        let mut client = self.client(Language::Rust, &["--count", "1"])?;
+        // Who chats says what comes from stdin, and leaves at its end.
+        let once: &[&str] = match self.lesson.shape {
+            Shape::Chat => &[],
+            _ => &["--count", "1"],
+        };
+        let mut client = self.client(Language::Rust, once)?;
+        client.take_stdin()?;
         let exit = client.wait().context("is the server alive?")?;
         ensure!(exit == Exit::Code(0), "{exit:?}: {:?}", client.stderr());
         Ok(())

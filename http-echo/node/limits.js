@@ -2,6 +2,7 @@
 // ../src/limits.rs.
 
 import { wholeNumber } from '../../common/node/args.js'
+import { HEADER_LIMIT } from './target.js'
 
 const ms = text => wholeNumber(text, 1, 86_400_000)
 
@@ -37,8 +38,10 @@ export function options(limit) {
     // For a whole request. A long body may take long, while it moves.
     requestTimeout: 0,
     keepAliveTimeout: limit['idle-timeout'],
-    // For the request line and the headers together. More: 431.
-    maxHeaderSize: 16 * 1024,
+    // More: 431.
+    maxHeaderSize: HEADER_LIMIT,
+    // HTTP/2: how many requests of one connection are answered at once.
+    settings: { maxConcurrentStreams: 100 },
     // TLS: for the handshake.
     handshakeTimeout: headersTimeout,
     certs: limit.certs,

@@ -6,6 +6,7 @@ import { createSecureServer } from 'node:http2'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import * as log from '../../common/node/log.js'
+import { stop } from '../../common/node/shutdown.js'
 
 const here = path => fileURLToPath(new URL(path, import.meta.url))
 
@@ -31,6 +32,14 @@ export function createSecure({ certs, ...options }) {
     key: readFileSync(join(certs, 'leaf-key.pem')),
     allowHTTP1: true,
   })
+  // close() knows nothing of HTTP/2's connections. Told to, they take no more
+  // requests, finish their answers, and end.
+  const sessions = new Set()
+  server.on('session', session => {
+    sessions.add(session)
+    session.on('close', () => sessions.delete(session))
+  })
+  stop.addEventListener('abort', () => sessions.forEach(s => s.close()))
   // For HTTP/1.1 it takes these from here.
   return Object.assign(server, options)
 }

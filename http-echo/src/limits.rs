@@ -51,6 +51,10 @@ impl Limits {
     pub fn http2(self) -> http2::Builder<TokioExecutor> {
         let mut http = http2::Builder::new(TokioExecutor::new());
         http.timer(TokioTimer::new())
+            // Who has sent half of a request's headers may send nothing
+            // else before the other half: no answer to a PING either.
+            .keep_alive_interval(self.header_timeout())
+            .keep_alive_timeout(self.header_timeout())
             .max_header_list_size(HEADER_LIMIT as u32)
             // How many requests of one connection are answered at once, and
             // how much of each answer waits for the client to read it.

@@ -114,7 +114,13 @@ impl<S: Read + Write + Unpin> Write for Socket<S> {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(context)
+        let outcome = Pin::new(&mut self.inner).poll_flush(context);
+        // TLS has taken bytes that the client does not take. (Where there
+        // is nothing to flush, nothing has happened: no touch.)
+        if outcome.is_pending() {
+            return self.wait(outcome, context);
+        }
+        outcome
     }
 
     fn poll_shutdown(

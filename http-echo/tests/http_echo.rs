@@ -1,22 +1,27 @@
-//! What http-echo promises.
+//! What http-echo promises. What is behind `--tls` is in `https.rs`, and
+//! HTTP/2 in `http2.rs`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, Read, Write};
 use std::net::TcpListener;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use harness::{Exit, Half, LIMIT, Language, Profile, Signal, build};
+use harness::{Exit, Half, LIMIT, Language, Signal};
 
 use crate::check::{CURL, NODE, Need, Test, both, test};
 use crate::echo;
 use crate::peer::Peer;
 use crate::server::{Server, lesson, tool};
+
+#[path = "http2.rs"]
+mod http2;
+#[path = "https.rs"]
+mod https;
 
 const LESSON: &str = "http-echo";
 const MIB: usize = 1024 * 1024;
@@ -53,17 +58,6 @@ pub fn tests() -> Vec<Test> {
         on_unix(both("sigterm_ends_a_busy_server", busy_server_ends)),
         on_unix(both("what_arrived_is_answered_after_sigterm", answers)),
         both("curl_is_answered", curl).map(|t| t.needs(CURL)),
-        both("curl_speaks_http_2_and_1_through_tls", curl_tls)
-            .map(|t| t.needs(CURL)),
-        both("certificates_are_made_once", certificates),
-        both("a_wrong_ca_is_an_error", wrong_ca),
-        both("an_expired_certificate_is_an_error", expired),
-        both("a_client_without_a_ca_says_what_to_start", no_ca),
-        both("a_client_offers_http_2_where_it_can", offers),
-        both("plain_http_where_tls_is_spoken_is_an_error", no_tls),
-        both("a_slow_handshake_ends_the_connection", slow_handshake),
-        both("a_body_too_long_for_http_2_gets_413", too_long_h2)
-            .map(|t| t.needs(CURL)),
         both("the_client_keeps_its_connection", keeps_connection),
         both("the_client_opens_a_closed_connection_again", opens_again),
         both("the_client_asks_again_when_just_then_closed", asks_again),
@@ -99,6 +93,8 @@ pub fn tests() -> Vec<Test> {
     tests.push(
         test("the_table_of_differences_is_true", differences).needs(NODE),
     );
+    tests.extend(https::tests());
+    tests.extend(http2::tests());
     tests.into_iter().map(|test| test.of(LESSON)).collect()
 }
 
@@ -1056,219 +1052,4 @@ fn corpus() -> impl Iterator<Item = String> {
         .chain(marked)
         .chain(others)
         .chain(tunnels.map(str::to_owned))
-}
-
-/// A server that speaks TLS, and its certificates.
-struct Tls {
-    server: Server,
-    folder: tempfile::TempDir,
-}
-
-impl Tls {
-    fn start(language: Language, arguments: &[&str]) -> Result<Self> {
-        let folder = tempfile::tempdir()?;
-        make_certs(&folder.path().join("certs"), 90)?;
-        let certs = folder.path().join("certs").display().to_string();
-        let tls = [&["--tls", "--certs", &certs], arguments].concat();
-        let server = Server::start_with(LESSON, language, &tls)?;
-        Ok(Self { server, folder })
-    }
-
-    fn certs(&self) -> String {
-        self.folder.path().join("certs").display().to_string()
-    }
-
-    /// The outcome of one request, by a client that trusts these.
-    fn client(&self, language: Language, certs: &str) -> Result<(Exit, Half)> {
-        let arguments = ["--tls", "--certs", certs, "--count", "1"];
-        let mut client = self.server.client(language, &arguments)?;
-        Ok((client.wait()?, client))
-    }
-
-    fn lives(&self) -> Result<()> {
-        let (exit, client) = self.client(Language::Rust, &self.certs())?;
-        ensure!(exit == Exit::Code(0), "{:?}", client.stderr());
-        ensure!(client.stdout() == ["statusCode: 200", "/hello"]);
-        Ok(())
-    }
-
-    fn curl(&self, arguments: &[&str], input: &[u8]) -> Result<Vec<String>> {
-        let ca = format!("{}/ca.pem", self.certs());
-        let fixed = ["-sS", "--noproxy", "*", "--cacert", &ca];
-        tool("curl", &[&fixed, arguments].concat(), input)
-    }
-}
-
-fn make_certs(folder: &Path, days: i32) -> Result<()> {
-    let certs = build(LESSON, Profile::Debug)?.join("certs");
-    let mut certs = Half::start(
-        std::process::Command::new(certs)
-            .arg(folder)
-            .arg(format!("--days={days}")),
-    )?;
-    ensure!(certs.wait()? == Exit::Code(0), "{:?}", certs.stderr());
-    Ok(())
-}
-
-fn curl_tls(language: Language) -> Result<()> {
-    let tls = Tls::start(language, &[])?;
-    let (_, port) = tls.server.address.rsplit_once(':').context("port")?;
-    let version = ["-w", "\n%{http_version}"];
-    for (option, shown) in [("--http2", "2"), ("--http1.1", "1.1")] {
-        for host in ["localhost", "127.0.0.1"] {
-            let url = format!("https://{host}:{port}/a/../b?c");
-            let asked = [&version[..], &[option, "--path-as-is", &url]];
-            let answer = tls.curl(&asked.concat(), b"")?;
-            ensure!(answer == ["/a/../b?c", shown], "{answer:?}");
-            let asked = [&version[..], &[option, "-T", "-", &url]];
-            let answer = tls.curl(&asked.concat(), &vec![b'x'; MIB])?;
-            ensure!(answer[1] == shown, "{answer:?}");
-        }
-    }
-    let url = format!("https://localhost:{port}/");
-    let head = tls.curl(&["--http2", "-I", &url], b"")?;
-    ensure!(head[0].starts_with("HTTP/2 200"), "{head:?}");
-    ensure!(tls.server.half.stderr().is_empty());
-    Ok(())
-}
-
-fn too_long_h2(language: Language) -> Result<()> {
-    let tls = Tls::start(language, &["--body-limit", "100000"])?;
-    let url = format!("https://{}/up", tls.server.address);
-    let asked = ["--http2", "-w", "%{http_code}", "--data-binary", "@-", &url];
-    for (length, status) in [(100_000, "/up200"), (MIB, "413")] {
-        let answer = tls.curl(&asked, &vec![b'x'; length])?;
-        ensure!(answer == [status], "{answer:?}");
-    }
-    tls.lives()
-}
-
-fn certificates(language: Language) -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    let certs = folder.path().join("certs");
-    let arguments = ["--tls", "--certs", &certs.display().to_string()];
-    // At the same time: a client trusts both of them afterwards.
-    let start = || {
-        let mut command = lesson(LESSON)?.half(language, "server")?;
-        Half::start(command.arg("127.0.0.1:0").args(arguments))
-    };
-    let mut servers = vec![start()?, start()?];
-    for server in &servers {
-        server.wait_for("listening on ")?;
-    }
-    let ca = std::fs::read(certs.join("ca.pem"))?;
-    servers.push(start()?);
-    ensure!(std::fs::read(certs.join("ca.pem"))? == ca, "made again");
-    for server in &servers {
-        let address = server.wait_for("listening on ")?;
-        let mut command = lesson(LESSON)?.half(Language::Rust, "client")?;
-        command
-            .arg(format!("https://{address}"))
-            .args(arguments)
-            .args(["--count", "1"]);
-        let mut client = Half::start(&mut command)?;
-        ensure!(client.wait()? == Exit::Code(0), "{:?}", client.stderr());
-    }
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let mode = |path: &Path| -> Result<u32> {
-            Ok(std::fs::metadata(path)?.permissions().mode() & 0o777)
-        };
-        ensure!(mode(&certs)? == 0o700, "others may look into the folder");
-        ensure!(mode(&certs.join("leaf-key.pem"))? == 0o600, "the key");
-    }
-    let left = std::fs::read_dir(folder.path())?.count();
-    ensure!(left == 1, "something is left beside the folder");
-    Ok(())
-}
-
-fn wrong_ca(language: Language) -> Result<()> {
-    let tls = Tls::start(language, &[])?;
-    let other = tls.folder.path().join("other");
-    make_certs(&other, 90)?;
-    for client in [Language::Rust, language] {
-        let (exit, client) =
-            tls.client(client, &other.display().to_string())?;
-        ensure!(exit == Exit::Code(1), "{:?}", client.stdout());
-        let error = client.stderr().join("\n");
-        ensure!(error.contains("with TLS: "), "{error}");
-        ensure!(client.stdout().is_empty(), "{:?}", client.stdout());
-    }
-    tls.server.half.wait_for_error("socket: TLS handshake: ")?;
-    tls.lives()
-}
-
-fn expired(language: Language) -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    let certs = folder.path().join("certs");
-    make_certs(&certs, -1)?;
-    let certs = certs.display().to_string();
-    let tls = ["--tls", "--certs", &certs];
-    let server = Server::start_with(LESSON, Language::Rust, &tls)?;
-    let mut client = server.client(language, &tls)?;
-    ensure!(client.wait()? == Exit::Code(1), "{:?}", client.stdout());
-    client.wait_for_error("expired")?;
-    Ok(())
-}
-
-fn no_ca(language: Language) -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    let nowhere = folder.path().join("none").display().to_string();
-    let server = start(Language::Rust)?;
-    let mut client =
-        server.client(language, &["--tls", "--certs", &nowhere])?;
-    ensure!(client.wait()? == Exit::Code(1));
-    let error = client.wait_for_error(&nowhere)?;
-    ensure!(error.contains("the server makes it"), "{error}");
-    Ok(())
-}
-
-fn offers(language: Language) -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    let certs = folder.path().join("certs");
-    make_certs(&certs, 90)?;
-    let certs = certs.display().to_string();
-    let (_client, listener) =
-        client_of(language, &["--tls", "--certs", &certs])?;
-    let mut hello = vec![0; 4096];
-    let length = accept(&listener)?.read(&mut hello)?;
-    let offers = |protocol: &[u8]| {
-        hello[..length]
-            .windows(protocol.len())
-            .any(|w| w == protocol)
-    };
-    // Node's https speaks HTTP/1.1 only.
-    ensure!(offers(b"\x02h2\x08http/1.1") == (language == Language::Rust));
-    ensure!(offers(b"\x02h2") == (language == Language::Rust));
-    Ok(())
-}
-
-fn no_tls(language: Language) -> Result<()> {
-    let tls = Tls::start(language, &[])?;
-    let mut peer = tls.server.connect()?;
-    peer.write_all(request("GET /").as_bytes())?;
-    if language == Language::Rust {
-        let answer = Answer::read(&mut peer)?;
-        answer.is(400, "this port speaks HTTPS: ask for https://")?;
-    }
-    peer.finish()?;
-    ensure!(peer.rest().unwrap_or_default().is_empty());
-    let mut peer = tls.server.connect()?;
-    peer.write_all(b"\x16\x03\x01\x00\x05hello")?;
-    let _ = peer.rest();
-    tls.server.half.wait_for_error("socket: ")?;
-    ensure!(tls.server.half.stdout().len() == 1, "it was answered");
-    tls.lives()
-}
-
-fn slow_handshake(language: Language) -> Result<()> {
-    let limits = ["--header-timeout", "500", "--idle-timeout", "60000"];
-    let tls = Tls::start(language, &limits)?;
-    for bytes in [&b""[..], b"\x16\x03\x01\x02\x00\x01"] {
-        let mut peer = tls.server.connect()?;
-        peer.write_all(bytes)?;
-        let _ = peer.rest();
-    }
-    tls.lives()
 }

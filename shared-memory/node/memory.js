@@ -14,6 +14,7 @@ export function create() {
  */
 export function views(buffer, wait) {
   return {
+    buffer,
     number: new Int32Array(buffer, 0, 1),
     toChild: new Ring(buffer, 128, wait),
     toParent: new Ring(buffer, 128 + SIZE, wait),
@@ -28,4 +29,11 @@ export function sleep(view, index, expected) {
 /** For the main thread: `await` it. */
 export function sleepAsync(view, index, expected) {
   return Atomics.waitAsync(view, index, expected).value
+}
+
+/** Wherever this thread waits, there is nothing to wait for any more. */
+export function wakeUp({ number, toChild, toParent }, why) {
+  toChild.fail(why)
+  toParent.fail(why)
+  Atomics.notify(number, 0)
 }

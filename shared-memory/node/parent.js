@@ -8,59 +8,21 @@
 //     node shared-memory/node/parent.js --message 你好 --every 500
 //     node shared-memory/node/parent.js --time
 
-import { Worker } from 'node:worker_threads'
-import { args } from '../../common/node/args.js'
-import {
-  error, line, ready, setQuiet, shown,
-} from '../../common/node/log.js'
-import { pace, ticks } from '../../common/node/pace.js'
+import { error, line, ready, shown } from '../../common/node/log.js'
 import { stop } from '../../common/node/shutdown.js'
+import { parentArgs } from './args.js'
+import { start } from './family.js'
 import { create, sleepAsync, views } from './memory.js'
-import { summary, turns } from './timing.js'
+import { summary } from './timing.js'
 
-const given = args('Says hello to a child thread through shared memory.', {
-  message: { value: 'TEXT', default: 'hello', help: 'What to send' },
-  ...pace,
-  time: {
-    help: 'Send without a pause and print only how long a round trip takes, ' +
-      'of 100000 unless --count says otherwise',
-  },
-})
-const { message, time } = given
-const quiet = given.quiet || time
-setQuiet(quiet)
+const { message, time, quiet, turns } = parentArgs()
 
 // 1. Make the memory: zeros, so far only ours.
-const buffer = create()
-const { number, toChild, toParent } = views(buffer, sleepAsync)
+const memory = views(create(), sleepAsync)
+const { number, toChild, toParent } = memory
 
-// 2. Start the child, with the memory. Its lines come as messages: see
-//    child.js.
-const child = new Worker(new URL('child.js', import.meta.url), {
-  workerData: { buffer, quiet },
-})
-const ended = new AbortController()
-child.on('message', line)
-child.on('error', fail)
-child.on('exit', code => {
-  ended.abort()
-  wakeUp(Error('the child is gone'))
-  line(`Child exited with code ${code}`)
-})
-stop.addEventListener('abort', () => wakeUp(Error('stopped')))
-
-// Wherever we wait, there is nothing to wait for any more.
-function wakeUp(why) {
-  toChild.fail(why)
-  toParent.fail(why)
-  Atomics.notify(number, 0)
-}
-
-function fail({ message }) {
-  if (stop.aborted) return
-  error(`Error: ${message}`)
-  process.exitCode = 1
-}
+// 2. Start the child, with the memory.
+const ended = start(memory, quiet, fail)
 
 // 3. One number: whoever changes it tells the other.
 async function count() {
@@ -72,7 +34,7 @@ async function count() {
   // that was quicker is not missed. Atomics.wait() would do the same and
   // hold up all events of this thread, Ctrl-C among them.
   while (Atomics.load(number, 0) === 1) {
-    if (stop.aborted || ended.signal.aborted) throw Error('no number came')
+    if (stop.aborted || ended.aborted) throw Error('no number came')
     await Atomics.waitAsync(number, 0, 1).value
   }
   line(`value after: ${Atomics.load(number, 0)}`)
@@ -82,8 +44,7 @@ async function count() {
 async function talk() {
   const outgoing = Buffer.from(message)
   const times = []
-  const due = time ? turns(given.count) : ticks(given, ended.signal)
-  for await (const _ of due) {
+  for await (const _ of turns(ended)) {
     line(`send: ${shown(message)}`)
     const begin = performance.now()
     await toChild.send(outgoing)
@@ -105,3 +66,9 @@ try {
 }
 toChild.closeSender()
 toParent.closeReceiver()
+
+function fail({ message }) {
+  if (stop.aborted) return
+  error(`Error: ${message}`)
+  process.exitCode = 1
+}

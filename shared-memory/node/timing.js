@@ -1,16 +1,5 @@
 // How long round trips take: --time. Rust twin: ../src/timing.rs.
 
-import { stop } from '../../common/node/shutdown.js'
-
-// How many are measured where nothing else is said.
-const MANY = 100_000
-
-/** One for each round trip, without a pause. */
-export function* turns(count) {
-  const all = count === Infinity ? MANY : count
-  for (let turn = 0; turn < all && !stop.aborted; turn += 1) yield turn
-}
-
 /** The least, the middle one, and what one in a hundred takes longer than. */
 export function summary(times) {
   times.sort((a, b) => a - b)

@@ -33,9 +33,13 @@ const LAYOUT: u32 = 0x5AED_0001;
 /// A piece of memory that another process has mapped as well.
 #[derive(Debug)]
 pub struct Memory {
-    map: MmapRaw,
+    map: Mapping,
     file: File,
 }
+
+/// At least as many mapped bytes as [`Shared`] has, for as long as this lives.
+#[derive(Debug)]
+pub(crate) struct Mapping(MmapRaw);
 
 impl Memory {
     /// Makes the memory. It has no name, and is gone with the last process
@@ -70,7 +74,7 @@ impl Memory {
         if file.metadata()?.len() != size as u64 {
             return Err(invalid("it has the wrong size"));
         }
-        let map = MmapOptions::new().len(size).map_raw(&file)?;
+        let map = Mapping(MmapOptions::new().len(size).map_raw(&file)?);
         Ok(Self { map, file })
     }
 
@@ -84,20 +88,38 @@ impl Deref for Memory {
     type Target = Shared;
 
     fn deref(&self) -> &Shared {
-        let shared = self.map.as_ptr().cast::<Shared>();
+        &self.map
+    }
+}
+
+impl Deref for Mapping {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        let shared = self.0.as_ptr().cast::<Shared>();
         // SAFETY:
-        // - it points to `size_of::<Shared>()` mapped bytes: `map` asked for
-        //   as many, and the file has as many, now and, where the system has
-        //   seals, for ever;
+        // - it points to `size_of::<Shared>()` mapped bytes: whoever made
+        //   this asked for as many, and the file, if there is one, has as
+        //   many, now and, where the system has seals, for ever;
         // - it is aligned: a mapping begins at a page, and nothing in
         //   `Shared` is aligned to more than 128 bytes;
         // - any bytes are a valid `Shared`: it consists of atomic integers;
         // - that others write meanwhile is what atomics are for: all of it
         //   is inside an `UnsafeCell`, and read and written in one step,
         //   but for the padding, which no code ever reads;
-        // - `self.map` is unmapped when it is dropped, and the reference
+        // - `self.0` is unmapped when it is dropped, and the reference
         //   borrows it.
         unsafe { &*shared }
+    }
+}
+
+/// Memory of this process alone, for tests. Miri knows no other.
+#[cfg(test)]
+impl Mapping {
+    pub(crate) fn anonymous() -> io::Result<Self> {
+        let size = size_of::<Shared>();
+        let map = MmapOptions::new().len(size).map_anon()?;
+        Ok(Self(MmapRaw::from(map)))
     }
 }
 

@@ -33,8 +33,15 @@
 //! the counter of the words received is stored with `Release` and loaded with
 //! `Acquire` rests on the argument beside it alone.
 //!
-//! Miri can run the other tests, where the nightly toolchain has it:
-//! `cargo +nightly miri test -p shared-memory --lib ring`.
+//! Miri runs the other tests, and looks for undefined behaviour in the one
+//! place with `unsafe` that it can reach: the memory, mapped, as a ring sees
+//! it. It knows no memfd, no futex and no second process, so the memory is
+//! this process's own there, and who waits naps instead of sleeping:
+//!
+//! ```sh
+//! rustup toolchain install nightly --component miri,rust-src
+//! cargo +nightly miri test -p shared-memory --lib
+//! ```
 
 use std::fmt;
 use std::time::{Duration, Instant};

@@ -116,6 +116,8 @@ mod one_order {
 
     use proptest::prelude::*;
 
+    use crate::atomics;
+    use crate::memory::Mapping;
     use crate::ring::{Error, LOOK_UP, Ring, Watch};
 
     /// 8 words: room for messages of up to 56 bytes.
@@ -148,6 +150,9 @@ mod one_order {
         }
     }
 
+    /// Miri takes its time for each of them.
+    const STEPS: usize = if cfg!(miri) { 12 } else { 100 };
+
     fn cases(many: u32) -> ProptestConfig {
         ProptestConfig {
             cases: if cfg!(miri) { 4 } else { many },
@@ -170,7 +175,7 @@ mod one_order {
             begin: u32,
             steps in prop::collection::vec(
                 prop::option::of(prop::collection::vec(any::<u8>(), 0..70)),
-                0..100,
+                0..STEPS,
             ),
         ) {
             let ring = Small::default();
@@ -386,5 +391,40 @@ mod one_order {
         assert_eq!(receiver.receive(&mut Vec::new()), Ok(()));
         drop(sender);
         assert_eq!(receiver.pause(hours), Err(Error::Closed));
+    }
+    /// What the lesson's halves do, between two threads and in mapped memory:
+    /// the number, then messages to and fro. With Miri, this is where the
+    /// lesson's `unsafe` is looked at.
+    #[test]
+    fn two_threads_do_what_the_two_processes_do() -> std::io::Result<()> {
+        let memory = Mapping::anonymous()?;
+        let shared = &*memory;
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let alive = Mortal::default();
+                let mut incoming = shared.to_child.receiver(&alive);
+                let mut outgoing = shared.to_parent.sender(&alive);
+                assert_eq!(atomics::wait(&shared.number, 0, &alive), Ok(1));
+                shared.number.fetch_add(41, Ordering::AcqRel);
+                atomics::notify(&shared.number);
+                let mut message = Vec::new();
+                while incoming.receive(&mut message).is_ok() {
+                    assert_eq!(outgoing.send(&message), Ok(()));
+                }
+            });
+            let alive = Mortal::default();
+            let mut outgoing = shared.to_child.sender(&alive);
+            let mut incoming = shared.to_parent.receiver(&alive);
+            shared.number.store(1, Ordering::Release);
+            atomics::notify(&shared.number);
+            assert_eq!(atomics::wait(&shared.number, 1, &alive), Ok(42));
+            let mut echo = Vec::new();
+            for text in ["hello", "", "你好", "a longer one"] {
+                assert_eq!(outgoing.send(text.as_bytes()), Ok(()));
+                assert_eq!(incoming.receive(&mut echo), Ok(()));
+                assert_eq!(echo, text.as_bytes());
+            }
+        });
+        Ok(())
     }
 }

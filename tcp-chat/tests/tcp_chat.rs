@@ -6,12 +6,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use harness::{Exit, Half, LIMIT, Language, Shape, Signal};
+use harness::{Exit, Half, LIMIT, Language, Signal};
 
 use crate::check::{NC, Need, SOCAT, Test, both};
 use crate::echo;
 use crate::peer::{Listening, Peer};
-use crate::server::{Server, ends_unread, lesson, tool};
+use crate::server::{Server, lesson, tool};
 #[cfg(unix)]
 use crate::terminal::Terminal;
 
@@ -54,8 +54,12 @@ pub fn tests() -> Vec<Test> {
         both("a_client_without_a_server_says_what_to_start", |language| {
             echo::no_server("tcp-chat", language)
         }),
-        both("a_second_server_at_the_address_is_refused", in_use),
-        both("a_closed_stdout_ends_the_server_quietly", closed_stdout),
+        both("a_second_server_at_the_address_is_refused", |language| {
+            echo::in_use("tcp-chat", language)
+        }),
+        both("a_closed_stdout_ends_the_server_quietly", |language| {
+            echo::closed_stdout("tcp-chat", language)
+        }),
         both("quiet_prints_only_the_address", quiet),
         both("help_and_mistakes", |language| {
             echo::help("tcp-chat", language)
@@ -762,33 +766,6 @@ fn busy(language: Language) -> Result<()> {
         ensure!(exit == Exit::Code(0), "{exit:?}");
     }
     Ok(())
-}
-
-fn in_use(language: Language) -> Result<()> {
-    let first = Server::start("tcp-chat", Language::Rust)?;
-    let mut command = first.lesson.half(language, "server")?;
-    let mut second = Half::start(command.arg(&first.address))?;
-    ensure!(second.wait()? == Exit::Code(1));
-    let stderr = second.stderr();
-    ensure!(stderr.len() == 1, "not one line: {stderr:?}");
-    let expected = format!("listen on {}", first.address);
-    ensure!(stderr[0].contains(&expected), "{stderr:?}");
-    Guest::join(&first).map(drop)
-}
-
-fn closed_stdout(language: Language) -> Result<()> {
-    let mut command = lesson("tcp-chat")?.half(language, "server")?;
-    let command = command.arg("127.0.0.1:0");
-    let (mut server, stdout) = Half::start_with_stdout(command)?;
-    let mut line = String::new();
-    let mut stdout = BufReader::new(stdout);
-    stdout.read_line(&mut line)?;
-    let address = line.trim_end().strip_prefix("listening on ");
-    let address = address.context("the address")?.to_owned();
-    drop(stdout); // as `server | head -1` does
-    ends_unread(&mut server, || {
-        drop(Peer::connect(Shape::Chat, &address));
-    })
 }
 
 fn quiet(language: Language) -> Result<()> {
