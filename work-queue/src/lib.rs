@@ -50,7 +50,8 @@ impl Default for Taking {
 /// A job, as a worker gets it.
 #[derive(Clone, Debug)]
 pub struct Job {
-    /// What is to be done.
+    /// What is to be done, as text. A queue carries bytes; what is not UTF-8
+    /// in them is only replaced here, to be read, and not in a dead letter.
     pub text: String,
     /// How many times it has been handed out, this time included.
     pub tries: u64,
