@@ -53,7 +53,6 @@ pub fn tests() -> Vec<Test> {
             .map(|test| test.needs(CHROMIUM)),
     ];
     tests.extend(own.into_iter().flatten());
-    #[cfg(unix)]
     tests.extend(several::tests());
     tests
 }
@@ -409,8 +408,7 @@ fn browser(language: Language) -> Result<()> {
     Ok(())
 }
 
-/// Several servers, with a real Redis between them.
-#[cfg(unix)]
+/// Several servers, with a real Redis between them, on a Unix socket.
 mod several {
     use super::*;
     use crate::redis::{REDIS, Redis};
@@ -424,7 +422,8 @@ mod several {
         ]
         .into_iter()
         .flatten()
-        .map(|test| test.of(NAME).needs(PACKAGES).needs(REDIS))
+        .map(|test| test.of(NAME).needs(Need::Unix))
+        .map(|test| test.needs(PACKAGES).needs(REDIS))
         .collect()
     }
 
