@@ -7,11 +7,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use harness::rabbit::{self, Rabbit};
 use harness::{Exit, Half, Language, Signal, Stream};
-use rustix::process::{Pid, Signal as Freeze, kill_process};
 
 use crate::check::{NODE, Need, Test, both, test};
-use crate::rabbit::Rabbit;
 use crate::redis::{REDIS, Redis};
 use crate::server::lesson;
 
@@ -38,6 +37,7 @@ pub fn tests() -> Vec<Test> {
             trimmed,
         ),
         ("a_job_that_takes_too_long_is_done_twice", too_long),
+        ("a_dead_letter_has_the_bytes_of_the_job", dead_bytes),
         ("a_redis_that_forgets_is_warned_of", forgetful),
         ("its_own_server_keeps_the_jobs", own_server),
         ("quiet_and_help_and_mistakes", help),
@@ -106,11 +106,10 @@ impl At {
         static NUMBER: std::sync::atomic::AtomicU64 =
             std::sync::atomic::AtomicU64::new(0);
         let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let rabbit = Rabbit::shared()?;
         Ok(Self {
-            url: rabbit.url(),
+            url: rabbit::shared()?,
             queue: format!("jobs-{number}"),
-            _broker: Box::new(rabbit),
+            _broker: Box::new(()),
         })
     }
 
@@ -225,6 +224,23 @@ fn dead_letter(language: Language, at: &At) -> Result<()> {
     let reader = at.half(language, "worker", &dead, &[])?;
     reader.wait_for("done: job 2")?;
     ensure!(lines_of(&reader, "taken: ").len() == 1);
+    Ok(())
+}
+
+fn dead_bytes(language: Language) -> Result<()> {
+    let redis = Redis::start(&DURABLE)?;
+    // No UTF-8, a NUL, a line end: and one that is taken over on its way.
+    let bytes = b"caf\xe9 \x00\xff\r\n\xf0\x9f\x98";
+    redis.cli_with(&["XADD", "jobs", "*", "job"], bytes)?;
+    let mut command = lesson("work-queue")?.half(language, "worker")?;
+    command.args(["--broker", &redis.url(), "--idle", "100"]);
+    command.args(["--tries", "2", "--fail", "caf"]);
+    let mut worker = Half::start(&mut command)?;
+    worker.wait_for("dead letter: caf\u{FFFD} ")?;
+    ensure!(worker.stop(Signal::Interrupt)? == Exit::Code(0));
+    let dead = redis.cli(&["--no-raw", "XRANGE", "jobs.dead", "-", "+"])?;
+    let shown = r#""caf\xe9 \x00\xff\r\n\xf0\x9f\x98""#;
+    ensure!(dead.contains(shown), "{dead}");
     Ok(())
 }
 
@@ -346,11 +362,10 @@ fn too_long(language: Language) -> Result<()> {
     at.add(language, 1)?;
     let slow = at.worker(language, &["--idle", "200", "--work", "1000"])?;
     slow.wait_for("taken: job 1")?;
-    let id = Pid::from_raw(slow.id() as i32).context("an id")?;
-    kill_process(id, Freeze::STOP)?;
+    slow.signal(Signal::Freeze)?;
     let other = at.worker(language, &SOON)?;
     other.wait_for("done: job 1")?;
-    kill_process(id, Freeze::CONT)?;
+    slow.signal(Signal::Thaw)?;
     slow.wait_for("done: job 1")?;
     Ok(())
 }
