@@ -25,7 +25,7 @@ export async function connect(url, { queue, prefetch, idle }) {
   const client = createClient({
     url,
     // Our caller connects again: it has to know that a job may come twice.
-    socket: { connectTimeout: 10_000, reconnectStrategy: false },
+    socket: { connectTimeout: 30_000, reconnectStrategy: false },
     disableOfflineQueue: true,
   })
   // Without a listener, Node would die of the 'error' event. Who waits for

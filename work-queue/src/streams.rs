@@ -34,7 +34,7 @@ const BLOCK: Duration = Duration::from_secs(1);
 
 /// How long a server may take to answer: longer than `BLOCK`. The redis
 /// crate's own half a second would end every wait for a job in an error.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A stream and what we have taken from it.
 #[derive(Debug)]
