@@ -123,6 +123,10 @@ for (const page of [ada, bob]) {
   await page.waitForSelector('#status[data-state=connected]')
 }
 await ada.locator('#here li', { hasText: 'Bob' }).waitFor()
+await ada.locator('.log:not([hidden]) .news', { hasText: 'is lost' }).waitFor()
+// Bob is still where he was: on the tab.
+assert.equal(await bob.evaluate(() =>
+  document.activeElement.getAttribute('role')), 'tab')
 await say(ada, 'back again')
 await text(bob, 'back again')
 
