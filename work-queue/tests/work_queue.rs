@@ -300,6 +300,8 @@ fn nobody(language: Language, at: &At) -> Result<()> {
         ensure!(stderr[0].starts_with(&start), "{stderr:?}");
         ensure!(stderr[0].ends_with("is the broker running?"), "{stderr:?}");
         ensure!(!stderr[0].contains("secret"), "{stderr:?}");
+        let refused = stderr[0].to_lowercase().matches("refused").count();
+        ensure!(refused == 1, "said twice: {stderr:?}");
     }
     Ok(())
 }
