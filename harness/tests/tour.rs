@@ -6,10 +6,9 @@ use std::time::Instant;
 use std::{fs, thread};
 
 use anyhow::{Result, ensure};
-use harness::{Exit, Half, LESSONS, Profile, Signal, build};
+use harness::{Exit, Half, LESSONS, LIMIT, Profile, Signal, build};
 
 use crate::check::{NODE, Need, Test, test};
-use crate::peer::LIMIT;
 
 pub fn tests() -> Vec<Test> {
     [

@@ -3,7 +3,6 @@
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
-use std::time::Duration;
 use std::{fs, thread};
 
 use anyhow::{Context, Result, ensure};
@@ -475,10 +474,6 @@ fn ctrl_c_client(language: Language) -> Result<()> {
     Ok(())
 }
 
-/// How long a browser may take on a machine with much else to do. What hangs
-/// ends earlier by itself: see `browser.js`.
-const PATIENCE: Duration = Duration::from_secs(240);
-
 fn browser(language: Language) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let mut server = Server::start_with(NAME, language, &["--every", "200"])?;
@@ -488,12 +483,12 @@ fn browser(language: Language) -> Result<()> {
         .arg(format!("http://{}/", without_websocket(&server)?))
         .arg(folder.path());
     let mut node = Half::start(&mut node)?;
-    node.wait_for_lines_at_most(PATIENCE, 1, "restart")?;
+    node.wait_for("restart")?;
     ensure!(server.half.stop(Signal::Interrupt)? == Exit::Code(0));
     let mut command = lesson(NAME)?.half(language, "server")?;
     let again = Half::start(command.arg(&server.address))?;
     again.wait_for("listening on ")?;
-    let exit = node.wait_at_most(PATIENCE)?;
+    let exit = node.wait()?;
     ensure!(exit == Exit::Code(0), "{}", node.stderr().join("\n"));
     for picture in ["desktop.png", "phone.png"] {
         let picture = fs::read(folder.path().join(picture))?;
