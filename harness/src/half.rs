@@ -35,6 +35,10 @@ pub enum Signal {
     Terminate,
     /// As `kill -9` does: the program cannot know.
     Kill,
+    /// As Ctrl-Z does, but the program cannot refuse.
+    Freeze,
+    /// As `fg` does.
+    Thaw,
 }
 
 /// How a program ended.
@@ -46,14 +50,20 @@ pub enum Exit {
     Signal(i32),
 }
 
-/// The programs that run now, by process id.
-static RUNNING: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
+/// The programs that run now, by process id; none once no more may start.
+static RUNNING: Mutex<Option<BTreeSet<u32>>> =
+    Mutex::new(Some(BTreeSet::new()));
 
 /// Ends every program that was started and all that these have started, for
-/// a process that is about to end without dropping anything.
+/// a process that is about to end without dropping anything. From then on
+/// nothing starts: another thread may be about to.
 pub fn end_all() {
-    let running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
-    running.iter().for_each(|id| end_group(*id));
+    let running = running().take().unwrap_or_default();
+    running.into_iter().for_each(end_group);
+}
+
+fn running() -> MutexGuard<'static, Option<BTreeSet<u32>>> {
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A running program.
@@ -145,13 +155,12 @@ impl Half {
             // allowed. This is one system call, without allocation.
             unsafe { command.pre_exec(die) };
         }
+        let mut running = running();
+        let running = running.as_mut().context("everything is ending")?;
         let child = SharedChild::spawn(command).with_context(|| {
             format!("start {}", command.get_program().display())
         })?;
-        RUNNING
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(child.id());
+        running.insert(child.id());
         Ok(Self {
             child: Arc::new(child),
             output: Arc::default(),
@@ -214,8 +223,23 @@ impl Half {
     /// # Errors
     /// As [`Half::wait_for`].
     pub fn wait_for_lines(&self, count: usize, start: &str) -> Result<()> {
-        self.wait_until(&format!("{count} lines '{start}...'"), |lines| {
-            let found = lines.iter().filter(|line| line.starts_with(start));
+        self.wait_for_lines_at_most(LIMIT, count, start)
+    }
+
+    /// As [`Half::wait_for_lines`], with a time limit of your own.
+    ///
+    /// # Errors
+    /// As [`Half::wait_for`].
+    pub fn wait_for_lines_at_most(
+        &self,
+        limit: Duration,
+        count: usize,
+        start: &str,
+    ) -> Result<()> {
+        let what = format!("{count} lines '{start}...'");
+        self.wait_on(&what, limit, |printed| {
+            let lines = printed.stdout.iter();
+            let found = lines.filter(|line| line.starts_with(start));
             (found.count() >= count).then_some(())
         })
     }
@@ -364,10 +388,7 @@ impl Drop for Half {
     fn drop(&mut self) {
         end_group(self.id());
         let _ = self.child.kill();
-        RUNNING
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&self.id());
+        running().as_mut().map(|running| running.remove(&self.id()));
         let _ = self.child.wait();
     }
 }
@@ -401,14 +422,18 @@ impl Printed {
 }
 
 impl Signal {
-    /// Its number, the same on all Unix systems.
+    /// Its number. That of some differs from one Unix to the other.
     #[cfg(unix)]
     fn number(self) -> i32 {
+        use rustix::process::Signal;
         match self {
-            Self::Interrupt => 2,
-            Self::Terminate => 15,
-            Self::Kill => 9,
+            Self::Interrupt => Signal::INT,
+            Self::Terminate => Signal::TERM,
+            Self::Kill => Signal::KILL,
+            Self::Freeze => Signal::STOP,
+            Self::Thaw => Signal::CONT,
         }
+        .as_raw()
     }
 }
 

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use anyhow::Result;
 
 use crate::build::{Profile, build, root};
+use crate::rabbit;
 
 /// What a half is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -53,6 +54,8 @@ pub enum Shape {
         /// The server's program. The first half starts it, in the folder for
         /// temporary files, and the other one finds it there.
         server: &'static str,
+        /// Do both halves take `--broker amqp://...` too, for a RabbitMQ?
+        rabbitmq: bool,
     },
     /// Two programs that end by themselves and do not meet: each shows what
     /// happens within one process.
@@ -151,6 +154,7 @@ pub static LESSONS: &[Lesson] = &[
         shape: Shape::Broker {
             halves: ["consumer", "producer"],
             server: "redis-server",
+            rabbitmq: false,
         },
         watch: "What the producer publishes to Redis reaches whoever listens.",
         exchange: ("Received from ", "messages"),
@@ -160,6 +164,7 @@ pub static LESSONS: &[Lesson] = &[
         shape: Shape::Broker {
             halves: ["worker", "producer"],
             server: "redis-server",
+            rabbitmq: true,
         },
         watch: "Each job is kept until a worker says that it is done.",
         exchange: ("done: ", "jobs"),
@@ -286,21 +291,36 @@ impl Lesson {
         }
     }
 
+    /// Can it be had over RabbitMQ, too?
+    pub fn has_rabbitmq(&self) -> bool {
+        matches!(self.shape, Shape::Broker { rabbitmq: true, .. })
+    }
+
     /// What it needs and this machine has not, with what to do about it;
     /// when its second half is written in `second`.
     pub fn missing(&self, second: Language) -> Option<String> {
-        if let Some(server) = self.server() {
-            let found = Command::new(server)
-                .arg("--version")
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .status();
-            if found.is_err() {
-                return Some(format!(
-                    "{server} is not on PATH; apt install {server}"
-                ));
-            }
-        }
+        let server = self.missing_server();
+        server.or_else(|| self.missing_packages(second))
+    }
+
+    /// As [`Lesson::missing`], for the lesson over RabbitMQ.
+    pub fn missing_over_rabbitmq(&self, second: Language) -> Option<String> {
+        let server = rabbit::missing();
+        server.or_else(|| self.missing_packages(second))
+    }
+
+    fn missing_server(&self) -> Option<String> {
+        let server = self.server()?;
+        let found = Command::new(server)
+            .arg("--version")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        let absent = found.is_err();
+        absent.then(|| format!("{server} is not on PATH; apt install {server}"))
+    }
+
+    fn missing_packages(&self, second: Language) -> Option<String> {
         let folder = self.folder().join("node");
         let absent = self.has_packages()
             && second == Language::Node

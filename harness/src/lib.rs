@@ -8,6 +8,7 @@ pub mod build;
 pub mod half;
 pub mod lessons;
 pub mod pair;
+pub mod rabbit;
 pub mod readme;
 
 pub use build::{Profile, build, root};

@@ -27,7 +27,6 @@ pub enum Need {
     /// where it is absent, as the lesson's README says.
     Packages(&'static str),
     /// A RabbitMQ that a test can start for itself.
-    #[cfg(unix)]
     RabbitMq,
     /// `/proc`, where memory and processor time are read.
     Proc,
@@ -39,6 +38,15 @@ pub const NC: Need = Need::Program("nc", "-h");
 pub const SOCAT: Need = Need::Program("socat", "-V");
 
 impl Need {
+    /// What is quick to see is looked at first, and npm asked last.
+    fn cost(self) -> u8 {
+        match self {
+            Self::Unix | Self::Proc => 0,
+            Self::Program(..) | Self::RabbitMq => 1,
+            Self::Packages(_) => 2,
+        }
+    }
+
     /// Why it is not here, if it is not.
     fn missing(self) -> Option<String> {
         match self {
@@ -54,11 +62,11 @@ impl Need {
             Self::Packages(lesson) => npm_ci(lesson)
                 .err()
                 .map(|error| format!("needs npm packages: {error:#}")),
-            #[cfg(unix)]
-            Self::RabbitMq => crate::rabbit::program()
-                .is_none()
-                .then(|| "needs rabbitmq-server".to_owned()),
-            Self::Unix => (!cfg!(unix)).then(|| "needs Unix".to_owned()),
+            Self::RabbitMq => harness::rabbit::missing()
+                .map(|why| format!("needs RabbitMQ: {why}")),
+            Self::Unix => (!cfg!(unix)).then(|| {
+                "needs a Unix: its signals, sockets and file modes".to_owned()
+            }),
             Self::Proc => (!cfg!(target_os = "linux"))
                 .then(|| "needs Linux's /proc".to_owned()),
         }
@@ -141,7 +149,12 @@ impl Test {
     }
 
     fn into_trial(self) -> Trial {
-        let Self { name, needs, run } = self;
+        let Self {
+            name,
+            mut needs,
+            run,
+        } = self;
+        needs.sort_by_key(|need| need.cost());
         Trial::ignorable_test(name, move || {
             let missing = needs.into_iter().find_map(Need::missing);
             match missing {
@@ -173,7 +186,9 @@ pub fn run(tests: impl Iterator<Item = Test>) -> Result<()> {
     // timeout to pass, for a broker to start.
     let cores = std::thread::available_parallelism()?.get();
     arguments.test_threads.get_or_insert(3 * cores);
-    libtest_mimic::run(&arguments, trials).exit()
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    harness::rabbit::end_shared();
+    conclusion.exit()
 }
 
 /// Thousands of clients need as many descriptors, here and in the servers,

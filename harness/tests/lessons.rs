@@ -14,10 +14,7 @@ mod echo;
 mod half;
 mod matrix;
 mod peer;
-#[cfg(unix)]
-mod rabbit;
 mod random;
-#[cfg(unix)]
 mod redis;
 mod server;
 #[cfg(unix)]
@@ -54,11 +51,9 @@ mod shared_memory;
 #[path = "../../event-emitter/tests/event_emitter.rs"]
 mod event_emitter;
 
-#[cfg(unix)]
 #[path = "../../redis-pubsub/tests/redis_pubsub.rs"]
 mod redis_pubsub;
 
-#[cfg(unix)]
 #[path = "../../work-queue/tests/work_queue.rs"]
 mod work_queue;
 
@@ -85,9 +80,7 @@ fn main() -> anyhow::Result<()> {
         #[cfg(unix)]
         shared_memory::tests(),
         event_emitter::tests(),
-        #[cfg(unix)]
         redis_pubsub::tests(),
-        #[cfg(unix)]
         work_queue::tests(),
         socketio_chat::tests(),
     ];

@@ -6,7 +6,7 @@ use std::io::Write;
 use anyhow::{Context, Result, ensure};
 use harness::readme::{Transcript, transcripts};
 use harness::{
-    Arguments, Exit, Half, LESSONS, Language, Lesson, Shape, Signal,
+    Arguments, Exit, Half, LESSONS, Language, Lesson, Shape, Signal, rabbit,
 };
 
 use crate::check::{NODE, Need, Test, test};
@@ -17,6 +17,9 @@ const EVERY: [&str; 2] = ["--every", "1000"];
 
 /// What the READMEs show in place of the lesson's own broker's socket.
 const OWN_SERVER: &str = "/tmp/LESSON-1000/redis.sock";
+
+/// What the READMEs name where a test uses a RabbitMQ of its own.
+const RABBITMQ: &str = "amqp://localhost";
 
 pub fn tests() -> Result<Vec<Test>> {
     let mut tests = Vec::new();
@@ -29,11 +32,13 @@ pub fn tests() -> Result<Vec<Test>> {
                     lesson.name,
                     number + 1
                 );
-                let scenario = scenario.clone();
+                let replayed = scenario.clone();
                 let mut test = test(name.to_lowercase(), move || {
-                    replay(lesson, &scenario, first, second)
+                    replay(lesson, &replayed, first, second)
                 });
-                if let Some(server) = lesson.server() {
+                if over_rabbitmq(&scenario) {
+                    test = test.needs(Need::RabbitMq);
+                } else if let Some(server) = lesson.server() {
                     test = test.needs(Need::Program(server, "--version"));
                 }
                 if [first, second].contains(&Language::Node) {
@@ -77,6 +82,11 @@ fn scenarios(lesson: &Lesson) -> Result<Vec<Scenario>> {
     Ok(scenarios)
 }
 
+fn over_rabbitmq(scenario: &Scenario) -> bool {
+    let command = scenario[0].command.as_ref();
+    command.is_some_and(|command| command.contains(RABBITMQ))
+}
+
 fn replay(
     lesson: &Lesson,
     scenario: &Scenario,
@@ -94,12 +104,28 @@ fn replay(
 
 fn replay_server(
     lesson: &Lesson,
-    [server, client]: &Scenario,
+    scenario: &Scenario,
     first: Language,
     second: Language,
 ) -> Result<()> {
-    let (_, first_arguments) = server.half(lesson.name).context("server")?;
-    let (_, second_arguments) = client.half(lesson.name).context("client")?;
+    let [server, client] = scenario;
+    let (_, mut first_arguments) =
+        server.half(lesson.name).context("server")?;
+    let (_, mut second_arguments) =
+        client.half(lesson.name).context("client")?;
+    let mut own = None;
+    if over_rabbitmq(scenario) {
+        // All pairings share one RabbitMQ, so each has its own queue there.
+        own = Some((rabbit::shared()?, format!("{first:?}-{second:?}")));
+    }
+    if let Some((url, queue)) = &own {
+        for arguments in [&mut first_arguments, &mut second_arguments] {
+            for argument in arguments.iter_mut() {
+                *argument = if *argument == RABBITMQ { url } else { argument };
+            }
+            arguments.insert(0, queue);
+        }
+    }
     let arguments = Arguments {
         first: &first_arguments,
         second: &paced(&second_arguments),

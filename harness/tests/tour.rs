@@ -1,10 +1,12 @@
 //! What the tour promises.
 
-use std::fs;
+use std::path::Path;
 use std::process::Command;
+use std::time::Instant;
+use std::{fs, thread};
 
 use anyhow::{Result, ensure};
-use harness::{Exit, Half, LESSONS, Profile, build};
+use harness::{Exit, Half, LESSONS, LIMIT, Profile, Signal, build};
 
 use crate::check::{NODE, Need, Test, test};
 
@@ -17,6 +19,11 @@ pub fn tests() -> Vec<Test> {
         test("stops_and_reports_a_lesson_that_hangs", hangs).needs(Need::Unix),
         test("reports_a_lesson_that_fails", fails).needs(Need::Unix),
         test("skips_a_lesson_whose_broker_is_not_installed", no_broker),
+        test("shows_the_work_queue_over_rabbitmq_too", over_rabbitmq)
+            .needs(Need::RabbitMq),
+        test("ctrl_c_ends_its_rabbitmq_and_removes_its_files", ctrl_c)
+            .needs(Need::RabbitMq)
+            .needs(Need::Proc),
         test("ends_quietly_when_nobody_reads", closed_stdout),
     ]
     .map(|test| test.of("tour"))
@@ -107,13 +114,57 @@ fn fails() -> Result<()> {
 
 fn no_broker() -> Result<()> {
     let nothing = tempfile::tempdir()?;
-    let mut tour = tour(&["redis-pubsub"])?;
+    let mut tour = tour(&["redis-pubsub", "work-queue"])?;
     let mut tour = Half::start(tour.env("PATH", nothing.path()))?;
     ensure!(tour.wait()? == Exit::Code(0), "{:?}", tour.stdout());
-    tour.wait_for("  skipped: redis-server is not on PATH")?;
-    let row = tour.stdout().pop().unwrap_or_default();
-    ensure!(row.ends_with("skipped"), "{row}");
+    tour.wait_for_lines(2, "  skipped: redis-server is not on PATH")?;
+    let why = tour.stdout();
+    let rabbitmq = "is not on PATH; apt install rabbitmq-server";
+    ensure!(why.iter().any(|line| line.ends_with(rabbitmq)), "{why:?}");
+    let skipped = why.iter().filter(|line| line.ends_with("skipped"));
+    ensure!(skipped.count() == 3, "{why:?}");
     Ok(())
+}
+
+fn over_rabbitmq() -> Result<()> {
+    let mut tour = Half::start(&mut tour(&["work-queue"])?)?;
+    ensure!(tour.wait()? == Exit::Code(0), "{:?}", tour.stdout());
+    let row = tour.stdout().pop().unwrap_or_default();
+    ensure!(row.starts_with("… over RabbitMQ  3 jobs"), "{row}");
+    ensure!(row.ends_with("ok"), "{row}");
+    Ok(())
+}
+
+fn ctrl_c() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut tour = tour(&["work-queue"])?;
+    let mut tour = Half::start(tour.env("TMPDIR", folder.path()))?;
+    // It has begun to start, and is perhaps still about it.
+    tour.wait_for("work-queue over RabbitMQ ")?;
+    ensure!(tour.stop(Signal::Interrupt)? == Exit::Code(130));
+    let left: Vec<_> = fs::read_dir(folder.path())?.collect();
+    ensure!(left.is_empty(), "{left:?}");
+    let deadline = Instant::now() + LIMIT;
+    while let Some(program) = one_that_knows(folder.path())? {
+        ensure!(Instant::now() < deadline, "{program} lives on");
+        thread::yield_now();
+    }
+    Ok(())
+}
+
+/// A program that runs and has this folder in its environment.
+fn one_that_knows(folder: &Path) -> Result<Option<String>> {
+    let folder = folder.as_os_str().as_encoded_bytes();
+    for process in fs::read_dir("/proc")? {
+        let process = process?.path();
+        let about = |what| fs::read(process.join(what)).unwrap_or_default();
+        let environment = about("environ");
+        if environment.windows(folder.len()).any(|part| part == folder) {
+            let command = about("cmdline");
+            return Ok(Some(String::from_utf8_lossy(&command).into_owned()));
+        }
+    }
+    Ok(None)
 }
 
 fn closed_stdout() -> Result<()> {

@@ -1,21 +1,31 @@
 //! What redis-pubsub promises, and what Redis does not: each way to lose a
 //! message is made to happen, with a real server.
 
-use std::io::Read;
-use std::net::TcpListener;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
-use std::{env, fs, io, thread};
 
 use anyhow::{Context, Result, ensure};
-use harness::{Exit, Half, LIMIT, Language, Signal};
-use rustix::process::{Pid, Signal as Freeze, kill_process};
+use harness::{Exit, Half, Language, Signal};
 
 use crate::check::{NODE, Need, Test, both, test};
 use crate::redis::{REDIS, Redis};
 use crate::server::lesson;
+
+#[cfg(unix)]
+#[path = "../../redis-pubsub/tests/on_unix.rs"]
+mod on_unix;
+
+/// A function of `on_unix`. Elsewhere it is not there, and its test is
+/// ignored like all the others.
+macro_rules! on_unix {
+    ($run:ident) => {{
+        #[cfg(unix)]
+        let run: Promise = on_unix::$run;
+        #[cfg(not(unix))]
+        let run: Promise = |_| anyhow::bail!("needs a Unix");
+        run
+    }};
+}
 
 type Promise = fn(Language) -> Result<()>;
 
@@ -35,20 +45,20 @@ pub fn tests() -> Vec<Test> {
         ("each_consumer_gets_each_message", two_consumers),
         ("a_pattern_gets_the_channels_that_match", pattern),
         ("text_from_a_peer_cannot_drive_the_terminal", hostile_text),
-        ("redis_over_tcp_works_too", tcp),
+        ("redis_over_tcp_works_too", on_unix!(tcp)),
         (
             "without_redis_url_a_server_is_started_and_stopped",
-            own_server,
+            on_unix!(own_server),
         ),
         (
             "its_own_server_ends_even_when_the_program_is_killed",
-            orphan,
+            on_unix!(orphan),
         ),
         ("halves_that_start_at_once_share_one_server", at_once),
-        ("the_socket_of_a_killed_server_is_replaced", stale),
+        ("the_socket_of_a_killed_server_is_replaced", on_unix!(stale)),
         (
             "without_redis_server_it_says_what_to_install",
-            not_installed,
+            on_unix!(not_installed),
         ),
         (
             "without_a_server_there_it_says_so_without_the_password",
@@ -126,13 +136,6 @@ fn publish(language: Language, redis: &Redis, message: &str) -> Result<String> {
 const LOST: &str = "nobody listens: lost";
 const PASSED_ON: &str = "1 listens, read or not";
 
-/// As Ctrl-Z does, but the program cannot refuse; and as `fg` does.
-fn freeze(half: &Half, freeze: bool) -> Result<()> {
-    let id = Pid::from_raw(half.id() as i32).context("an id")?;
-    let signal = if freeze { Freeze::STOP } else { Freeze::CONT };
-    Ok(kill_process(id, signal)?)
-}
-
 fn before(language: Language) -> Result<()> {
     let redis = Redis::start(&[])?;
     let said = publish(language, &redis, "too early")?;
@@ -151,12 +154,12 @@ fn restart(language: Language) -> Result<()> {
     let mut redis = Redis::start(&[])?;
     let mut consumer = listening(language, &redis, &["--count", "1"])?;
     // Frozen, so that it cannot be quicker than the message.
-    freeze(&consumer, true)?;
+    consumer.signal(Signal::Freeze)?;
     redis.kill()?;
     redis.start_again()?;
     let said = publish(language, &redis, "meanwhile")?;
     ensure!(said == LOST, "{said}");
-    freeze(&consumer, false)?;
+    consumer.signal(Signal::Thaw)?;
     consumer.wait_for("listening on channel again")?;
     let said = publish(language, &redis, "afterwards")?;
     ensure!(said == PASSED_ON, "{said}");
@@ -175,7 +178,7 @@ fn restart(language: Language) -> Result<()> {
 fn killed(language: Language) -> Result<()> {
     let redis = Redis::start(&[])?;
     let mut consumer = listening(language, &redis, &[])?;
-    freeze(&consumer, true)?;
+    consumer.signal(Signal::Freeze)?;
     let said = publish(language, &redis, "promised")?;
     ensure!(said == PASSED_ON, "{said}");
     ensure!(consumer.stop(Signal::Kill)? == Exit::Signal(9));
@@ -193,7 +196,7 @@ fn slow(language: Language) -> Result<()> {
     let limit = ["--client-output-buffer-limit", "pubsub 1mb 0 0"];
     let redis = Redis::start(&limit)?;
     let consumer = listening(language, &redis, &[])?;
-    freeze(&consumer, true)?;
+    consumer.signal(Signal::Freeze)?;
     let large = "x".repeat(100_000);
     let much = ["--count", "60", "--every", "1", "--message", &large];
     let mut producer = half(language, "producer", &redis.url(), &much)?;
@@ -205,7 +208,7 @@ fn slow(language: Language) -> Result<()> {
     let lost = count(producer.stdout(), &format!("({LOST})"));
     ensure!(promised + lost == 60 && lost > 0, "{promised} and {lost}");
 
-    freeze(&consumer, false)?;
+    consumer.signal(Signal::Thaw)?;
     consumer.wait_for("disconnected")?;
     consumer.wait_for("listening on channel again")?;
     let received = count(consumer.stdout(), "(100000 bytes)");
@@ -289,92 +292,6 @@ fn hostile_text(language: Language) -> Result<()> {
     Ok(())
 }
 
-/// A port of the system's choice in front of the server's socket: `--port 0`
-/// means to redis-server that there is none.
-fn port_of(redis: &Redis) -> Result<u16> {
-    let listener = TcpListener::bind("127.0.0.1:0")?;
-    let port = listener.local_addr()?.port();
-    let socket = redis.socket();
-    thread::spawn(move || -> io::Result<()> {
-        loop {
-            let (tcp, _) = listener.accept()?;
-            let unix = UnixStream::connect(&socket)?;
-            let (mut from, mut to) = (tcp.try_clone()?, unix.try_clone()?);
-            thread::spawn(move || io::copy(&mut from, &mut to));
-            let (mut from, mut to) = (unix, tcp);
-            thread::spawn(move || io::copy(&mut from, &mut to));
-        }
-    });
-    Ok(port)
-}
-
-fn tcp(language: Language) -> Result<()> {
-    let redis = Redis::start(&["--requirepass", "top-secret"])?;
-    let port = port_of(&redis)?;
-    let url = format!("redis://:top-secret@127.0.0.1:{port}");
-    let mut consumer = half(language, "consumer", &url, &["--count", "1"])?;
-    consumer.wait_for("listening on ")?;
-    let mut producer = half(language, "producer", &url, &["--count", "1"])?;
-    ensure!(producer.wait()? == Exit::Code(0), "{:?}", producer.stderr());
-    ensure!(consumer.wait()? == Exit::Code(0), "{:?}", consumer.stderr());
-    let wrong = format!("redis://:wrong@127.0.0.1:{port}");
-    for name in ["consumer", "producer"] {
-        let mut half = half(language, name, &wrong, &[])?;
-        ensure!(half.wait()? == Exit::Code(1), "{:?}", half.stdout());
-        let stderr = half.stderr();
-        ensure!(stderr.len() == 1, "{stderr:?}");
-        ensure!(!stderr[0].contains("wrong@"), "{stderr:?}");
-    }
-    Ok(())
-}
-
-fn own_server(language: Language) -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    let mut consumer = half_in(language, "consumer", folder.path(), &[])?;
-    let socket = consumer.wait_for("started redis-server at ")?;
-    ensure!(Path::new(&socket).starts_with(folder.path()), "{socket}");
-    consumer.wait_for("listening on channel")?;
-    let private = Path::new(&socket).parent().context("its folder")?;
-    let mode = private.metadata()?.permissions().mode() & 0o777;
-    ensure!(mode == 0o700, "others can reach it: {mode:o}");
-
-    // The other half, in either language, finds it and says nothing of it.
-    for other in [Language::Rust, Language::Node] {
-        let count = ["--count", "1"];
-        let mut producer = half_in(other, "producer", folder.path(), &count)?;
-        ensure!(producer.wait()? == Exit::Code(0), "{:?}", producer.stderr());
-        ensure!(producer.stdout().len() == 1, "{:?}", producer.stdout());
-    }
-    consumer.wait_for_lines(2, "Received from channel: ")?;
-    ensure!(consumer.stop(Signal::Interrupt)? == Exit::Code(0));
-    let left: Vec<_> = fs::read_dir(folder.path())?.collect();
-    ensure!(left.is_empty(), "{left:?}");
-
-    // Alone, a producer starts one too.
-    let count = ["--count", "1"];
-    let mut alone = half_in(language, "producer", folder.path(), &count)?;
-    ensure!(alone.wait()? == Exit::Code(0), "{:?}", alone.stderr());
-    alone.wait_for("started redis-server at ")?;
-    ensure!(fs::read_dir(folder.path())?.next().is_none());
-    Ok(())
-}
-
-fn orphan(language: Language) -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    let mut consumer = half_in(language, "consumer", folder.path(), &[])?;
-    let socket = consumer.wait_for("started redis-server at ")?;
-    consumer.wait_for("listening on channel")?;
-    let mut connection = UnixStream::connect(socket)?;
-    connection.set_read_timeout(Some(LIMIT))?;
-    consumer.stop(Signal::Kill)?;
-    // Returns when the server ends the connection, as it is ending itself.
-    let mut nothing = Vec::new();
-    connection
-        .read_to_end(&mut nothing)
-        .context("it lives on")?;
-    Ok(())
-}
-
 fn at_once(language: Language) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let consumers = (0..6)
@@ -392,56 +309,6 @@ fn at_once(language: Language) -> Result<()> {
     ensure!(producer.wait()? == Exit::Code(0), "{:?}", producer.stderr());
     let line = producer.wait_for("Sent to channel: ")?;
     ensure!(line.contains("(6 listen"), "{line}");
-    Ok(())
-}
-
-fn stale(language: Language) -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    let count = ["--count", "1"];
-    let start = || half_in(language, "producer", folder.path(), &count);
-    let mut first = start()?;
-    ensure!(first.wait()? == Exit::Code(0), "{:?}", first.stderr());
-    let socket = first.wait_for("started redis-server at ")?;
-    // What is left when the server is killed too: its name, and a socket on
-    // which nobody listens.
-    let there = Path::new(&socket).parent().context("its folder")?;
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(there)?;
-    drop(UnixListener::bind(there.join("1.sock"))?);
-    symlink("1.sock", &socket)?;
-    let mut producer = start()?;
-    ensure!(producer.wait()? == Exit::Code(0), "{:?}", producer.stderr());
-    producer.wait_for(&format!("started redis-server at {socket}"))?;
-    ensure!(fs::read_dir(folder.path())?.next().is_none(), "files left");
-    Ok(())
-}
-
-/// Where a program is, by PATH.
-fn on_path(program: &str) -> Result<PathBuf> {
-    env::split_paths(&env::var_os("PATH").unwrap_or_default())
-        .map(|folder| folder.join(program))
-        .find(|path| path.is_file())
-        .with_context(|| format!("no {program}"))
-}
-
-fn not_installed(language: Language) -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    for program in ["sh", "id", "node"] {
-        if let Ok(path) = on_path(program) {
-            symlink(path, folder.path().join(program))?;
-        }
-    }
-    for name in ["consumer", "producer"] {
-        let mut command = lesson("redis-pubsub")?.half(language, name)?;
-        command.env_remove("REDIS_URL").env("PATH", folder.path());
-        let mut half = Half::start(&mut command)?;
-        ensure!(half.wait()? == Exit::Code(1), "{:?}", half.stdout());
-        let stderr = half.stderr();
-        ensure!(stderr.len() == 1, "{stderr:?}");
-        ensure!(stderr[0].contains("apt install redis-server"), "{stderr:?}");
-    }
     Ok(())
 }
 

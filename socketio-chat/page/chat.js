@@ -5,6 +5,8 @@
 'use strict'
 
 const EVERYBODY = '' // the room of all, which has no name
+const AGAIN = 'connected again; what was said meanwhile is lost'
+const LOST = 'connection lost, connecting again …'
 const KEPT = 500 // so many messages of each room stay in the page
 
 const find = id => document.getElementById(id)
@@ -33,8 +35,12 @@ find('introduce').addEventListener('submit', event => {
 // 2. Connected: first by long polling, then by WebSocket where that works.
 socket.on('connect', () => {
   remember(name)
-  hello.close()
-  find('text').focus()
+  if (hello.open) {
+    hello.close()
+    find('text').focus()
+  } else { // again: who is somewhere in the page stays there
+    for (const room of rooms.keys()) showNews(room, AGAIN)
+  }
   showTransport()
   socket.io.engine.once('upgrade', showTransport)
   find('say').elements[1].disabled = false
@@ -57,14 +63,16 @@ function showState(state, text) {
 // 3. Not connected: Socket.IO tries again by itself, unless we were refused
 //    or sent away.
 socket.on('connect_error', ({ message }) => {
-  if (socket.active) return showState('waiting', 'connecting …')
+  if (socket.active) {
+    return showState('waiting', hello.open ? 'connecting …' : LOST)
+  }
   find('refused').textContent = message
   find('refused').hidden = false
   if (!hello.open) hello.showModal()
   find('name').focus()
 })
 socket.on('disconnect', reason => {
-  showState('waiting', 'connection lost, connecting again …')
+  showState('waiting', LOST)
   find('say').elements[1].disabled = true
   if (reason === 'io server disconnect') socket.connect()
 })

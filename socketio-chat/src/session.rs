@@ -175,19 +175,27 @@ impl Pause {
 
 /// Why we could not connect at all, and what to do about it.
 pub fn advise(error: Error, url: &str, advice: &str) -> Error {
-    match error.is::<tungstenite::Error>() {
-        true => anyhow!("connect to {url}: {error:#}; {advice}"),
-        false => error.context(format!("connect to {url}")),
+    match error.downcast_ref() {
+        // Somebody is there, and answers as a web server does.
+        Some(tungstenite::Error::Http(answer)) => anyhow!(
+            "connect to {url}: no WebSocket there ({}), and this client \
+             has nothing else; the page and node/client.js have long polling",
+            answer.status()
+        ),
+        Some(_) => anyhow!("connect to {url}: {error:#}; {advice}"),
+        None => error.context(format!("connect to {url}")),
     }
 }
 
 /// Where the WebSocket is, for a server at `url`.
 fn address(url: &str) -> Result<String> {
     let parsed: Uri = url.parse().context("this is no URL")?;
+    let scheme = parsed.scheme_str();
     ensure!(
-        parsed.scheme_str() == Some("http"),
-        "the URL must begin with http://"
+        scheme != Some("https"),
+        "this client has no TLS; node/client.js has"
     );
+    ensure!(scheme == Some("http"), "the URL must begin with http://");
     let host = parsed.authority().context("the URL has no host")?;
     Ok(format!("ws://{host}/socket.io/?EIO=4&transport=websocket"))
 }

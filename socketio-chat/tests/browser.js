@@ -1,9 +1,9 @@
 // The page in a real Chromium: what tests/socketio_chat.rs starts. Ends with
 // status 0 when all is as promised.
 //
-//     node browser.js URL FOLDER
+//     node browser.js URL POLLING FOLDER
 //
-// Says `restart` when the server is to be started again at the same address,
+// At POLLING is the same server, and no WebSocket gets through. Says `restart` when the server is to be started again at the same address,
 // and leaves its screenshots in the folder.
 
 import assert from 'node:assert/strict'
@@ -13,7 +13,7 @@ import { delimiter, join } from 'node:path'
 
 const require = createRequire(new URL('../node/', import.meta.url))
 const { chromium } = require('playwright-core')
-const [url, folder] = process.argv.slice(2)
+const [url, polling, folder] = process.argv.slice(2)
 const LIMIT = 150_000
 
 const executablePath = process.env.PATH.split(delimiter)
@@ -26,7 +26,7 @@ const browser = await chromium.launch({
 })
 const problems = []
 
-async function tab(name, options) {
+async function tab(name, options, address = url) {
   const context = await browser.newContext(options)
   const page = await context.newPage()
   page.setDefaultTimeout(LIMIT)
@@ -37,7 +37,7 @@ async function tab(name, options) {
       problems.push(`${name}: ${message.text()}`)
     }
   })
-  await page.goto(url)
+  await page.goto(address)
   // By keyboard alone: the field has the focus.
   await page.keyboard.type(name)
   await page.keyboard.press('Enter')
@@ -73,6 +73,15 @@ assert.match(await ada.locator('.message time').first().innerText(), /\d:\d\d/)
 await ada.locator('#here li', { hasText: 'Bob' }).waitFor()
 await ada.locator('#here li', { hasText: 'Ada (you)' }).waitFor()
 await ada.locator('#status', { hasText: 'WebSocket' }).waitFor()
+
+// Where no WebSocket gets through, the page goes on by long polling.
+const carl = await tab('Carl', {}, polling)
+await say(carl, 'the long way')
+await text(ada, 'the long way')
+await say(ada, 'heard')
+await text(carl, 'heard')
+await carl.locator('#status', { hasText: 'by long polling' }).waitFor()
+await carl.context().close()
 
 // A room: who is not in there hears nothing.
 await ada.locator('#room').fill('lobby')
@@ -114,6 +123,10 @@ for (const page of [ada, bob]) {
   await page.waitForSelector('#status[data-state=connected]')
 }
 await ada.locator('#here li', { hasText: 'Bob' }).waitFor()
+await ada.locator('.log:not([hidden]) .news', { hasText: 'is lost' }).waitFor()
+// Bob is still where he was: on the tab.
+assert.equal(await bob.evaluate(() =>
+  document.activeElement.getAttribute('role')), 'tab')
 await say(ada, 'back again')
 await text(bob, 'back again')
 

@@ -1,7 +1,9 @@
 //! What socketio-chat promises.
 
-use std::io::{Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::process::Command;
+use std::{fs, thread};
 
 use anyhow::{Context, Result, ensure};
 use harness::{Exit, Half, Language, Signal, root};
@@ -44,6 +46,7 @@ pub fn tests() -> Vec<Test> {
         plain("ctrl_c_ends_a_server_that_has_clients", ctrl_c),
         plain("hostile_bytes_end_no_server", hostile),
         plain("a_client_comes_back_to_its_room", comes_back),
+        plain("where_no_websocket_gets_through_it_is_said", no_websocket),
         plain("a_client_says_what_is_typed", typed),
         plain("a_client_shows_the_time_if_asked", client_time),
         plain("a_client_without_a_server_says_what_to_start", no_server),
@@ -53,7 +56,6 @@ pub fn tests() -> Vec<Test> {
             .map(|test| test.needs(CHROMIUM)),
     ];
     tests.extend(own.into_iter().flatten());
-    #[cfg(unix)]
     tests.extend(several::tests());
     tests
 }
@@ -278,29 +280,105 @@ fn hostile(language: Language) -> Result<()> {
     server.lives()
 }
 
+/// What the README shows of a client whose server was started again.
+fn shown_of_a_reconnect(readme: &str) -> Result<Vec<String>> {
+    let readme = fs::read_to_string(root().join(NAME).join(readme))?;
+    let readme = readme.replace("\r\n", "\n");
+    let (_, block) = readme.split_once("```text\n").context("no block")?;
+    let (block, _) = block.split_once("\n```").context("no end")?;
+    Ok(block.lines().map(str::to_owned).collect())
+}
+
 fn comes_back(language: Language) -> Result<()> {
     let mut server = Server::start(NAME, language)?;
-    let arguments = ["--name", "Ada", "--room", "lobby", "--every", "100"];
-    let count = ["--message", "again"];
-    let client =
-        server.client(language, &[arguments.as_slice(), &count].concat())?;
-    client.wait_for_lines(2, "acknowledged.")?;
+    let arguments = ["--name", "Ada", "--room", "lobby"];
+    let mut client = server.client(language, &arguments)?;
+    let mut keyboard = client.take_stdin()?;
+    keyboard.write_all(b"hello\n")?;
+    client.wait_for("acknowledged.")?;
     ensure!(server.half.stop(Signal::Interrupt)? == Exit::Code(0));
     client.wait_for("disconnected: trying again")?;
-    ensure!(client.stderr().is_empty(), "{:?}", client.stderr());
 
     let mut command = lesson(NAME)?.half(language, "server")?;
     let again = Half::start(command.arg(&server.address))?;
     again.wait_for("* Ada joined lobby")?;
     client.wait_for_lines(2, "in lobby: Ada")?;
-    let before = acknowledged(&client);
-    client.wait_for_lines(before + 2, "acknowledged.")?;
+    keyboard.write_all(b"hello again\n")?;
+    drop(keyboard);
+    ensure!(client.wait()? == Exit::Code(0));
+    ensure!(client.stderr().is_empty(), "{:?}", client.stderr());
+    for readme in ["README.md", "README.zh-CN.md"] {
+        let shown = shown_of_a_reconnect(readme)?;
+        ensure!(client.stdout() == shown, "{:?}", client.stdout());
+    }
     Ok(())
 }
 
-fn acknowledged(client: &Half) -> usize {
-    let lines = client.stdout();
-    lines.iter().filter(|line| *line == "acknowledged.").count()
+/// The address of a way to this server on which no WebSocket gets through,
+/// as with the proxies of some companies.
+fn without_websocket(server: &Server) -> Result<String> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let address = listener.local_addr()?.to_string();
+    let there = server.address.clone();
+    thread::spawn(move || {
+        for client in listener.incoming().map_while(Result::ok) {
+            let there = there.clone();
+            thread::spawn(move || one_connection(client, &there));
+        }
+    });
+    Ok(address)
+}
+
+fn one_connection(mut client: TcpStream, there: &str) -> io::Result<()> {
+    let mut from = BufReader::new(client.try_clone()?);
+    let mut head = String::new();
+    while from.read_line(&mut head)? > 2 {} // an empty line ends it
+    if head.to_lowercase().contains("upgrade: websocket") {
+        let refusal = "HTTP/1.1 403 Forbidden\r\nConnection: close\r\n\
+            Content-Length: 0\r\n\r\n";
+        return client.write_all(refusal.as_bytes());
+    }
+    let mut server = TcpStream::connect(there)?;
+    server.write_all(head.as_bytes())?;
+    let mut answers = server.try_clone()?;
+    thread::spawn(move || io::copy(&mut answers, &mut client));
+    io::copy(&mut from, &mut server)?;
+    Ok(())
+}
+
+fn no_websocket(language: Language) -> Result<()> {
+    let server = Server::start(NAME, language)?;
+    let url = format!("http://{}", without_websocket(&server)?);
+    let start = |language: Language| {
+        let mut client = lesson(NAME)?.half(language, "client")?;
+        client.args([url.as_str(), "--name", "Ada", "--count", "1"]);
+        let mut client = Half::start(&mut client)?;
+        anyhow::Ok((client.wait()?, client))
+    };
+    // Node's client speaks by long polling, and nobody sees a difference.
+    let (exit, node) = start(Language::Node)?;
+    ensure!(exit == Exit::Code(0), "{:?}", node.stderr());
+    let shown = [
+        "connected.",
+        "greeting: Welcome, Ada!",
+        "send: hello",
+        "receive: Ada: hello",
+        "acknowledged.",
+        "disconnected.",
+    ];
+    ensure!(node.stdout() == shown, "{:?}", node.stdout());
+    ensure!(node.stderr().is_empty(), "{:?}", node.stderr());
+    // Ours says why it cannot.
+    let (exit, rust) = start(Language::Rust)?;
+    ensure!(exit == Exit::Code(1), "{:?}", rust.stdout());
+    let why = format!(
+        "Error: connect to {url}: no WebSocket there (403 Forbidden), and \
+         this client has nothing else; the page and node/client.js have \
+         long polling"
+    );
+    ensure!(rust.stderr() == [why], "{:?}", rust.stderr());
+    ensure!(rust.stdout().is_empty(), "{:?}", rust.stdout());
+    Ok(())
 }
 
 fn typed(language: Language) -> Result<()> {
@@ -351,6 +429,15 @@ fn no_server(language: Language) -> Result<()> {
         "{stderr:?}"
     );
     ensure!(client.stdout().is_empty(), "{:?}", client.stdout());
+    if language == Language::Rust {
+        let https = url.replace("http", "https");
+        let mut command = lesson(NAME)?.half(language, "client")?;
+        let mut client = Half::start(command.arg(&https))?;
+        ensure!(client.wait()? == Exit::Code(1));
+        let why = "this client has no TLS; node/client.js has";
+        let why = format!("Error: connect to {https}: {why}");
+        ensure!(client.stderr() == [why], "{:?}", client.stderr());
+    }
     Ok(())
 }
 
@@ -393,6 +480,7 @@ fn browser(language: Language) -> Result<()> {
     let mut node = Command::new("node");
     node.arg(root().join(NAME).join("tests/browser.js"))
         .arg(format!("http://{}/", server.address))
+        .arg(format!("http://{}/", without_websocket(&server)?))
         .arg(folder.path());
     let mut node = Half::start(&mut node)?;
     node.wait_for("restart")?;
@@ -403,14 +491,13 @@ fn browser(language: Language) -> Result<()> {
     let exit = node.wait()?;
     ensure!(exit == Exit::Code(0), "{}", node.stderr().join("\n"));
     for picture in ["desktop.png", "phone.png"] {
-        let picture = std::fs::read(folder.path().join(picture))?;
+        let picture = fs::read(folder.path().join(picture))?;
         ensure!(picture.starts_with(b"\x89PNG"), "this is no picture");
     }
     Ok(())
 }
 
-/// Several servers, with a real Redis between them.
-#[cfg(unix)]
+/// Several servers, with a real Redis between them, on a Unix socket.
 mod several {
     use super::*;
     use crate::redis::{REDIS, Redis};
@@ -424,7 +511,8 @@ mod several {
         ]
         .into_iter()
         .flatten()
-        .map(|test| test.of(NAME).needs(PACKAGES).needs(REDIS))
+        .map(|test| test.of(NAME).needs(Need::Unix))
+        .map(|test| test.needs(PACKAGES).needs(REDIS))
         .collect()
     }
 

@@ -2,19 +2,22 @@
 //!
 //! Each one is built, shown, and only then the next one is built, so that
 //! the first echo is on the screen while the rest is still source code.
+//! RabbitMQ takes seconds to start, so that begins with the first lesson.
 
 mod report;
 mod screen;
 mod show;
 
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use clap::{Parser, ValueEnum};
-use harness::{LESSONS, Language, Lesson};
+use harness::{LESSONS, Language, Lesson, rabbit};
 
-use crate::report::{Outcome, Report};
+use crate::report::Outcome;
+use crate::show::Broker;
 
 /// Shows every lesson live: two processes that talk to each other.
 #[derive(Parser)]
@@ -42,8 +45,18 @@ enum With {
     Node,
 }
 
+/// What a shell calls the end by Ctrl-C.
+const INTERRUPTED: u8 = 130;
+
+/// How long the end may take after Ctrl-C.
+const PATIENCE: Duration = Duration::from_millis(1500);
+
 fn main() -> ExitCode {
-    match run(&Args::parse()) {
+    let outcome = run(&Args::parse());
+    if let Some(status) = screen::ended() {
+        return ExitCode::from(status);
+    }
+    match outcome {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -66,17 +79,50 @@ fn run(args: &Args) -> Result<bool> {
     };
     let limit = Duration::from_secs(args.limit);
     ctrlc::set_handler(|| {
-        harness::end_all();
-        std::process::exit(130);
+        screen::end(INTERRUPTED);
+        // What runs is gone, and the files are being removed. But it may
+        // still be cargo that builds, and that is not waited for.
+        thread::sleep(PATIENCE);
+        process::exit(INTERRUPTED.into());
     })?;
-    let reports: Vec<Report> = lessons
-        .into_iter()
-        .map(|lesson| show::show(lesson, second, limit))
-        .collect();
+    let _rabbitmq = RabbitMq::for_these(&lessons);
+    let mut reports = Vec::new();
+    for lesson in lessons {
+        for broker in [Broker::Own, Broker::RabbitMq] {
+            if screen::ended().is_some() {
+                return Ok(false);
+            }
+            if broker == Broker::Own || lesson.has_rabbitmq() {
+                reports.push(show::show(lesson, broker, second, limit));
+            }
+        }
+    }
     report::table(&reports);
     Ok(reports
         .iter()
         .all(|report| report.outcome != Outcome::Failed))
+}
+
+/// A RabbitMQ, where a lesson is to be shown over one and this machine has
+/// it. It ends when this is dropped, also by a panic.
+struct RabbitMq;
+
+impl RabbitMq {
+    /// Begins to start it, and does not wait for it.
+    fn for_these(lessons: &[&Lesson]) -> Self {
+        let wanted = lessons.iter().any(|lesson| lesson.has_rabbitmq());
+        if wanted && rabbit::missing().is_none() {
+            rabbit::begin_shared();
+        }
+        Self
+    }
+}
+
+impl Drop for RabbitMq {
+    fn drop(&mut self) {
+        harness::end_all(); // one that is still starting is not waited for
+        rabbit::end_shared();
+    }
 }
 
 /// The lessons of these names, in the order of the tour.

@@ -6,11 +6,14 @@ use console::style;
 use harness::{LESSONS, Lesson};
 
 use crate::screen;
+use crate::show::Broker;
 
 /// How one lesson went.
 pub struct Report {
     /// Which one.
     pub lesson: &'static Lesson,
+    /// By which broker.
+    pub broker: Broker,
     /// How many exchanges were completed.
     pub exchanges: usize,
     /// How long it took, without building.
@@ -32,9 +35,10 @@ pub enum Outcome {
 
 impl Report {
     /// A lesson that cannot be shown here.
-    pub fn skipped(lesson: &'static Lesson) -> Self {
+    pub fn skipped(lesson: &'static Lesson, broker: Broker) -> Self {
         Self {
             lesson,
+            broker,
             exchanges: 0,
             time: Duration::ZERO,
             outcome: Outcome::Skipped,
@@ -54,9 +58,12 @@ pub fn table(reports: &[Report]) {
             Outcome::Skipped => style("skipped").yellow(),
             Outcome::Failed => style("failed").red().bold(),
         };
+        let name = match report.broker {
+            Broker::Own => report.lesson.name,
+            Broker::RabbitMq => "… over RabbitMQ", // below the same lesson
+        };
         screen::line(format_args!(
-            "{:<16} {:<24} {:>5.1} s  {verdict}",
-            report.lesson.name,
+            "{name:<16} {:<24} {:>5.1} s  {verdict}",
             format!("{} {what}", report.exchanges),
             report.time.as_secs_f64(),
         ));

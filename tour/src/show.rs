@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use console::{Color, style};
 use harness::{
-    Arguments, Exit, Language, Lesson, Profile, Shape, Stream, build,
+    Arguments, Exit, Language, Lesson, Profile, Shape, Stream, build, rabbit,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -17,32 +17,53 @@ use crate::screen;
 
 /// Few messages at a quick pace: a look, not a wait.
 const PACE: [&str; 4] = ["--count", "3", "--every", "200"];
+const COUNT: usize = 3;
 
 /// What a client says in a chat.
 const SAID: &[u8] = b"hello\nhow are you?\nbye\n";
+
+/// What stands between the two halves, where something does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Broker {
+    /// What the lesson starts for itself.
+    Own,
+    /// A RabbitMQ, which the tour has started.
+    RabbitMq,
+}
 
 /// Builds and shows `lesson`, its second half written in `second`. It counts
 /// as hung when it takes longer than `limit`.
 pub fn show(
     lesson: &'static Lesson,
+    broker: Broker,
     second: Language,
     limit: Duration,
 ) -> Report {
-    screen::line(format_args!(
-        "\n{}  {}",
-        style(lesson.name).bold(),
-        lesson.watch
-    ));
-    if let Some(missing) = lesson.missing(second) {
-        screen::line(format_args!("  skipped: {missing}"));
-        return Report::skipped(lesson);
-    }
+    let (name, watch, missing) = match broker {
+        Broker::Own => {
+            (lesson.name.to_owned(), lesson.watch, lesson.missing(second))
+        }
+        Broker::RabbitMq => (
+            format!("{} over RabbitMQ", lesson.name),
+            "The same two programs, and another broker.",
+            lesson.missing_over_rabbitmq(second),
+        ),
+    };
+    screen::line(format_args!("\n{}  {watch}", style(name).bold()));
+    let found = missing.map_or_else(|| url(broker), Err);
+    let url = match found {
+        Ok(url) => url,
+        Err(missing) => {
+            screen::line(format_args!("  skipped: {missing}"));
+            return Report::skipped(lesson, broker);
+        }
+    };
     let exchanges = Arc::new(AtomicUsize::new(0));
     let languages = lesson.pairing_with(second);
     let mut begun = Instant::now();
     let outcome = build_programs(lesson).and_then(|()| {
         begun = Instant::now();
-        play(lesson, languages, limit, &exchanges)
+        play(lesson, url.as_deref(), languages, limit, &exchanges)
     });
     if let Err(error) = &outcome {
         screen::line(format_args!(
@@ -52,6 +73,7 @@ pub fn show(
     }
     Report {
         lesson,
+        broker,
         exchanges: exchanges.load(Ordering::Relaxed),
         time: begun.elapsed(),
         outcome: match outcome {
@@ -62,19 +84,40 @@ pub fn show(
 }
 
 fn build_programs(lesson: &Lesson) -> Result<()> {
+    let what = format!("building {}", lesson.name);
+    spin(what, || build(lesson.name, Profile::Debug))?.map(drop)
+}
+
+/// Where the tour's own broker is, or why there is none.
+fn url(broker: Broker) -> Result<Option<String>, String> {
+    if broker == Broker::Own {
+        return Ok(None);
+    }
+    let up = spin("waiting for RabbitMQ".to_owned(), rabbit::shared);
+    let url = up.flatten().map_err(|error| {
+        let said = format!("{error:#}");
+        let first = said.lines().next().unwrap_or_default();
+        format!("{} does not start here: {first}", rabbit::PROGRAM)
+    })?;
+    Ok(Some(url))
+}
+
+/// Runs `run`, which takes a while, and shows that something happens.
+fn spin<T>(what: String, run: impl FnOnce() -> T) -> Result<T> {
     // Hidden by itself where stderr is not a terminal.
     let spinner = ProgressBar::new_spinner().with_style(
-        ProgressStyle::with_template("  {spinner} building {msg} ({elapsed})")?,
+        ProgressStyle::with_template("  {spinner} {msg} ({elapsed})")?,
     );
-    spinner.set_message(lesson.name);
+    spinner.set_message(what);
     spinner.enable_steady_tick(Duration::from_millis(100));
-    let built = build(lesson.name, Profile::Debug);
+    let result = run();
     spinner.finish_and_clear();
-    built.map(drop)
+    Ok(result)
 }
 
 fn play(
     lesson: &'static Lesson,
+    broker: Option<&str>,
     languages: [Language; 2],
     limit: Duration,
     exchanges: &Arc<AtomicUsize>,
@@ -111,9 +154,22 @@ fn play(
             second: &PACE,
         },
     };
+    // Both halves of a pair are told of a broker that is not their own.
+    let broker = broker.map(|url| ["--broker", url]);
+    let broker: &[&str] = broker.as_ref().map_or(&[], |pair| pair);
+    let arguments = Arguments {
+        first: &[arguments.first, broker].concat(),
+        second: &[arguments.second, broker].concat(),
+    };
     let mut pair = lesson.start(languages, arguments, print)?;
     if let (Shape::Chat, Some(client)) = (lesson.shape, &pair.second) {
         client.take_stdin()?.write_all(SAID)?;
+    }
+    if let Shape::Broker { .. } = lesson.shape {
+        // What was sent last may still be on its way.
+        let (received, _) = lesson.exchange;
+        let all = pair.first.wait_for_lines_at_most(limit, COUNT, received);
+        all.context("it hangs; stopped")?;
     }
     for exit in pair.finish(limit).context("it hangs; stopped")? {
         if exit != Exit::Code(0) {

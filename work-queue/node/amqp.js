@@ -15,7 +15,7 @@ const DELIVERY_LIMIT = 1000
 /** Connects to the RabbitMQ at `url`; makes the queues where there are none. */
 export async function connect(url, { queue, prefetch }) {
   const connection = await amqplib.connect(url, {
-    timeout: 10_000,
+    timeout: 30_000,
     noDelay: true,
   })
   connection.on('error', () => {}) // 'close' comes after it

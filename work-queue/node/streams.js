@@ -5,7 +5,7 @@
 // pending. XACK ends that; until then any worker may take it over with
 // XAUTOCLAIM once it has been pending for too long.
 
-import { createClient } from 'redis'
+import { RESP_TYPES, createClient } from 'redis'
 import { error } from '../../common/node/log.js'
 
 /**
@@ -25,7 +25,7 @@ export async function connect(url, { queue, prefetch, idle }) {
   const client = createClient({
     url,
     // Our caller connects again: it has to know that a job may come twice.
-    socket: { connectTimeout: 10_000, reconnectStrategy: false },
+    socket: { connectTimeout: 30_000, reconnectStrategy: false },
     disableOfflineQueue: true,
   })
   // Without a listener, Node would die of the 'error' event. Who waits for
@@ -59,6 +59,9 @@ async function warnOfForgetting(client) {
 
 class Queue {
   #client
+  // The same client, which leaves what it reads as bytes: as strings, those
+  // that are no UTF-8 would be replaced, and a dead letter would be another.
+  #bytes
   #stream
   #dead
   // Our name in the group: one for each connection of each process.
@@ -75,6 +78,7 @@ class Queue {
 
   constructor(client, stream, prefetch, idle) {
     this.#client = client
+    this.#bytes = client.withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer })
     this.#stream = stream
     this.#dead = `${stream}.dead`
     this.#prefetch = prefetch
@@ -98,7 +102,7 @@ class Queue {
       }
       // Waits here; but not beyond the next look at what was left.
       const left = this.#look - Date.now()
-      const streams = await this.#client.xReadGroup(
+      const streams = await this.#bytes.xReadGroup(
         GROUP, this.#worker,
         { key: this.#stream, id: '>' }, // what no worker has been given yet
         {
@@ -111,11 +115,11 @@ class Queue {
 
   // Takes over one job that somebody took long ago and never finished.
   async #takeOver() {
-    const { nextId, messages } = await this.#client.xAutoClaim(
+    const { nextId, messages } = await this.#bytes.xAutoClaim(
       this.#stream, GROUP, this.#worker, this.#idle, this.#cursor,
       { COUNT: 1 })
-    this.#cursor = nextId
-    if (nextId === '0-0') { // seen all of them
+    this.#cursor = nextId.toString()
+    if (this.#cursor === '0-0') { // seen all of them
       this.#look = Date.now() + this.#idle / 2
     }
     const entry = messages.find(message => message)
@@ -127,9 +131,9 @@ class Queue {
   }
 
   #handOut({ id, message }, tries) {
-    const text = message.job ?? ''
-    this.#taken = { id, text }
-    return { text, tries }
+    const job = message.job ?? Buffer.of()
+    this.#taken = { id, job }
+    return { text: job.toString(), tries }
   }
 
   async done() {
@@ -150,9 +154,9 @@ class Queue {
   }
 
   async bury() {
-    const { id, text } = this.#taken
+    const { id, job } = this.#taken
     await this.#client.multi()
-      .xAdd(this.#dead, '*', { job: text })
+      .xAdd(this.#dead, '*', { job })
       .xAck(this.#stream, GROUP, id)
       .xDel(this.#stream, id)
       .exec()

@@ -33,8 +33,9 @@ const PERSISTENT: u8 = 2;
 /// a limit of 20 unless one is set, and the twins must set the same.
 const DELIVERY_LIMIT: i32 = 1000;
 
-/// How long a broker may take to let us in.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a broker may take to let us in. One that has just started on a
+/// busy machine takes its time.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A queue and what we have taken from it.
 #[derive(Debug)]

@@ -50,7 +50,8 @@ impl Default for Taking {
 /// A job, as a worker gets it.
 #[derive(Clone, Debug)]
 pub struct Job {
-    /// What is to be done.
+    /// What is to be done, as text. A queue carries bytes; what is not UTF-8
+    /// in them is only replaced here, to be read, and not in a dead letter.
     pub text: String,
     /// How many times it has been handed out, this time included.
     pub tries: u64,
@@ -112,7 +113,7 @@ impl Broker {
     /// Connects again, after `why`. Tries until it works, and waits twice as
     /// long each time. None when Ctrl-C came first.
     pub async fn connect_again(&self, why: anyhow::Error) -> Option<Queue> {
-        log::error(format_args!("{why:#}"));
+        log::error(reason(&why));
         let stop = shutdown::token();
         let mut pause = Duration::from_millis(100);
         loop {
@@ -120,7 +121,8 @@ impl Broker {
                 Ok(queue) => return Some(queue),
                 Err(error) => error,
             };
-            log::error(format_args!("{error:#}; next try in {pause:?}"));
+            let why = reason(&error);
+            log::error(format_args!("{why}; next try in {pause:?}"));
             stop.run_until_cancelled(time::sleep(pause)).await?;
             pause = (2 * pause).min(Duration::from_secs(5));
         }
@@ -207,5 +209,16 @@ impl Queue {
 
 /// For who cannot connect at all.
 pub fn advise(error: anyhow::Error) -> anyhow::Error {
-    anyhow::anyhow!("{error:#}; is the broker running?")
+    anyhow::anyhow!("{}; is the broker running?", reason(&error))
+}
+
+/// What was attempted, and why it failed. The crates' errors have the same
+/// reason once more below that.
+fn reason(error: &anyhow::Error) -> String {
+    let all: Vec<String> = error.chain().map(ToString::to_string).collect();
+    let new = |at: usize| at == 0 || !all[at - 1].ends_with(&all[at]);
+    let told = (0..all.len()).filter(|at| new(*at));
+    told.map(|at| all[at].as_str())
+        .collect::<Vec<_>>()
+        .join(": ")
 }

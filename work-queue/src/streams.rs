@@ -34,7 +34,7 @@ const BLOCK: Duration = Duration::from_secs(1);
 
 /// How long a server may take to answer: longer than `BLOCK`. The redis
 /// crate's own half a second would end every wait for a job in an error.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A stream and what we have taken from it.
 #[derive(Debug)]
@@ -51,8 +51,8 @@ pub struct Queue {
     cursor: String,
     /// Taken, and not yet handed out by `next`.
     waiting: VecDeque<StreamId>,
-    /// Handed out, and not yet done: its id and its text.
-    taken: Option<(String, String)>,
+    /// Handed out, and not yet done: its id and its bytes.
+    taken: Option<(String, Vec<u8>)>,
 }
 
 /// Connects to the Redis at `url`, and makes the group where there is none.
@@ -197,7 +197,7 @@ impl Queue {
     fn hand_out(&mut self, entry: &StreamId, tries: u64) -> Job {
         let bytes: Vec<u8> = entry.get("job").unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        self.taken = Some((entry.id.clone(), text.clone()));
+        self.taken = Some((entry.id.clone(), bytes));
         Job { text, tries }
     }
 
@@ -227,12 +227,12 @@ impl Queue {
     }
 
     pub(crate) async fn bury(&mut self) -> Result<()> {
-        let Some((id, text)) = self.taken.take() else {
+        let Some((id, bytes)) = self.taken.take() else {
             return Ok(());
         };
         pipe()
             .atomic()
-            .xadd(&self.dead, "*", &[("job", &text)])
+            .xadd(&self.dead, "*", &[("job", bytes)])
             .ignore()
             .xack(&self.stream, GROUP, &[&id])
             .ignore()

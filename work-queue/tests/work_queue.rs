@@ -7,11 +7,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use harness::rabbit::{self, Rabbit};
 use harness::{Exit, Half, Language, Signal, Stream};
-use rustix::process::{Pid, Signal as Freeze, kill_process};
 
 use crate::check::{NODE, Need, Test, both, test};
-use crate::rabbit::Rabbit;
 use crate::redis::{REDIS, Redis};
 use crate::server::lesson;
 
@@ -38,6 +37,7 @@ pub fn tests() -> Vec<Test> {
             trimmed,
         ),
         ("a_job_that_takes_too_long_is_done_twice", too_long),
+        ("a_dead_letter_has_the_bytes_of_the_job", dead_bytes),
         ("a_redis_that_forgets_is_warned_of", forgetful),
         ("its_own_server_keeps_the_jobs", own_server),
         ("quiet_and_help_and_mistakes", help),
@@ -106,11 +106,10 @@ impl At {
         static NUMBER: std::sync::atomic::AtomicU64 =
             std::sync::atomic::AtomicU64::new(0);
         let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let rabbit = Rabbit::shared()?;
         Ok(Self {
-            url: rabbit.url(),
+            url: rabbit::shared()?,
             queue: format!("jobs-{number}"),
-            _broker: Box::new(rabbit),
+            _broker: Box::new(()),
         })
     }
 
@@ -228,6 +227,23 @@ fn dead_letter(language: Language, at: &At) -> Result<()> {
     Ok(())
 }
 
+fn dead_bytes(language: Language) -> Result<()> {
+    let redis = Redis::start(&DURABLE)?;
+    // No UTF-8, a NUL, a line end: and one that is taken over on its way.
+    let bytes = b"caf\xe9 \x00\xff\r\n\xf0\x9f\x98";
+    redis.cli_with(&["XADD", "jobs", "*", "job"], bytes)?;
+    let mut command = lesson("work-queue")?.half(language, "worker")?;
+    command.args(["--broker", &redis.url(), "--idle", "100"]);
+    command.args(["--tries", "2", "--fail", "caf"]);
+    let mut worker = Half::start(&mut command)?;
+    worker.wait_for("dead letter: caf\u{FFFD} ")?;
+    ensure!(worker.stop(Signal::Interrupt)? == Exit::Code(0));
+    let dead = redis.cli(&["--no-raw", "XRANGE", "jobs.dead", "-", "+"])?;
+    let shown = r#""caf\xe9 \x00\xff\r\n\xf0\x9f\x98""#;
+    ensure!(dead.contains(shown), "{dead}");
+    Ok(())
+}
+
 fn deadly(language: Language, at: &At) -> Result<()> {
     at.add(language, 1)?;
     let mut twice = LONG.to_vec();
@@ -284,6 +300,8 @@ fn nobody(language: Language, at: &At) -> Result<()> {
         ensure!(stderr[0].starts_with(&start), "{stderr:?}");
         ensure!(stderr[0].ends_with("is the broker running?"), "{stderr:?}");
         ensure!(!stderr[0].contains("secret"), "{stderr:?}");
+        let refused = stderr[0].to_lowercase().matches("refused").count();
+        ensure!(refused == 1, "said twice: {stderr:?}");
     }
     Ok(())
 }
@@ -346,11 +364,10 @@ fn too_long(language: Language) -> Result<()> {
     at.add(language, 1)?;
     let slow = at.worker(language, &["--idle", "200", "--work", "1000"])?;
     slow.wait_for("taken: job 1")?;
-    let id = Pid::from_raw(slow.id() as i32).context("an id")?;
-    kill_process(id, Freeze::STOP)?;
+    slow.signal(Signal::Freeze)?;
     let other = at.worker(language, &SOON)?;
     other.wait_for("done: job 1")?;
-    kill_process(id, Freeze::CONT)?;
+    slow.signal(Signal::Thaw)?;
     slow.wait_for("done: job 1")?;
     Ok(())
 }
@@ -442,6 +459,8 @@ struct Tally {
 struct Done {
     times: Vec<u32>,
     different: usize,
+    /// How many somebody waits for. For fewer, nobody is woken.
+    wanted: usize,
     dead: Vec<String>,
 }
 
@@ -461,13 +480,16 @@ impl Tally {
             done.times.resize(length, 0);
             done.times[number] += 1;
             done.different += usize::from(done.times[number] == 1);
-            self.bell.notify_all();
+            if done.different >= done.wanted {
+                self.bell.notify_all();
+            }
         }
     }
 
     /// Waits until so many different jobs are done.
     fn wait_for(&self, count: usize, until: Instant) -> Result<()> {
         let mut done = self.lock();
+        done.wanted = count;
         while done.different < count {
             let left = until.saturating_duration_since(Instant::now());
             ensure!(
@@ -534,7 +556,7 @@ fn fault_test(
     mut broker: impl Killable,
 ) -> Result<()> {
     let begun = Instant::now();
-    let until = begun + Duration::from_secs(90);
+    let until = begun + Duration::from_secs(300); // cores may be very busy
     let mut seed = 10_000_u64;
     let tally = Arc::new(Tally::default());
     let worker = |language: Language| {
