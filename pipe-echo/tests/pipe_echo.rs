@@ -1,6 +1,6 @@
 //! What pipe-echo promises beyond what every echo does: its socket's file.
 
-#![cfg_attr(not(unix), allow(dead_code, unused_imports))]
+#![cfg_attr(not(unix), allow(dead_code, unused_imports, unused_mut))]
 
 use std::fs;
 use std::path::Path;
