@@ -122,6 +122,20 @@ impl Decoder {
             length: bytes.len(),
         }
     }
+
+    /// The stream has ended: hands a character whose end never came to
+    /// `show`. It is shown as U+FFFD.
+    pub fn finish(&mut self, show: impl FnOnce(Text<'_>)) {
+        let first = std::mem::take(&mut self.pending);
+        let length = first.length;
+        if length > 0 {
+            show(Text {
+                first,
+                rest: &[],
+                length,
+            });
+        }
+    }
 }
 
 /// Up to four bytes: one character, or a part of it.
@@ -324,5 +338,23 @@ mod tests {
         assert_eq!(shown(&[text.as_bytes()]), [cut]);
         let text = "中".repeat(160);
         assert_eq!(shown(&[text.as_bytes()]), [text]);
+    }
+
+    #[test]
+    fn half_a_character_at_the_end_is_shown_as_u_fffd() {
+        for (bytes, rest) in [
+            (b"\xE4\xB8".as_slice(), Some("\u{FFFD}")),
+            (b"ok\xF0\x9F\x98", Some("\u{FFFD}")),
+            (b"ok", None),
+            (b"\xFF", None), // shown already
+        ] {
+            let mut decoder = Decoder::default();
+            let _ = decoder.decode(bytes);
+            for rest in [rest, None] {
+                let mut shown = None;
+                decoder.finish(|text| shown = Some(text.to_string()));
+                assert_eq!(shown.as_deref(), rest, "{bytes:?}");
+            }
+        }
     }
 }
