@@ -211,8 +211,12 @@ pub(crate) fn beginning(bytes: &[u8], length: usize) -> Text<'_> {
 
 impl Display for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Of a long text, no more is looked at than is shown.
-        let rest = &self.rest[..self.rest.len().min(ENOUGH)];
+        // Of a long text, no more is looked at than is shown. Characters have
+        // up to four bytes; mostly they have one.
+        let rest = match self.rest.get(..=SHOWN) {
+            Some(beginning) if beginning.is_ascii() => beginning,
+            _ => &self.rest[..self.rest.len().min(ENOUGH)],
+        };
         let chunks = [self.first.as_bytes(), rest];
         let mut left = SHOWN;
         for chunk in chunks.iter().flat_map(|bytes| bytes.utf8_chunks()) {
@@ -261,6 +265,11 @@ pub fn drives_terminal(character: char) -> bool {
 
 /// Writes text so that it cannot drive the reader's terminal.
 fn write_escaped(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    // Most text is plain ASCII, which the processor looks through many bytes
+    // at a time; characters it can only take one by one.
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return f.write_str(text);
+    }
     // Whole runs at a time: most text has nothing in it to escape.
     let mut rest = text;
     while let Some(at) = rest.find(drives_terminal) {
