@@ -39,7 +39,7 @@ impl Limits {
     pub fn http1(self) -> http1::Builder {
         let mut http = http1::Builder::new();
         // The time begins when the server begins to wait for a request.
-        http.timer(OneTimer::new())
+        http.timer(OneTimer::unset())
             .header_read_timeout(self.header_timeout())
             .max_header_size(HEADER_LIMIT)
             // For each direction of each connection.

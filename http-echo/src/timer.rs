@@ -19,9 +19,9 @@ pub struct OneTimer(Arc<Mutex<Pin<Box<time::Sleep>>>>);
 
 impl OneTimer {
     /// Not yet set. Must be called within a tokio runtime.
-    pub fn new() -> Self {
-        let unset = time::sleep(Duration::MAX);
-        Self(Arc::new(Mutex::new(Box::pin(unset))))
+    pub fn unset() -> Self {
+        let timer = time::sleep(Duration::MAX);
+        Self(Arc::new(Mutex::new(Box::pin(timer))))
     }
 
     fn lock(&self) -> MutexGuard<'_, Pin<Box<time::Sleep>>> {
