@@ -45,6 +45,15 @@ export class Decoder {
     const text = this.#decoder.decode(bytes, { stream: true })
     return shown(text, bytes.length)
   }
+
+  /**
+   * The stream has ended: hands a character whose end never came to `show`.
+   * It is shown as U+FFFD.
+   */
+  finish(show) {
+    const text = this.#decoder.decode()
+    if (text) show(shown(text))
+  }
 }
 
 const whole = new TextDecoder('utf-8', { ignoreBOM: true })

@@ -122,6 +122,20 @@ impl Decoder {
             length: bytes.len(),
         }
     }
+
+    /// The stream has ended: hands a character whose end never came to
+    /// `show`. It is shown as U+FFFD.
+    pub fn finish(&mut self, show: impl FnOnce(Text<'_>)) {
+        let first = std::mem::take(&mut self.pending);
+        let length = first.length;
+        if length > 0 {
+            show(Text {
+                first,
+                rest: &[],
+                length,
+            });
+        }
+    }
 }
 
 /// Up to four bytes: one character, or a part of it.
@@ -197,8 +211,12 @@ pub(crate) fn beginning(bytes: &[u8], length: usize) -> Text<'_> {
 
 impl Display for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Of a long text, no more is looked at than is shown.
-        let rest = &self.rest[..self.rest.len().min(ENOUGH)];
+        // Of a long text, no more is looked at than is shown. Characters have
+        // up to four bytes; mostly they have one.
+        let rest = match self.rest.get(..=SHOWN) {
+            Some(beginning) if beginning.is_ascii() => beginning,
+            _ => &self.rest[..self.rest.len().min(ENOUGH)],
+        };
         let chunks = [self.first.as_bytes(), rest];
         let mut left = SHOWN;
         for chunk in chunks.iter().flat_map(|bytes| bytes.utf8_chunks()) {
@@ -247,6 +265,11 @@ pub fn drives_terminal(character: char) -> bool {
 
 /// Writes text so that it cannot drive the reader's terminal.
 fn write_escaped(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    // Most text is plain ASCII, which the processor looks through many bytes
+    // at a time; characters it can only take one by one.
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return f.write_str(text);
+    }
     // Whole runs at a time: most text has nothing in it to escape.
     let mut rest = text;
     while let Some(at) = rest.find(drives_terminal) {
@@ -324,5 +347,23 @@ mod tests {
         assert_eq!(shown(&[text.as_bytes()]), [cut]);
         let text = "中".repeat(160);
         assert_eq!(shown(&[text.as_bytes()]), [text]);
+    }
+
+    #[test]
+    fn half_a_character_at_the_end_is_shown_as_u_fffd() {
+        for (bytes, rest) in [
+            (b"\xE4\xB8".as_slice(), Some("\u{FFFD}")),
+            (b"ok\xF0\x9F\x98", Some("\u{FFFD}")),
+            (b"ok", None),
+            (b"\xFF", None), // shown already
+        ] {
+            let mut decoder = Decoder::default();
+            let _ = decoder.decode(bytes);
+            for rest in [rest, None] {
+                let mut shown = None;
+                decoder.finish(|text| shown = Some(text.to_string()));
+                assert_eq!(shown.as_deref(), rest, "{bytes:?}");
+            }
+        }
     }
 }

@@ -27,6 +27,7 @@ pub fn tests(name: &'static str) -> Vec<Test> {
         both("two_messages_in_one_write_come_back", two_at_once),
         both("16_mib_come_back_whole", sixteen_mib),
         both("a_split_character_is_shown_whole", split_character),
+        both("half_a_character_at_the_end_is_shown", half_character),
         both("bytes_that_are_not_utf8_come_back", not_utf8),
         both("a_peer_cannot_drive_the_terminal", hostile_text),
         both("the_last_echo_arrives_after_a_half_close", half_close),
@@ -130,6 +131,32 @@ fn split_character(name: &str, language: Language) -> Result<()> {
         .filter_map(|line| line.strip_prefix("receive: "))
         .collect();
     ensure!(received == text.repeat(text.len() - 1), "{lines:?}");
+    Ok(())
+}
+
+/// As U+FFFD, by the server and by the client.
+fn half_character(name: &str, language: Language) -> Result<()> {
+    let (whole, half) = ("中".as_bytes(), &"中".as_bytes()[..2]);
+    let server = Server::start(name, language)?;
+    let mut peer = server.connect()?;
+    peer.write_all(half)?;
+    peer.expect(half)?;
+    drop(peer);
+    server.half.wait_for("socket disconnected")?;
+    let lines = server.stop()?;
+    ensure!(lines.contains(&"receive: \u{FFFD}".to_owned()), "{lines:?}");
+
+    let arguments = ["--count", "1", "--message", "中"];
+    let (mut client, mut peer, _folder) =
+        client_of(name, language, &arguments)?;
+    ensure!(peer.rest()? == whole);
+    peer.write_all(half)?;
+    drop(peer);
+    ensure!(client.wait()? == Exit::Code(1), "{:?}", client.stderr());
+    client
+        .wait_for("receive: \u{FFFD}")
+        .context("what it printed")?;
+    client.wait_for_error("only 2 of 3 bytes")?;
     Ok(())
 }
 

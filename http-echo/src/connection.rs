@@ -57,10 +57,27 @@ impl Connections {
     {
         // Small answers leave at once instead of waiting for company.
         socket.set_nodelay(true)?;
-        let Some(tls) = self.tls.clone() else {
-            return self.http(socket, false, watcher, answer).await;
-        };
+        match self.tls.clone() {
+            None => self.http(socket, false, watcher, answer).await,
+            // A future has room for the greatest of its branches. Boxed, this
+            // one takes none of it from connections that have no TLS.
+            Some(tls) => {
+                Box::pin(self.https(tls, socket, watcher, answer)).await
+            }
+        }
+    }
 
+    async fn https<A, F>(
+        &self,
+        tls: TlsAcceptor,
+        socket: TcpStream,
+        watcher: Watcher,
+        answer: A,
+    ) -> Result<()>
+    where
+        A: Fn(Request<Incoming>) -> F + Send + Sync + 'static,
+        F: Future<Output = hyper::Result<Reply>> + Send + 'static,
+    {
         // Whoever is silent here is not yet subject to HTTP's time limits.
         let is_tls = self.in_time(speaks_tls(&socket)).await?;
         if is_tls == Some(false) {
@@ -109,14 +126,15 @@ impl Connections {
         let idle = self.limits.idle_timeout();
         let socket = Socket::new(socket, idle, self.stop.clone());
         let service = service_fn(answer);
+        // Boxed for its size, too: HTTP/2 needs more room than HTTP/1.
         if is_h2 {
             let http = self.limits.http2();
             let connection = http.serve_connection(socket, service);
-            watcher.watch(connection).await?;
+            Box::pin(watcher.watch(connection)).await?;
         } else {
             let http = self.limits.http1();
             let connection = http.serve_connection(socket, service);
-            watcher.watch(connection).await?;
+            Box::pin(watcher.watch(connection)).await?;
         }
         Ok(())
     }

@@ -8,5 +8,6 @@ pub mod limits;
 pub mod reply;
 pub mod socket;
 pub mod target;
+pub mod timer;
 pub mod tls;
 pub mod url;

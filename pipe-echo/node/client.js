@@ -70,6 +70,7 @@ socket.on('data', bytes => {
 socket.on('close', failed => {
   closed.abort()
   if (failed || !connected) return
+  decoder.finish(rest => line(`receive: ${rest}`))
   line('disconnected.')
   if (!tally.missing) return
   error(`Error: ${tally.missing}`)

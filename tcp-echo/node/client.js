@@ -70,7 +70,10 @@ socket.on('data', bytes => {
 })
 
 // 4. The server has closed.
-socket.on('end', () => line('disconnected.'))
+socket.on('end', () => {
+  decoder.finish(rest => line(`receive: ${rest}`))
+  line('disconnected.')
+})
 socket.on('close', failed => {
   closed.abort()
   if (failed || !tally.missing) return

@@ -58,7 +58,11 @@ server.on('connection', socket => {
     }
     line(`send: ${text}`)
   })
-  socket.on('end', () => socket.end())
+  socket.on('end', () => {
+    // The client has finished, perhaps within a character.
+    decoder.finish(rest => line(`receive: ${rest}`))
+    socket.end()
+  })
 
   // 5. Stop: take no more clients, finish the answers.
   const finish = () => socket.end(() => socket.destroy())

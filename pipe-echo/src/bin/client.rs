@@ -61,8 +61,7 @@ async fn main() -> common::Result {
 
     // 4. All came back, or the server has closed.
     log::line("disconnected.");
-    tally.settle()?;
-    Ok(())
+    Ok(tally.settle()?)
 }
 
 /// 2. Sends, now and at every tick, until that was all or Ctrl-C. Ends when
@@ -97,6 +96,7 @@ async fn hear(
         // One read is not one message: it may hold half a "hello".
         let length = reader.read(&mut buffer).await?;
         if length == 0 {
+            decoder.finish(|rest| log::line(format_args!("receive: {rest}")));
             return Ok(());
         }
         let bytes = &buffer[..length];

@@ -86,7 +86,9 @@ async fn echo(
             () = stop.cancelled() => return Ok(()),
         };
         if bytes.is_empty() {
-            return Ok(()); // the client has finished
+            // The client has finished, perhaps within a character.
+            decoder.finish(|rest| log::line(format_args!("receive: {rest}")));
+            return Ok(());
         }
         // The decoder keeps a character whole that was cut in two; the
         // bytes go back as they came.

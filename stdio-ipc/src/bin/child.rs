@@ -27,8 +27,8 @@ struct Args {
 
 /// Blocks, on purpose: this program does one thing at a time, so it has
 /// nothing else to do while it waits. tokio reads stdin and writes stdout on
-/// threads of their own, as not every system can wait for a file: a message
-/// there and back took 16 µs that way, and takes 2 µs this way.
+/// threads of their own, as not every system can wait for a file: most of a
+/// message's time would go into handing it from thread to thread.
 pub fn main() -> common::Result<ExitCode> {
     Args::parse().quiet.apply();
     shutdown::end_a_blocking_program().context("listen for Ctrl-C")?;

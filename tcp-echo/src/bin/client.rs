@@ -92,6 +92,7 @@ async fn hear(mut reader: OwnedReadHalf, tally: &Tally<'_>) -> io::Result<()> {
         // One read is not one message: it may hold half a "hello".
         let length = reader.read(&mut buffer).await?;
         if length == 0 {
+            decoder.finish(|rest| log::line(format_args!("receive: {rest}")));
             return Ok(());
         }
         let bytes = &buffer[..length];

@@ -38,9 +38,8 @@ async fn main() -> common::Result {
 
     // 1. Listen. From here on the kernel queues clients, so whoever has
     //    read this line can connect.
-    let listener = TcpListener::bind(&address)
-        .await
-        .with_context(|| format!("listen on {address}"))?;
+    let bound = TcpListener::bind(&address).await;
+    let listener = bound.with_context(|| format!("listen on {address}"))?;
     log::ready(format_args!("listening on {}", listener.local_addr()?));
 
     // 2. Take one connection after the other, each into a task of its own,
@@ -85,7 +84,9 @@ async fn echo(
             () = stop.cancelled() => return Ok(()),
         };
         if bytes.is_empty() {
-            return Ok(()); // the client has finished
+            // The client has finished, perhaps within a character.
+            decoder.finish(|rest| log::line(format_args!("receive: {rest}")));
+            return Ok(());
         }
         // The decoder keeps a character whole that was cut in two; the
         // bytes go back as they came.
