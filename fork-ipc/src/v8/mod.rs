@@ -347,6 +347,7 @@ impl Value {
 
     /// The value as it is within another one where so many objects have
     /// begun before it. `None` when there are too many.
+    #[cfg(unix)]
     pub(crate) fn behind(&self, objects: u32) -> Option<Self> {
         let mut value = self.clone();
         let moved = value.renumber(&|number| number.checked_add(objects));
