@@ -38,7 +38,9 @@ async function say() {
     // Wait until it is on its way, or the queue grows without end while the
     // parent does not read.
     await new Promise(resolve => process.send(message, why => {
-      if (why && process.connected) fail(`send: ${why.message}`)
+      // Has it gone? Then 'disconnect' says so.
+      const gone = !process.connected || why?.code === 'EPIPE'
+      if (why && !gone) fail(`send: ${why.message}`)
       resolve()
     }))
   }

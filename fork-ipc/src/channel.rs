@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::frames::{self, Frame, Reader, Writer};
 use crate::handle::{Connections, Handle};
 use crate::message::{self, Enveloped, Kind, Message};
+use crate::v8::Value;
 use crate::{Error, Options, Serialization};
 
 /// How often Node sends a socket again that did not arrive.
@@ -70,13 +71,18 @@ impl Channel {
     /// Waits for the next message. `None` when the channel has ended: the
     /// peer has disconnected or died. Safe to cancel: no message is lost.
     ///
+    /// One bad message is one `Err` here, and the next one arrives. All of a
+    /// message is looked at before it is handed out, in both serializations:
+    /// what comes as `Ok` is JSON, or a value of V8's, to its end. That
+    /// [`Message::parse`] makes a value of your type of it is another matter.
+    ///
     /// Somebody must be waiting here for sockets to be sent, too: their
     /// acknowledgements arrive on this way.
     ///
     /// # Errors
-    /// [`Error::Malformed`] when one message is not what it should be; the
-    /// next one arrives all the same. Every other error ends the channel,
-    /// except [`Error::HandleRefused`].
+    /// [`Error::Malformed`], with its bytes, when one message is not what it
+    /// should be; the next one arrives all the same. Every other error ends
+    /// the channel, except [`Error::HandleRefused`].
     pub async fn recv(&mut self) -> Option<Result<Message, Error>> {
         loop {
             match self.recv_any().await? {
@@ -126,7 +132,7 @@ impl Channel {
         // One socket per message; others, and those that nothing announces,
         // are closed here.
         let descriptors = std::mem::take(&mut frame.descriptors);
-        let (kind, message) = message::read(serialization, frame.into_bytes())?;
+        let (kind, message) = message::read(serialization, frame)?;
         let Kind::Internal(cmd) = kind else {
             return Ok(Some(Incoming::Message(message)));
         };
@@ -170,7 +176,7 @@ impl Channel {
         for _ in 0..ENVELOPES {
             let (kind, mut inner) = message::read(
                 message.serialization(),
-                std::mem::take(&mut envelope.message),
+                std::mem::take(&mut envelope.message).into(),
             )?;
             // What Node repeats is in one more envelope each time.
             if matches!(&kind, Kind::Internal(cmd) if cmd == "NODE_HANDLE") {
@@ -283,7 +289,10 @@ fn key(message: &Message) -> Result<String, Error> {
     struct Keyed {
         key: String,
     }
-    Ok(message.parse::<Keyed>()?.key)
+    let keyed = message.parse::<Keyed>();
+    let keyed = keyed
+        .map_err(|error| Error::malformed(error, message.bytes().to_vec()))?;
+    Ok(keyed.key)
 }
 
 impl Sender {
@@ -311,10 +320,23 @@ impl Sender {
     /// line end, or V8's format with its header. They are not checked
     /// further, and a Node process dies of what it cannot read.
     ///
+    /// A [`Message`] that was received goes on as it came, without a copy.
+    ///
     /// # Errors
     /// [`Error::Closed`] after the end.
-    pub async fn send_raw(&self, bytes: Vec<u8>) -> Result<(), Error> {
+    pub async fn send_raw(&self, bytes: impl Into<Frame>) -> Result<(), Error> {
         Ok(self.writer.send(bytes.into()).await?)
+    }
+
+    /// Sends a value of JavaScript's, in advanced mode: also what no type of
+    /// yours becomes, as a Map, a Date, or an object that contains itself.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] after the end; [`Error::Value`] when the value
+    /// cannot be written, or the channel carries JSON.
+    pub async fn send_value(&self, value: &Value) -> Result<(), Error> {
+        let bytes = message::write_value(self.serialization(), value)?;
+        self.send_raw(bytes).await
     }
 
     /// Sends a message and a socket with it, which is closed here as soon as
@@ -338,6 +360,30 @@ impl Sender {
             datagrams: handle.datagrams(),
         };
         let bytes = message::write(self.serialization(), &envelope)?;
+        self.send_enveloped(bytes, handle).await
+    }
+
+    /// As [`Self::send_value`], and a socket with it, as
+    /// [`Self::send_with`].
+    ///
+    /// # Errors
+    /// As these two.
+    pub async fn send_value_with(
+        &self,
+        value: &Value,
+        handle: impl Into<Handle>,
+    ) -> Result<(), Error> {
+        let handle = handle.into();
+        let serialization = self.serialization();
+        let bytes = message::envelop_value(serialization, value, &handle)?;
+        self.send_enveloped(bytes, handle).await
+    }
+
+    async fn send_enveloped(
+        &self,
+        bytes: Vec<u8>,
+        handle: Handle,
+    ) -> Result<(), Error> {
         let mut frame = Frame::from(bytes);
         frame.descriptors.push(handle.into_descriptor()?);
         Ok(self.writer.send_and_hold(frame).await?)

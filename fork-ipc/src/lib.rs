@@ -18,6 +18,7 @@ mod handle;
 mod message;
 #[cfg(unix)]
 pub mod parent;
+mod scalars;
 #[cfg(unix)]
 mod text;
 #[cfg(not(unix))]

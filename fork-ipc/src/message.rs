@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use memchr::memmem;
 use serde::Serialize;
 use serde::de::{
     DeserializeOwned, Deserializer, IgnoredAny, MapAccess, Visitor,
 };
 use serde_json::value::RawValue;
 
+use crate::frames::Frame;
 use crate::handle::Handle;
 use crate::text;
 use crate::v8::{self, Value};
@@ -19,10 +19,19 @@ use crate::{Error, Serialization};
 /// process can send is lost, also where Rust has no value for it: half a
 /// surrogate pair, 100,000 nested arrays, `1e999`.
 pub struct Message {
-    serialization: Serialization,
-    bytes: Vec<u8>,
+    body: Body,
     /// The socket that came with it. Whoever does not take it closes it.
     pub handle: Option<Handle>,
+}
+
+/// What came, checked.
+enum Body {
+    Json {
+        text: String,
+        /// It is a string in which nothing is escaped.
+        plain: bool,
+    },
+    Advanced(Frame),
 }
 
 impl Message {
@@ -35,22 +44,29 @@ impl Message {
         serialization: Serialization,
         bytes: Vec<u8>,
     ) -> Result<Self, Error> {
-        read(serialization, bytes).map(|(_, message)| message)
+        read(serialization, bytes.into()).map(|(_, message)| message)
     }
 
     /// The message as it came: JSON text, or V8's format.
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+        match &self.body {
+            Body::Json { text, .. } => text.as_bytes(),
+            Body::Advanced(frame) => frame.bytes(),
+        }
     }
 
-    /// The message as it came, to be kept or sent on.
+    /// The message as it came, to be kept. To send it on, give the message
+    /// itself to [`Sender::send_raw`](crate::Sender::send_raw).
     pub fn into_bytes(self) -> Vec<u8> {
-        self.bytes
+        Frame::from(self).into_bytes()
     }
 
     /// What [`Self::bytes`] holds.
     pub fn serialization(&self) -> Serialization {
-        self.serialization
+        match &self.body {
+            Body::Json { .. } => Serialization::Json,
+            Body::Advanced(_) => Serialization::Advanced,
+        }
     }
 
     /// The message as a value of yours.
@@ -59,10 +75,35 @@ impl Message {
     /// When it is not of that type, or no Rust value can hold it. The message
     /// is still there, as [`Self::bytes`].
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        match self.serialization {
-            Serialization::Json => serde_json::from_slice(&self.bytes)
-                .map_err(|error| Error::Value(error.to_string())),
-            Serialization::Advanced => Ok(v8::from_slice(&self.bytes)?),
+        let parsed = match &self.body {
+            Body::Json { text, plain: true } => text::parse(text),
+            Body::Json { text, .. } => serde_json::from_str(text),
+            Body::Advanced(frame) => return Ok(v8::from_slice(frame.bytes())?),
+        };
+        parsed.map_err(|error| Error::Value(error.to_string()))
+    }
+
+    /// To be shown: the text of a string, and JSON for everything else; in
+    /// advanced mode [`Value`]'s Debug form, where JSON has no word for it.
+    pub fn text(&self) -> Cow<'_, str> {
+        let frame = match &self.body {
+            Body::Json { text, plain: true } => {
+                return text::within(text).unwrap_or_default().into();
+            }
+            Body::Json { text, .. } => {
+                let string = string(text.as_bytes());
+                return string.map_or(text.into(), Cow::Owned);
+            }
+            Body::Advanced(frame) => frame,
+        };
+        match Value::read(frame.bytes()) {
+            Ok(Value::String(text)) => text.into(),
+            Ok(Value::Utf16(units)) => String::from_utf16_lossy(&units).into(),
+            Ok(value) => match v8::from_value::<serde_json::Value>(&value) {
+                Ok(json) => json.to_string().into(),
+                Err(_) => format!("{value:?}").into(),
+            },
+            Err(error) => format!("({error})").into(),
         }
     }
 
@@ -71,33 +112,24 @@ impl Message {
     /// # Errors
     /// When the bytes are not a value, or are JSON.
     pub fn value(&self) -> Result<Value, Error> {
-        Ok(Value::read(&self.bytes)?)
+        Ok(Value::read(self.bytes())?)
     }
 }
 
-/// To be shown: the text of a string, and JSON for everything else; in
-/// advanced mode [`Value`]'s Debug form, where JSON has no word for it.
+impl From<Message> for Frame {
+    /// Without the socket.
+    fn from(message: Message) -> Self {
+        match message.body {
+            Body::Json { text, .. } => text.into_bytes().into(),
+            Body::Advanced(frame) => frame,
+        }
+    }
+}
+
+/// [`Message::text`].
 impl fmt::Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.serialization == Serialization::Advanced {
-            return match Value::read(&self.bytes) {
-                Ok(Value::String(text)) => f.write_str(&text),
-                Ok(Value::Utf16(units)) => {
-                    f.write_str(&String::from_utf16_lossy(&units))
-                }
-                Ok(value) => {
-                    match v8::from_value::<serde_json::Value>(&value) {
-                        Ok(json) => json.fmt(f),
-                        Err(_) => fmt::Debug::fmt(&value, f),
-                    }
-                }
-                Err(error) => write!(f, "({error})"),
-            };
-        }
-        f.write_str(&match string(&self.bytes) {
-            Some(text) => Cow::Owned(text),
-            None => String::from_utf8_lossy(&self.bytes),
-        })
+        f.write_str(&self.text())
     }
 }
 
@@ -160,7 +192,7 @@ pub(crate) enum Kind {
 
 /// Checks that `bytes` are one JSON text, and looks for Node's mark: a `cmd`
 /// that begins with `NODE_`. In one pass, without recursion.
-pub(crate) fn inspect(bytes: &[u8]) -> Result<Kind, serde_json::Error> {
+fn inspect(bytes: &[u8]) -> Result<Kind, serde_json::Error> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let cmd = match bytes.trim_ascii_start().first() {
         Some(b'{') => json.deserialize_map(Command)?,
@@ -170,10 +202,7 @@ pub(crate) fn inspect(bytes: &[u8]) -> Result<Kind, serde_json::Error> {
         }
     };
     json.end()?;
-    Ok(match cmd {
-        Some(cmd) => Kind::of(&cmd),
-        None => Kind::User,
-    })
+    Ok(Kind::of(cmd.as_deref()))
 }
 
 /// Finds the string `cmd` of an object; of several the last one counts.
@@ -223,70 +252,54 @@ impl<'de> serde::Deserialize<'de> for IsCmd {
     }
 }
 
-/// The message in a frame's bytes, sorted.
+/// The message in a frame, sorted. All of it is checked, so that a bad one is
+/// known to be bad when it is received.
 pub(crate) fn read(
     serialization: Serialization,
-    bytes: Vec<u8>,
+    frame: Frame,
 ) -> Result<(Kind, Message), Error> {
-    let (kind, bytes) = match serialization {
-        Serialization::Json => read_json(bytes)?,
+    let (kind, body) = match serialization {
+        Serialization::Json => read_json(frame.into_bytes())?,
         Serialization::Advanced => {
-            if let Err(error) = v8::check(&bytes) {
-                return Err(Error::malformed(error, bytes));
-            }
-            (kind_of_value(&bytes), bytes)
+            let kind = match v8::find_text(frame.bytes(), "cmd") {
+                Ok(cmd) => Kind::of(cmd.as_ref().and_then(Value::as_str)),
+                Err(error) => {
+                    return Err(Error::malformed(error, frame.into_bytes()));
+                }
+            };
+            (kind, Body::Advanced(frame))
         }
     };
-    let message = Message {
-        serialization,
-        bytes,
-        handle: None,
-    };
-    Ok((kind, message))
+    Ok((kind, Message { body, handle: None }))
 }
 
-fn read_json(bytes: Vec<u8>) -> Result<(Kind, Vec<u8>), Error> {
+fn read_json(bytes: Vec<u8>) -> Result<(Kind, Body), Error> {
     // What is not UTF-8 becomes U+FFFD, as in Node.
-    let bytes = match std::str::from_utf8(&bytes) {
-        Ok(_) => bytes,
-        Err(_) => String::from_utf8_lossy(&bytes).into_owned().into_bytes(),
-    };
-    match inspect(&bytes) {
-        Ok(kind) => Ok((kind, bytes)),
+    let text = String::from_utf8(bytes).unwrap_or_else(|error| {
+        String::from_utf8_lossy(error.as_bytes()).into_owned()
+    });
+    // Long messages are mostly strings, and this is the quick way.
+    let plain = text::is_plain_string(&text);
+    if plain {
+        return Ok((Kind::User, Body::Json { text, plain }));
+    }
+    match inspect(text.as_bytes()) {
+        Ok(kind) => Ok((kind, Body::Json { text, plain })),
         Err(error) => {
             let why = format!("not JSON ({error})");
-            Err(Error::malformed(why, bytes))
+            Err(Error::malformed(why, text.into_bytes()))
         }
-    }
-}
-
-/// As [`inspect`], for advanced mode. Only an object that holds Node's mark
-/// somewhere is looked at closely.
-fn kind_of_value(bytes: &[u8]) -> Kind {
-    // After the header, and padding. `?` may stand before any value.
-    let tag = bytes.iter().skip(2).find(|byte| **byte != 0);
-    if !matches!(tag, Some(b'o' | b'?')) {
-        return Kind::User;
-    }
-    const WIDE: &[u8] = b"N\0O\0D\0E\0_\0";
-    let marked = [b"NODE_", WIDE]
-        .iter()
-        .any(|mark| memmem::find(bytes, mark).is_some());
-    if !marked {
-        return Kind::User;
-    }
-    let value = Value::read(bytes).ok();
-    match value.as_ref().and_then(|value| value.get("cmd")) {
-        Some(Value::String(cmd)) => Kind::of(cmd),
-        _ => Kind::User,
     }
 }
 
 impl Kind {
-    fn of(cmd: &str) -> Self {
-        match cmd.len() > 5 && cmd.starts_with("NODE_") {
-            true => Self::Internal(cmd.to_owned()),
-            false => Self::User,
+    /// By the string `cmd` of an object.
+    fn of(cmd: Option<&str>) -> Self {
+        match cmd {
+            Some(cmd) if cmd.len() > 5 && cmd.starts_with("NODE_") => {
+                Self::Internal(cmd.to_owned())
+            }
+            _ => Self::User,
         }
     }
 }
@@ -302,22 +315,22 @@ pub(crate) struct Envelope {
 
 /// Opens an envelope of the command `NODE_HANDLE`.
 pub(crate) fn open(message: &Message) -> Result<Envelope, Error> {
-    match message.serialization {
-        Serialization::Json => open_json(&message.bytes),
-        Serialization::Advanced => {
-            let value = Value::read(&message.bytes)?;
-            let key = value.get("key").and_then(Value::as_str);
-            let key = key.map(str::to_owned);
-            let message = value.within("msg").unwrap_or(Value::Undefined);
-            Ok(Envelope {
-                message: message.write()?,
-                key,
-            })
-        }
-    }
+    let frame = match &message.body {
+        Body::Json { text, .. } => return open_json(text),
+        Body::Advanced(frame) => frame,
+    };
+    let value = Value::read(frame.bytes())
+        .map_err(|error| Error::malformed(error, frame.bytes().to_vec()))?;
+    let key = value.get("key").and_then(Value::as_str);
+    let key = key.map(str::to_owned);
+    let message = value.within("msg").unwrap_or(Value::Undefined);
+    Ok(Envelope {
+        message: message.write()?,
+        key,
+    })
 }
 
-fn open_json(bytes: &[u8]) -> Result<Envelope, Error> {
+fn open_json(text: &str) -> Result<Envelope, Error> {
     #[derive(serde::Deserialize)]
     struct Parts<'a> {
         #[serde(borrow)]
@@ -325,8 +338,8 @@ fn open_json(bytes: &[u8]) -> Result<Envelope, Error> {
         #[serde(borrow)]
         key: Option<Cow<'a, str>>,
     }
-    let parts: Parts<'_> = serde_json::from_slice(bytes)
-        .map_err(|error| Error::malformed(error, bytes.to_vec()))?;
+    let parts: Parts<'_> = serde_json::from_str(text)
+        .map_err(|error| Error::malformed(error, text.into()))?;
     let message = parts.msg.map_or("null", RawValue::get);
     Ok(Envelope {
         message: message.as_bytes().to_vec(),
@@ -345,6 +358,40 @@ pub(crate) struct Enveloped<'a, T: ?Sized> {
     pub(crate) datagrams: Option<&'static str>,
 }
 
+/// The bytes that carry a value of JavaScript's.
+pub(crate) fn write_value(
+    serialization: Serialization,
+    value: &Value,
+) -> Result<Vec<u8>, Error> {
+    match serialization {
+        Serialization::Json => {
+            let why = "a JavaScript value needs the advanced serialization";
+            Err(Error::Value(why.to_owned()))
+        }
+        Serialization::Advanced => Ok(value.write()?),
+    }
+}
+
+/// As [`write_value`], in the envelope of [`Enveloped`].
+pub(crate) fn envelop_value(
+    serialization: Serialization,
+    value: &Value,
+    handle: &Handle,
+) -> Result<Vec<u8>, Error> {
+    // The envelope itself has begun before.
+    let value = value.behind(1);
+    let value = value.ok_or_else(|| Error::Value("too long".to_owned()))?;
+    let mut entries = vec![
+        ("cmd".into(), "NODE_HANDLE".into()),
+        ("type".into(), handle.kind().into()),
+        ("msg".into(), value),
+    ];
+    if let Some(datagrams) = handle.datagrams() {
+        entries.push(("dgramType".into(), datagrams.into()));
+    }
+    write_value(serialization, &Value::Object(entries))
+}
+
 /// The bytes that carry `value`.
 pub(crate) fn write<T: Serialize + ?Sized>(
     serialization: Serialization,
@@ -353,8 +400,13 @@ pub(crate) fn write<T: Serialize + ?Sized>(
     match serialization {
         Serialization::Json => match text::plain(value) {
             Some(json) => Ok(json),
-            None => serde_json::to_vec(value)
-                .map_err(|error| Error::Value(error.to_string())),
+            None => {
+                // Room for most messages, so that it need not grow.
+                let mut json = Vec::with_capacity(1024);
+                serde_json::to_writer(&mut json, value)
+                    .map_err(|error| Error::Value(error.to_string()))?;
+                Ok(json)
+            }
         },
         Serialization::Advanced => Ok(v8::to_vec(value)?),
     }
@@ -366,7 +418,7 @@ mod tests {
 
     fn shown(json: &str) -> String {
         let (_, message) =
-            read(Serialization::Json, json.as_bytes().to_vec()).unwrap();
+            read(Serialization::Json, json.as_bytes().to_vec().into()).unwrap();
         message.to_string()
     }
 
@@ -411,7 +463,7 @@ mod tests {
             format!("{}1{}", r#"{"a":"#.repeat(100_000), "}".repeat(100_000));
         for json in [r#""\ud800""#, "1e999", &deep, &object] {
             let bytes = json.as_bytes().to_vec();
-            let (_, message) = read(Serialization::Json, bytes).unwrap();
+            let (_, message) = read(Serialization::Json, bytes.into()).unwrap();
             assert_eq!(message.bytes(), json.as_bytes());
             assert!(message.parse::<serde_json::Value>().is_err());
         }
@@ -421,7 +473,8 @@ mod tests {
     fn what_json_parse_refuses_is_refused() {
         for json in ["", " ", "undefined", "NaN", "1 2", "\u{feff}1", "'a'"] {
             let bytes = json.as_bytes().to_vec();
-            assert!(read(Serialization::Json, bytes).is_err(), "{json:?}");
+            let read = read(Serialization::Json, bytes.into());
+            assert!(read.is_err(), "{json:?}");
         }
         assert!(inspect(b"\"\0\"").is_err());
         assert!(inspect(b"{\"a\":\"\x01\"}").is_err());

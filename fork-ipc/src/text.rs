@@ -1,6 +1,9 @@
 //! A string as JSON, quickly: long ones are what takes time on a channel.
 
-use serde::ser::{Impossible, Serialize, Serializer};
+use serde::de::{DeserializeOwned, Deserializer, Visitor};
+use serde::ser::{Serialize, Serializer};
+
+use crate::scalars::{refuse, refuse_all_but_scalars};
 
 /// The JSON of `value`, if it is a string in which nothing must be escaped.
 pub(crate) fn plain<T: Serialize + ?Sized>(value: &T) -> Option<Vec<u8>> {
@@ -15,6 +18,76 @@ fn is_plain(text: &str) -> bool {
             plain & (*byte >= 0x20) & (*byte != b'"') & (*byte != b'\\')
         })
     })
+}
+
+/// `json` is a string in which nothing is escaped.
+pub(crate) fn is_plain_string(json: &str) -> bool {
+    within(json).is_some_and(is_plain)
+}
+
+/// What stands between the quotes.
+pub(crate) fn within(json: &str) -> Option<&str> {
+    json.strip_prefix('"')?.strip_suffix('"')
+}
+
+/// What `serde_json` makes of `json`, which is a plain string.
+pub(crate) fn parse<T: DeserializeOwned>(
+    json: &str,
+) -> Result<T, serde_json::Error> {
+    T::deserialize(Quoted(json))
+}
+
+/// A plain string with its quotes. Hands out what is between them, and leaves
+/// it to `serde_json` to say what else a string can be.
+struct Quoted<'a>(&'a str);
+
+macro_rules! text {
+    ($($name:ident)*) => {
+        $(fn $name<V: Visitor<'de>>(
+            self,
+            visitor: V,
+        ) -> Result<V::Value, serde_json::Error> {
+            visitor.visit_borrowed_str(within(self.0).unwrap_or_default())
+        })*
+    };
+}
+
+macro_rules! left_to_serde_json {
+    ($($name:ident($($argument:ident: $type:ty),*))*) => {
+        $(fn $name<V: Visitor<'de>>(
+            self,
+            $($argument: $type,)*
+            visitor: V,
+        ) -> Result<V::Value, serde_json::Error> {
+            serde_json::Deserializer::from_str(self.0)
+                .$name($($argument,)* visitor)
+        })*
+    };
+}
+
+type Name = &'static str;
+type Names = &'static [&'static str];
+
+impl<'de> Deserializer<'de> for Quoted<'de> {
+    type Error = serde_json::Error;
+
+    text! { deserialize_any deserialize_str deserialize_string }
+
+    left_to_serde_json! {
+        deserialize_bool() deserialize_char() deserialize_bytes()
+        deserialize_byte_buf() deserialize_option() deserialize_unit()
+        deserialize_i8() deserialize_i16() deserialize_i32()
+        deserialize_i64() deserialize_i128() deserialize_u8()
+        deserialize_u16() deserialize_u32() deserialize_u64()
+        deserialize_u128() deserialize_f32() deserialize_f64()
+        deserialize_seq() deserialize_map() deserialize_identifier()
+        deserialize_ignored_any() deserialize_tuple(length: usize)
+        deserialize_unit_struct(name: Name)
+        deserialize_newtype_struct(name: Name)
+        deserialize_tuple_struct(name: Name, length: usize)
+        deserialize_struct(name: Name, fields: Names)
+        deserialize_enum(name: Name, variants: Names)
+    }
 }
 
 /// Takes strings and refuses all else.
@@ -38,37 +111,10 @@ impl serde::ser::Error for Other {
     }
 }
 
-type Taken = Result<Vec<u8>, Other>;
-type Never = Impossible<Vec<u8>, Other>;
-
-macro_rules! refused {
-    ($($name:ident($($type:ty),*)),*) => {
-        $(fn $name(self, $(_: $type),*) -> Taken {
-            Err(Other)
-        })*
-    };
-}
-
-macro_rules! never {
-    ($($name:ident($($type:ty),*)),*) => {
-        $(fn $name(self, $(_: $type),*) -> Result<Never, Other> {
-            Err(Other)
-        })*
-    };
-}
-
 impl Serializer for Plain {
-    type Ok = Vec<u8>;
-    type Error = Other;
-    type SerializeSeq = Never;
-    type SerializeTuple = Never;
-    type SerializeTupleStruct = Never;
-    type SerializeTupleVariant = Never;
-    type SerializeMap = Never;
-    type SerializeStruct = Never;
-    type SerializeStructVariant = Never;
+    refuse_all_but_scalars! { Vec<u8>, Other, Other }
 
-    fn serialize_str(self, text: &str) -> Taken {
+    fn serialize_str(self, text: &str) -> Result<Vec<u8>, Other> {
         if !is_plain(text) {
             return Err(Other);
         }
@@ -79,51 +125,52 @@ impl Serializer for Plain {
         Ok(json)
     }
 
-    refused! {
-        serialize_bool(bool), serialize_char(char), serialize_bytes(&[u8]),
+    refuse! { Vec<u8>, Other, Other,
+        serialize_bool(bool), serialize_char(char),
         serialize_i8(i8), serialize_i16(i16), serialize_i32(i32),
         serialize_i64(i64), serialize_u8(u8), serialize_u16(u16),
-        serialize_u32(u32), serialize_u64(u64), serialize_f32(f32),
-        serialize_f64(f64), serialize_none(), serialize_unit(),
-        serialize_unit_struct(&'static str),
+        serialize_u32(u32), serialize_u64(u64),
         serialize_unit_variant(&'static str, u32, &'static str)
-    }
-
-    never! {
-        serialize_seq(Option<usize>), serialize_tuple(usize),
-        serialize_tuple_struct(&'static str, usize),
-        serialize_tuple_variant(&'static str, u32, &'static str, usize),
-        serialize_map(Option<usize>), serialize_struct(&'static str, usize),
-        serialize_struct_variant(&'static str, u32, &'static str, usize)
-    }
-
-    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Taken {
-        value.serialize(self)
-    }
-
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(
-        self,
-        // serde_json's raw JSON looks like a struct: never like this.
-        _: &'static str,
-        value: &T,
-    ) -> Taken {
-        value.serialize(self)
-    }
-
-    fn serialize_newtype_variant<T: Serialize + ?Sized>(
-        self,
-        _: &'static str,
-        _: u32,
-        _: &'static str,
-        _: &T,
-    ) -> Taken {
-        Err(Other)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::plain;
+    use serde_json::value::RawValue;
+
+    use super::{is_plain_string, parse, plain};
+
+    #[test]
+    fn a_plain_string_is_what_serde_json_makes_of_it() {
+        #[derive(Debug, PartialEq, serde::Deserialize)]
+        struct Name(String);
+        #[derive(Debug, PartialEq, serde::Deserialize)]
+        enum Word {
+            Stop,
+        }
+        fn same<T: serde::de::DeserializeOwned + std::fmt::Debug>(json: &str) {
+            let quick = format!("{:?}", parse::<T>(json).ok());
+            let usual = format!("{:?}", serde_json::from_str::<T>(json).ok());
+            assert_eq!(quick, usual, "{json}");
+        }
+        for json in ["\"\"", "\"Stop\"", "\"中😀\u{7f}\"", "\"a\"", "\"1\""]
+        {
+            assert!(is_plain_string(json), "{json}");
+            same::<String>(json);
+            same::<Option<Box<str>>>(json);
+            same::<serde_json::Value>(json);
+            same::<Box<RawValue>>(json);
+            same::<Name>(json);
+            same::<Word>(json);
+            same::<char>(json);
+            same::<u32>(json);
+            same::<Vec<u8>>(json);
+            same::<()>(json);
+        }
+        for json in ["", "\"", "a", "1", "\"a", "\"\\\"", "\"a\"\"", " \"\""] {
+            assert!(!is_plain_string(json), "{json}");
+        }
+    }
 
     #[test]
     fn it_is_what_serde_json_writes_or_nothing() {

@@ -57,12 +57,23 @@ impl Message {
         match self.never {}
     }
 
+    /// To be shown.
+    pub fn text(&self) -> std::borrow::Cow<'_, str> {
+        match self.never {}
+    }
+
     /// The message as a value of yours.
     ///
     /// # Errors
     /// See the other systems.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Error> {
         match self.never {}
+    }
+}
+
+impl From<Message> for Vec<u8> {
+    fn from(message: Message) -> Self {
+        message.into_bytes()
     }
 }
 
@@ -142,7 +153,7 @@ impl Sender {
     ///
     /// # Errors
     /// See the other systems.
-    pub async fn send_raw(&self, _: Vec<u8>) -> Result<(), Error> {
+    pub async fn send_raw(&self, _: impl Into<Vec<u8>>) -> Result<(), Error> {
         match self.0 {}
     }
 

@@ -4,7 +4,8 @@ use std::io::Write;
 
 use ::fork_ipc::v8::{self, BigInt, Value, View};
 use ::fork_ipc::{Channel, Error, Options, Serialization};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
+use serde::de::IgnoredAny;
 
 use super::library::{ended, next, node, run};
 use crate::check::{NODE, Test, test};
@@ -20,7 +21,15 @@ pub fn tests() -> Vec<Test> {
             || run(by_hand()),
         ),
         test("a_message_cut_short_is_one_error", || run(cut_short())),
+        test(
+            "what_is_too_deep_for_a_value_is_a_message_all_the_same",
+            || run(too_deep()),
+        ),
         test("serde_types_go_to_node_and_back", || run(serde_types())),
+        test(
+            "an_array_with_gaps_is_read_as_node_reads_it",
+            || run(gaps()),
+        ),
         test("a_cycle_is_no_serde_value", || run(cycles())),
         test(
             "node_s_own_messages_are_kept_apart_in_advanced_mode",
@@ -252,12 +261,11 @@ async fn cut_short() -> Result<()> {
     for end in 0..whole_bytes.len() {
         peer.write_all(&frame(&whole_bytes[..end]))?;
         peer.write_all(&frame(&whole_bytes))?;
-        match channel.recv().await.context("end")? {
-            // Its header is there. The rest is read when it is asked for.
-            Ok(message) => ensure!(end >= 2 && message.value().is_err()),
-            Err(Error::Malformed { .. }) => ensure!(end < 2, "{end}"),
-            Err(error) => return Err(error.into()),
-        }
+        let cut = channel.recv().await.context("end")?;
+        let Err(Error::Malformed { bytes, .. }) = cut else {
+            bail!("{end} bytes: {cut:?}");
+        };
+        ensure!(bytes == whole_bytes[..end]);
         ensure!(next(&mut channel).await?.value()? == whole);
     }
     // One byte at a time it is a message all the same; what is left of one
@@ -271,6 +279,59 @@ async fn cut_short() -> Result<()> {
     drop(peer);
     ensure!(channel.recv().await.is_none());
     Ok(())
+}
+
+/// Node sends it, takes it back, and finds what it has sent.
+async fn too_deep() -> Result<()> {
+    let script = "let deep = 1
+        for (let i = 0; i < 1000; i++) deep = i % 2 ? [deep] : { deep }
+        process.send({ deep, cmd: 'own' })
+        process.send('next')
+        process.on('message', m => {
+          process.send(require('util').isDeepStrictEqual(m.deep, deep))
+          process.disconnect()
+        })";
+    let fork = node(script).serialization(Serialization::Advanced);
+    let mut child = fork.spawn()?;
+    let deep = next(&mut child.channel).await?;
+    ensure!(deep.value().is_err() && deep.parse::<IgnoredAny>().is_ok());
+    ensure!(next(&mut child.channel).await?.to_string() == "next");
+    child.channel.sender().send_raw(deep).await?;
+    ensure!(next(&mut child.channel).await?.parse::<bool>()?);
+    ended(child).await
+}
+
+/// What V8 itself has read counts as an array with gaps.
+async fn gaps() -> Result<()> {
+    let script = "process.on('message', m => {
+          const [first] = m
+          process.send(m)
+          process.send([, 1, , first])
+          const named = [1]; named.name = 'x'
+          process.send(named)
+          process.send(Object.assign([], { 1000000: 1 }))
+          process.send(m, () => process.disconnect())
+        })";
+    let fork = node(script).serialization(Serialization::Advanced);
+    let mut child = fork.spawn()?;
+    child.channel.send(&["a", "b"]).await?;
+    let back = next(&mut child.channel).await?;
+    ensure!(
+        matches!(back.value()?, Value::SparseArray { .. }),
+        "{back:?}"
+    );
+    ensure!(back.parse::<[String; 2]>()? == ["a", "b"]);
+    ensure!(back.parse::<(String,)>()? == ("a".to_owned(),));
+    type Holes = Vec<Option<serde_json::Value>>;
+    let holes = next(&mut child.channel).await?.parse::<Holes>()?;
+    let expected = [None, Some(1.into()), None, Some("a".into())];
+    ensure!(holes == expected, "{holes:?}");
+    for _ in 0..2 {
+        let other = next(&mut child.channel).await?;
+        ensure!(other.parse::<Holes>().is_err(), "{other:?}");
+    }
+    ensure!(next(&mut child.channel).await?.to_string() == r#"["a","b"]"#);
+    ended(child).await
 }
 
 trait IntoValue {

@@ -7,6 +7,7 @@ use std::os::unix::net::UnixStream as StdUnixStream;
 use std::process::Command;
 use std::time::Duration;
 
+use ::fork_ipc::v8::Value;
 use ::fork_ipc::{Channel, Error, Handle, Options, Serialization};
 use anyhow::{Context, Result, bail, ensure};
 use harness::{Exit, Half};
@@ -21,9 +22,16 @@ pub fn tests() -> Vec<Test> {
     [
         test("node_hands_over_every_kind_of_socket", || run(from_node())),
         test("node_takes_every_kind_of_socket", || run(to_node())),
+        test("a_javascript_value_goes_with_a_socket", || {
+            run(value_with_socket())
+        }),
         test("a_node_server_learns_of_open_connections", || {
             run(bookkeeping())
         }),
+        test(
+            "node_counts_the_connections_that_it_has_handed_over",
+            || run(counted()),
+        ),
         test(
             "what_node_repeats_is_unwrapped_and_acknowledged_once",
             || run(repeated()),
@@ -170,6 +178,98 @@ async fn to_node() -> Result<()> {
         ensure!(rest(stream).await? == "from Node");
         // The server on the pipe would keep Node alive.
         child.process.kill().await?;
+    }
+    Ok(())
+}
+
+/// What no type of Rust's is, and a socket: Node gets both.
+async fn value_with_socket() -> Result<()> {
+    let script = r#"
+        const { inspect } = require('util')
+        process.on('message', (m, handle) => {
+          process.send(inspect(m, { depth: 9, breakLength: Infinity }))
+          handle?.end?.('from Node') ?? handle?.close()
+        })"#;
+    let fork = node(script).serialization(Serialization::Advanced);
+    let mut child = fork.spawn()?;
+    let sender = child.channel.sender();
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let client = TcpStream::connect(listener.local_addr()?).await?;
+    let (accepted, _) = listener.accept().await?;
+    let map = Value::Map(vec![("中".into(), Value::Date(0.0))]);
+    // It contains itself and the same Map twice.
+    let value = Value::from([
+        ("self", Value::Reference(0)),
+        ("map", map),
+        ("again", Value::Reference(1)),
+    ]);
+    let shown = "<ref *1> { self: [Circular *1], \
+        map: Map(1) { '中' => 1970-01-01T00:00:00.000Z }, \
+        again: Map(1) { '中' => 1970-01-01T00:00:00.000Z } }";
+    sender.send_value_with(&value, accepted).await?;
+    let seen = next(&mut child.channel).await?;
+    ensure!(seen.to_string() == shown, "{seen}");
+    ensure!(rest(client).await? == "from Node");
+    let udp = UdpSocket::bind("127.0.0.1:0").await?;
+    sender.send_value_with(&Value::Undefined, udp).await?;
+    sender.send_value(&value).await?;
+    for shown in ["undefined", shown] {
+        let seen = next(&mut child.channel).await?;
+        ensure!(seen.to_string() == shown, "{seen}");
+    }
+    child.channel.disconnect().await?;
+    ended(child).await?;
+
+    // JSON has no words for it.
+    let (channel, _peer) = raw_peer()?;
+    let sent = channel.sender().send_value(&value).await;
+    ensure!(matches!(sent, Err(Error::Value(_))), "{sent:?}");
+    let (one, _other) = tokio::net::UnixStream::pair()?;
+    let sent = channel.sender().send_value_with(&value, one).await;
+    ensure!(matches!(sent, Err(Error::Value(_))), "{sent:?}");
+    Ok(())
+}
+
+/// `server.getConnections` and `server.close` in Node ask the process that
+/// has the connections now.
+async fn counted() -> Result<()> {
+    let script = r#"
+        const server = require('net').createServer(
+          socket => process.send('socket', socket))
+        server.listen(0, '127.0.0.1', () => process.send(server.address().port))
+        process.on('message', m => {
+          if (m === 'count') server.getConnections(
+            (error, count) => process.send({ error, count }))
+          if (m === 'close') server.close(() => process.send('closed'))
+          if (m === 'end') process.disconnect()
+          if (m === 'still there?') process.send(m)
+        })"#;
+    for serialization in BOTH {
+        let mut child = node(script).serialization(serialization).spawn()?;
+        let channel = &mut child.channel;
+        let port: u16 = next(channel).await?.parse()?;
+        let mut clients = Vec::new();
+        let mut sockets = Vec::new();
+        for _ in 0..3 {
+            clients.push(TcpStream::connect(("127.0.0.1", port)).await?);
+            let message = next(channel).await?;
+            sockets.push(message.handle.context("no socket")?);
+        }
+        for count in [3, 2] {
+            sockets.truncate(count);
+            channel.send("count").await?;
+            let answer = next(channel).await?.to_string();
+            let expected = format!(r#""count":{count}"#);
+            ensure!(answer.contains(&expected), "{answer}");
+        }
+        // It is not closed before the last one is.
+        channel.send("close").await?;
+        channel.send("still there?").await?;
+        ensure!(next(channel).await?.to_string() == "still there?");
+        sockets.clear();
+        ensure!(next(channel).await?.to_string() == "closed");
+        channel.send("end").await?;
+        ended(child).await?;
     }
     Ok(())
 }

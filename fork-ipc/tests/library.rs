@@ -7,9 +7,7 @@ use ::fork_ipc::{
     Channel, Child, Error, Fork, Message, Options, Serialization,
 };
 use anyhow::{Context, Result, ensure};
-use harness::{Exit, Half};
 
-use super::recipes::program;
 use crate::check::{NODE, Need, Test, test};
 
 pub fn tests() -> Vec<Test> {
@@ -25,7 +23,6 @@ pub fn tests() -> Vec<Test> {
             || run(cancelled()),
         ),
         test("disconnect_delivers_all_that_was_sent", || run(delivers())),
-        test("the_time_to_receive_grows_as_the_length_does", linear),
         test("both_sides_may_flood", || run(flood())),
         test("a_kill_in_the_middle_of_a_message_is_an_end", || {
             run(killed_in_message())
@@ -275,20 +272,6 @@ async fn flood() -> Result<()> {
         ensure!(next(&mut child.channel).await?.to_string() == "done");
         sending.await??;
         ended(child).await?;
-    }
-    Ok(())
-}
-
-/// Reading everything again with each piece that arrives would make the last
-/// ratio about 64; a machine that has much else to do makes no 10 of it.
-fn linear() -> Result<()> {
-    let mut half = Half::start(&mut program("linear")?)?;
-    ensure!(half.wait()? == Exit::Code(0), "{:?}", half.stderr());
-    let lines = half.stdout();
-    ensure!(lines.len() == 8, "{lines:?}");
-    for line in &lines {
-        let (_, ratio) = line.split_once("ratio ").context("no ratio")?;
-        ensure!(ratio.parse::<f64>()? < 10.0, "{lines:#?}");
     }
     Ok(())
 }

@@ -69,7 +69,22 @@ pub fn json(bytes: &[u8]) {
 
 /// One value of V8's.
 pub fn v8(bytes: &[u8]) {
-    let Ok(value) = Value::read(bytes) else {
+    let checked = v8::check(bytes);
+    let read = Value::read(bytes);
+    match &read {
+        Ok(_) => assert_eq!(checked, Ok(())),
+        // Too deep to be a value here, it may be a message all the same.
+        Err(error) if error.to_string().contains("deep") => {}
+        Err(error) => assert!(checked.is_err(), "{error}"),
+    }
+    let message = Message::from_bytes(Serialization::Advanced, bytes.to_vec());
+    assert_eq!(message.is_ok(), checked.is_ok());
+    if let Ok(message) = message {
+        let _ = message.to_string();
+    }
+    let json = v8::from_slice::<serde_json::Value>(bytes);
+    let Ok(value) = read else {
+        assert!(json.is_err(), "{json:?}");
         return;
     };
     // What can be read can be written, and is the same when read again.
@@ -78,10 +93,7 @@ pub fn v8(bytes: &[u8]) {
     };
     let again = Value::read(&written).and_then(|value| value.write());
     assert_eq!(again.as_ref(), Ok(&written));
-    let _ = v8::from_value::<serde_json::Value>(&value);
-    if let Ok(message) =
-        Message::from_bytes(Serialization::Advanced, bytes.to_vec())
-    {
-        let _ = message.to_string();
-    }
+    // Bytes that Node would not write may say the same in other words.
+    let same = v8::from_value::<serde_json::Value>(&value);
+    assert_eq!(same.ok(), json.ok());
 }

@@ -9,6 +9,7 @@
 //! Try this: kill the parent, with `kill -9`, and watch the child end.
 
 use std::cell::Cell;
+use std::future::pending;
 use std::pin::pin;
 
 use anyhow::{Context, anyhow};
@@ -58,7 +59,7 @@ pub async fn main() -> common::Result {
             //    came in, and any JSON value.
             message = channel.recv() => match message {
                 Some(Ok(message)) => {
-                    let text = message.to_string();
+                    let text = message.text();
                     let text = log::shown(&text);
                     log::line(format_args!("message from parent: {text}"));
                     answered += 1;
@@ -90,7 +91,11 @@ async fn say(
     let mut ticks = args.pace.start();
     while ticks.next().await {
         // Waits while the parent does not read.
-        sender.send(&args.message).await?;
+        match sender.send(&args.message).await {
+            // It has gone, and recv() says so.
+            Err(Error::Closed) => pending().await,
+            sent => sent?,
+        }
         sent.update(|messages| messages + 1);
     }
     Ok(())

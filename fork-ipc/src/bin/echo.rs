@@ -15,7 +15,7 @@ async fn main() -> common::Result {
                 let value: serde_json::Value = message.parse()?;
                 sender.send_with(&value, socket).await?;
             }
-            None => sender.send_raw(message.into_bytes()).await?,
+            None => sender.send_raw(message).await?,
         }
     }
     Ok(())

@@ -72,7 +72,7 @@ async fn parent() -> common::Result {
         };
         match message {
             Some(Ok(message)) => {
-                let text = message.to_string();
+                let text = message.text();
                 let shown = log::shown(&text);
                 log::line(format_args!("message from child: {shown}"));
                 // Waits while the child does not read. Gone meanwhile? Then

@@ -24,7 +24,7 @@ async fn main() -> common::Result {
                 worker.disconnect().await?;
             }
             Event::Message(message) => {
-                worker.sender().send_raw(message.bytes().to_vec()).await?;
+                worker.sender().send_raw(message).await?;
             }
         }
     }

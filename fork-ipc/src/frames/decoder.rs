@@ -23,6 +23,9 @@ pub struct Decoder {
     passed: u64,
     /// The length of the last long frame: the next one may be as long.
     usual: usize,
+    /// How many bytes were searched, moved or made ready, for the tests.
+    #[cfg(test)]
+    work: usize,
 }
 
 impl Decoder {
@@ -37,6 +40,8 @@ impl Decoder {
             scanned: 0,
             passed: 0,
             usual: 0,
+            #[cfg(test)]
+            work: 0,
         }
     }
 
@@ -52,6 +57,10 @@ impl Decoder {
             }
         }
         if self.buffer.len() - self.end < READ / 4 && self.start > 0 {
+            #[cfg(test)]
+            {
+                self.work += self.end - self.start;
+            }
             self.buffer.copy_within(self.start..self.end, 0);
             self.end -= self.start;
             self.scanned -= self.start;
@@ -66,6 +75,11 @@ impl Decoder {
             let length = double.min(enough.saturating_add(READ / 4));
             let length = length.min(self.limit.saturating_add(READ));
             let length = length.max(self.end + READ / 4).max(READ);
+            #[cfg(test)]
+            {
+                // Where there is no room behind it, all of it moves.
+                self.work += length;
+            }
             self.buffer.resize(length, 0);
         }
         &mut self.buffer[self.end..]
@@ -96,7 +110,12 @@ impl Decoder {
         let (first, last, next) = match self.serialization {
             Serialization::Json => {
                 let new = &self.buffer[self.scanned..self.end];
-                let Some(at) = memchr::memchr(b'\n', new) else {
+                let found = memchr::memchr(b'\n', new);
+                #[cfg(test)]
+                {
+                    self.work += found.unwrap_or(new.len());
+                }
+                let Some(at) = found else {
                     self.scanned = self.end;
                     if self.end - self.start > self.limit {
                         return Err(too_long);
@@ -172,5 +191,46 @@ impl Decoder {
     /// How much of the stream has arrived.
     pub(super) fn total(&self) -> u64 {
         self.passed + (self.end - self.start) as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How much work it is to receive two frames of this length, as they come
+    /// in pieces.
+    fn work(serialization: Serialization, length: usize, piece: usize) -> f64 {
+        let mut decoder = Decoder::new(serialization, length);
+        let frame = match serialization {
+            Serialization::Json => [&vec![b'1'; length], &b"\n"[..]].concat(),
+            Serialization::Advanced => {
+                let header = (length as u32).to_be_bytes();
+                [&header[..], &vec![b'1'; length]].concat()
+            }
+        };
+        for _ in 0..2 {
+            let mut found = None;
+            for bytes in frame.chunks(piece) {
+                assert!(found.is_none());
+                decoder.push(bytes);
+                found = decoder.next_frame().unwrap();
+            }
+            assert_eq!(found.unwrap().bytes().len(), length);
+        }
+        decoder.work as f64 / (2 * length) as f64
+    }
+
+    /// Not timed, so that a busy machine changes nothing: the bench does that.
+    #[test]
+    fn the_work_for_each_byte_does_not_grow_with_the_length() {
+        for serialization in [Serialization::Json, Serialization::Advanced] {
+            for length in [1 << 16, 1 << 19, 1 << 22] {
+                for piece in [997, 65_536] {
+                    let each = work(serialization, length, piece);
+                    assert!(each < 6.0, "{length}, {piece}: {each} times");
+                }
+            }
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Reads frames, and the descriptors that come with them.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::io::{self, ErrorKind, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -67,7 +68,10 @@ impl Reader {
                     return Err(error.into());
                 }
             }
-            let mut ready = self.socket.readable().await?;
+            // Nobody else waits here, so the one place for a waker will do:
+            // `readable()` keeps a list of them.
+            let mut ready =
+                poll_fn(|context| self.socket.poll_read_ready(context)).await?;
             let socket = ready.get_inner().as_fd();
             let room = self.decoder.room();
             let size = room.len();

@@ -306,6 +306,23 @@ impl Writer {
     }
 }
 
+/// Up to here a copy costs less than a second piece does.
+const SHORT: usize = 2048;
+
+/// The parts one after the other, if there is room for them.
+fn in_one_piece<'a>(
+    parts: &[IoSlice<'_>],
+    room: &'a mut [u8],
+) -> Option<&'a [u8]> {
+    let mut filled = 0;
+    for part in parts {
+        let end = filled + part.len();
+        room.get_mut(filled..end)?.copy_from_slice(part);
+        filled = end;
+    }
+    room.get(..filled)
+}
+
 fn closed() -> io::Error {
     io::Error::new(ErrorKind::BrokenPipe, "the channel is closed")
 }
@@ -416,6 +433,7 @@ impl Shared {
         };
         let mut parts = &mut parts[..];
         IoSlice::advance_slices(&mut parts, *written);
+        let parts = &*parts;
 
         // Rust's programs ignore SIGPIPE; a library cannot know that.
         #[cfg(not(target_vendor = "apple"))]
@@ -423,6 +441,12 @@ impl Shared {
         #[cfg(target_vendor = "apple")]
         let flags = SendFlags::empty();
         if *written > 0 || frame.descriptors.is_empty() {
+            // In one piece, the system has less to look at: worth a copy of
+            // what is short.
+            let mut short = [0; SHORT];
+            if let Some(bytes) = in_one_piece(parts, &mut short) {
+                return Ok(rustix::net::send(&self.socket, bytes, flags)?);
+            }
             let mut none = SendAncillaryBuffer::default();
             let sent =
                 rustix::net::sendmsg(&self.socket, parts, &mut none, flags);

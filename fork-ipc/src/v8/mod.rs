@@ -33,12 +33,15 @@
 mod de;
 mod read;
 mod ser;
+mod tokens;
 mod write;
 
 use std::fmt;
 
-pub use de::from_value;
+pub use de::{from_slice, from_value};
 pub use ser::to_vec;
+
+use tokens::{Kind, Leaf, Token, Tokens};
 
 /// How deep values may be nested: 128, as in `serde_json`. Deeper ones are
 /// refused, as each level takes some of the stack.
@@ -333,22 +336,34 @@ impl Value {
         let mut before = 1;
         for (found, mut value) in entries {
             if matches!(&found, Self::String(found) if found == key) {
-                return value.renumber(before).then_some(value);
+                let moved =
+                    value.renumber(&|number| number.checked_sub(before));
+                return moved.then_some(value);
             }
-            before += u32::try_from(value.objects().len()).ok()?;
+            before += value.objects();
         }
         None
     }
 
-    /// Makes references count from `first`; false when one is before that.
-    fn renumber(&mut self, first: u32) -> bool {
+    /// The value as it is within another one where so many objects have
+    /// begun before it. `None` when there are too many.
+    #[cfg(unix)]
+    pub(crate) fn behind(&self, objects: u32) -> Option<Self> {
+        let mut value = self.clone();
+        let moved = value.renumber(&|number| number.checked_add(objects));
+        moved.then_some(value)
+    }
+
+    /// Changes the number of every reference; false when there is none for
+    /// one of them.
+    fn renumber(&mut self, change: &impl Fn(u32) -> Option<u32>) -> bool {
         if let Self::Reference(number) = self {
-            let renumbered = number.checked_sub(first);
-            *number = renumbered.unwrap_or_default();
-            return renumbered.is_some();
+            let changed = change(*number);
+            *number = changed.unwrap_or_default();
+            return changed.is_some();
         }
         let mut all = self.children_mut().into_iter();
-        all.all(|value| value.renumber(first))
+        all.all(|value| value.renumber(change))
     }
 
     /// The text of a string.
@@ -376,29 +391,6 @@ impl Value {
     }
 
     /// The values within this one, in the order in which they are written.
-    fn children(&self) -> Vec<&Self> {
-        fn flat(entries: &[(Value, Value)]) -> impl Iterator<Item = &Value> {
-            entries.iter().flat_map(|(key, value)| [key, value])
-        }
-        match self {
-            Self::Object(entries)
-            | Self::Map(entries)
-            | Self::SparseArray {
-                properties: entries,
-                ..
-            } => flat(entries).collect(),
-            Self::Array {
-                elements,
-                properties,
-            } => elements.iter().chain(flat(properties)).collect(),
-            Self::Set(elements) => elements.iter().collect(),
-            Self::Error(error) => error.cause.iter().collect(),
-            Self::Host(inner) => vec![&**inner],
-            _ => Vec::new(),
-        }
-    }
-
-    /// As [`Self::children`].
     fn children_mut(&mut self) -> Vec<&mut Self> {
         fn flat(
             entries: &mut [(Value, Value)],
@@ -423,37 +415,53 @@ impl Value {
         }
     }
 
-    /// Every object in this value, by its number.
-    fn objects(&self) -> Vec<&Self> {
-        let mut found = Vec::new();
+    /// How many objects begin within it, with itself.
+    fn objects(&mut self) -> u32 {
+        let mut count = 0;
         let mut left = vec![self];
         while let Some(value) = left.pop() {
-            if value.is_numbered() {
-                found.push(value);
-            }
-            left.extend(value.children().into_iter().rev());
+            count += u32::from(value.is_numbered());
+            left.extend(value.children_mut());
         }
-        found
+        count
     }
 }
 
-/// Checks that bytes begin with a header that can be read. Says nothing of
-/// the value behind it.
+/// Checks that bytes are one value with a header, without making it: quick,
+/// and also where it is too deep to be made.
 ///
 /// # Errors
-/// When they do not.
+/// When they are not.
 pub fn check(bytes: &[u8]) -> Result<(), Invalid> {
-    read::Reader::new(bytes).map(drop)
+    find_text(bytes, "").map(drop)
 }
 
-/// Reads a value of your type from bytes with their header.
-///
-/// # Errors
-/// When the bytes are not a value, or not of that type.
-pub fn from_slice<T: serde::de::DeserializeOwned>(
+/// Checks as [`check`] does, and finds the string under `key` of an object.
+/// Of several the last one counts.
+pub(crate) fn find_text(
     bytes: &[u8],
-) -> Result<T, Invalid> {
-    from_value(&Value::read(bytes)?)
+    key: &str,
+) -> Result<Option<Value>, Invalid> {
+    let mut tokens = Tokens::new(bytes)?;
+    let is_object = matches!(tokens.next()?, Token::Begin(Kind::Object));
+    let mut found = None;
+    while tokens.depth() > 0 {
+        let first = tokens.next()?;
+        if !is_object || tokens.depth() == 0 {
+            continue;
+        }
+        let value = tokens.next()?;
+        if matches!(first, Token::Leaf(Leaf::Text(text)) if text == *key) {
+            found = match value {
+                Token::Leaf(Leaf::Text(text)) => Some(text),
+                _ => None,
+            };
+        }
+        while tokens.depth() > 1 {
+            tokens.next()?;
+        }
+    }
+    Ok(found.map(Value::from))
 }
 
 impl From<bool> for Value {

@@ -1,13 +1,14 @@
 //! Writes types of yours through serde, straight to bytes.
 
 use serde::ser::{
-    self, Impossible, Serialize, SerializeMap, SerializeSeq, SerializeStruct,
+    self, Serialize, SerializeMap, SerializeSeq, SerializeStruct,
     SerializeStructVariant, SerializeTuple, SerializeTupleStruct,
     SerializeTupleVariant,
 };
 
 use super::write::Writer;
 use super::{BigInt, Invalid, View};
+use crate::scalars::refuse_all_but_scalars;
 
 impl ser::Error for Invalid {
     fn custom<T: std::fmt::Display>(why: T) -> Self {
@@ -322,56 +323,27 @@ impl List<'_> {
     }
 }
 
-impl SerializeSeq for List<'_> {
-    type Ok = ();
-    type Error = Invalid;
+/// serde has a trait for each kind of list, and all are arrays here.
+macro_rules! list {
+    ($($trait:ident $method:ident),*) => {
+        $(impl $trait for List<'_> {
+            type Ok = ();
+            type Error = Invalid;
 
-    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Done {
-        self.element(value)
-    }
+            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Done {
+                self.element(value)
+            }
 
-    fn end(self) -> Done {
-        self.finish()
-    }
+            fn end(self) -> Done {
+                self.finish()
+            }
+        })*
+    };
 }
 
-impl SerializeTuple for List<'_> {
-    type Ok = ();
-    type Error = Invalid;
-
-    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Done {
-        self.element(value)
-    }
-
-    fn end(self) -> Done {
-        self.finish()
-    }
-}
-
-impl SerializeTupleStruct for List<'_> {
-    type Ok = ();
-    type Error = Invalid;
-
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Done {
-        self.element(value)
-    }
-
-    fn end(self) -> Done {
-        self.finish()
-    }
-}
-
-impl SerializeTupleVariant for List<'_> {
-    type Ok = ();
-    type Error = Invalid;
-
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Done {
-        self.element(value)
-    }
-
-    fn end(self) -> Done {
-        self.finish()
-    }
+list! {
+    SerializeSeq serialize_element, SerializeTuple serialize_element,
+    SerializeTupleStruct serialize_field, SerializeTupleVariant serialize_field
 }
 
 /// An object that is being written.
@@ -419,39 +391,28 @@ impl SerializeMap for Fields<'_> {
     }
 }
 
-impl SerializeStruct for Fields<'_> {
-    type Ok = ();
-    type Error = Invalid;
+macro_rules! fields {
+    ($($trait:ident),*) => {
+        $(impl $trait for Fields<'_> {
+            type Ok = ();
+            type Error = Invalid;
 
-    fn serialize_field<T: Serialize + ?Sized>(
-        &mut self,
-        key: &'static str,
-        value: &T,
-    ) -> Done {
-        self.field(key, value)
-    }
+            fn serialize_field<T: Serialize + ?Sized>(
+                &mut self,
+                key: &'static str,
+                value: &T,
+            ) -> Done {
+                self.field(key, value)
+            }
 
-    fn end(self) -> Done {
-        self.finish()
-    }
+            fn end(self) -> Done {
+                self.finish()
+            }
+        })*
+    };
 }
 
-impl SerializeStructVariant for Fields<'_> {
-    type Ok = ();
-    type Error = Invalid;
-
-    fn serialize_field<T: Serialize + ?Sized>(
-        &mut self,
-        key: &'static str,
-        value: &T,
-    ) -> Done {
-        self.field(key, value)
-    }
-
-    fn end(self) -> Done {
-        self.finish()
-    }
-}
+fields! { SerializeStruct, SerializeStructVariant }
 
 /// Makes the text of a map's key, as `serde_json` does.
 struct Key;
@@ -464,34 +425,10 @@ macro_rules! shown {
     };
 }
 
-macro_rules! refused {
-    ($($name:ident($($type:ty),*)),*) => {
-        $(fn $name(self, $(_: $type),*) -> Result<String, Invalid> {
-            Err(Invalid::new("a key must be a string"))
-        })*
-    };
-}
-
-type Never = Impossible<String, Invalid>;
-
-macro_rules! never {
-    ($($name:ident($($type:ty),*) -> $what:ident),*) => {
-        $(fn $name(self, $(_: $type),*) -> Result<Never, Invalid> {
-            Err(Invalid::new("a key must be a string"))
-        })*
-    };
-}
-
 impl ser::Serializer for Key {
-    type Ok = String;
-    type Error = Invalid;
-    type SerializeSeq = Never;
-    type SerializeTuple = Never;
-    type SerializeTupleStruct = Never;
-    type SerializeTupleVariant = Never;
-    type SerializeMap = Never;
-    type SerializeStruct = Never;
-    type SerializeStructVariant = Never;
+    refuse_all_but_scalars! {
+        String, Invalid, Invalid::new("a key must be a string")
+    }
 
     shown! {
         serialize_bool: bool, serialize_char: char, serialize_str: &str,
@@ -501,29 +438,6 @@ impl ser::Serializer for Key {
         serialize_u64: u64, serialize_u128: u128
     }
 
-    refused! {
-        serialize_f32(f32), serialize_f64(f64), serialize_bytes(&[u8]),
-        serialize_none(), serialize_unit(),
-        serialize_unit_struct(&'static str)
-    }
-
-    never! {
-        serialize_seq(Option<usize>) -> Seq,
-        serialize_tuple(usize) -> Tuple,
-        serialize_tuple_struct(&'static str, usize) -> TupleStruct,
-        serialize_tuple_variant(&'static str, u32, &'static str, usize) -> V,
-        serialize_map(Option<usize>) -> Map,
-        serialize_struct(&'static str, usize) -> Struct,
-        serialize_struct_variant(&'static str, u32, &'static str, usize) -> V
-    }
-
-    fn serialize_some<T: Serialize + ?Sized>(
-        self,
-        value: &T,
-    ) -> Result<String, Invalid> {
-        value.serialize(self)
-    }
-
     fn serialize_unit_variant(
         self,
         _: &'static str,
@@ -531,23 +445,5 @@ impl ser::Serializer for Key {
         variant: &'static str,
     ) -> Result<String, Invalid> {
         Ok(variant.to_owned())
-    }
-
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(
-        self,
-        _: &'static str,
-        value: &T,
-    ) -> Result<String, Invalid> {
-        value.serialize(self)
-    }
-
-    fn serialize_newtype_variant<T: Serialize + ?Sized>(
-        self,
-        _: &'static str,
-        _: u32,
-        _: &'static str,
-        _: &T,
-    ) -> Result<String, Invalid> {
-        Err(Invalid::new("a key must be a string"))
     }
 }

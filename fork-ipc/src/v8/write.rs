@@ -16,10 +16,10 @@ type Result<T = ()> = std::result::Result<T, Invalid>;
 
 impl Writer {
     pub(super) fn new() -> Self {
-        Self {
-            bytes: vec![0xFF, VERSION],
-            depth: 0,
-        }
+        // Room for most messages, so that it need not grow.
+        let mut bytes = Vec::with_capacity(1024);
+        bytes.extend([0xFF, VERSION]);
+        Self { bytes, depth: 0 }
     }
 
     pub(super) fn tag(&mut self, tag: u8) {
