@@ -7,8 +7,10 @@ use std::mem::ManuallyDrop;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::io::FdFlags;
+use rustix::io::{Errno, FdFlags};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use tokio::process::Command;
 
@@ -133,11 +135,6 @@ impl Fork {
     pub fn spawn(mut self) -> io::Result<Child> {
         let (ours, theirs) = pair()?;
         let number = self.number;
-        // The number must not be that of std's own pipe to the child, which
-        // is opened in a moment. So it is taken: by this, or by something
-        // else that is open already.
-        let _taken = rustix::io::fcntl_dupfd_cloexec(&theirs, number)?;
-        let occupant = identity(number)?;
 
         // Set, not added: a leftover of the same name would win otherwise.
         self.command.env(FD, number.to_string());
@@ -149,14 +146,15 @@ impl Fork {
             },
         );
         let raw = theirs.as_raw_fd();
-        let hand_over = move || hand_over(raw, number, occupant);
+        let occupant = Arc::new(Occupant::default());
+        let known = Arc::clone(&occupant);
+        let hand_over = move || hand_over(raw, number, &known);
         // SAFETY: between fork and exec only async-signal-safe calls are
         // allowed. These are two system calls, without allocation, on a
         // descriptor that stays open until `spawn` has returned.
         unsafe { self.command.pre_exec(hand_over) };
-        let program = self.command.as_std().get_program().to_owned();
-        let process = self.command.spawn().map_err(|error| {
-            let program = program.display();
+        let process = self.start(&theirs, &occupant).map_err(|error| {
+            let program = self.command.as_std().get_program().display();
             io::Error::new(error.kind(), format!("start {program}: {error}"))
         })?;
         // Here, or its end would never come.
@@ -164,6 +162,33 @@ impl Fork {
         let channel = Channel::new(ours, self.options);
         let channel = channel.map_err(io::Error::other)?;
         Ok(Child { channel, process })
+    }
+
+    fn start(
+        &mut self,
+        theirs: &OwnedFd,
+        occupant: &Occupant,
+    ) -> io::Result<tokio::process::Child> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            // The number must not be that of std's own pipe to the child,
+            // which is opened in a moment. So it is taken: by this, or by
+            // something else that is open already.
+            let _taken = rustix::io::fcntl_dupfd_cloexec(theirs, self.number)?;
+            let busy = Errno::BUSY.raw_os_error();
+            match occupant.learn(self.number) {
+                Ok(()) => match self.command.spawn() {
+                    Err(error)
+                        if error.raw_os_error() == Some(busy)
+                            && tries < MOST_TRIES => {}
+                    result => return result,
+                },
+                // Closed by another thread, a moment ago: free to be taken.
+                Err(Errno::BADF) if tries < MOST_TRIES => {}
+                Err(error) => Err(error)?,
+            }
+        }
     }
 }
 
@@ -219,8 +244,36 @@ fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok((ours, theirs))
 }
 
+/// How often a start is tried while another thread of this program opens and
+/// closes what has the channel's number. Each time it is taken if it is free,
+/// and so the second try succeeds nearly always.
+const MOST_TRIES: u32 = 100;
+
+/// Which file it is that has the channel's number in this program: device and
+/// inode, for the child to compare.
+#[derive(Debug, Default)]
+struct Occupant([AtomicU64; 2]);
+
+impl Occupant {
+    fn learn(&self, number: RawFd) -> rustix::io::Result<()> {
+        let found = identity(number)?;
+        self.0[0].store(found.0, Ordering::Relaxed);
+        self.0[1].store(found.1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn is(&self, found: (u64, u64)) -> bool {
+        let [device, inode] = &self.0;
+        let known = (
+            device.load(Ordering::Relaxed),
+            inode.load(Ordering::Relaxed),
+        );
+        known == found
+    }
+}
+
 /// Which file it is that has this number.
-fn identity(number: RawFd) -> io::Result<(u64, u64)> {
+fn identity(number: RawFd) -> rustix::io::Result<(u64, u64)> {
     // SAFETY: only borrowed, and only to be asked what it is. Should nothing
     // have the number, the answer is an error.
     let occupant = unsafe { BorrowedFd::borrow_raw(number) };
@@ -234,7 +287,7 @@ fn identity(number: RawFd) -> io::Result<(u64, u64)> {
 fn hand_over(
     socket: RawFd,
     number: RawFd,
-    occupant: (u64, u64),
+    occupant: &Occupant,
 ) -> io::Result<()> {
     // SAFETY: `spawn` keeps it open until the child has become the program.
     let socket = unsafe { BorrowedFd::borrow_raw(socket) };
@@ -242,10 +295,13 @@ fn hand_over(
         // dup2 onto itself would leave the flag as it is.
         return Ok(rustix::io::fcntl_setfd(socket, FdFlags::empty())?);
     }
-    // Another thread may have closed it meanwhile, and std's pipe may have
-    // got the number: stop here, and let std say so through that pipe.
-    if identity(number)? != occupant {
-        return Err(rustix::io::Errno::BUSY.into());
+    match identity(number) {
+        Ok(found) if occupant.is(found) => {}
+        // Another thread has closed it meanwhile, and nothing is in danger.
+        Err(Errno::BADF) => {}
+        // Or std's pipe has got the number: stop here, let std say so through
+        // that pipe, and try again.
+        _ => return Err(Errno::BUSY.into()),
     }
     // SAFETY: whatever has this number in the child, it is to be replaced,
     // and nobody uses it there; forgotten below, it is not closed here.
