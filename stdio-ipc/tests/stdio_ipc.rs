@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use harness::{Exit, Half, Language, Signal};
 
 use crate::check::{NODE, Need, Test, both, test};
-use crate::server::{eventually, lesson, tool};
+use crate::server::{ends_unread, eventually, lesson, tool};
 
 const MIB: usize = 1024 * 1024;
 
@@ -486,10 +486,7 @@ fn closed_stdout(language: Language) -> Result<()> {
     stdin.write_all(b"hello\n")?;
     stdout.read_exact(&mut [0; 10])?;
     drop(stdout);
-    stdin.write_all(b"hello\n")?;
-    ensure!(child.wait()? == Exit::Code(0));
-    ensure!(child.stderr().is_empty(), "{:?}", child.stderr());
-    Ok(())
+    ends_unread(&mut child, || drop(stdin.write_all(b"hello\n")))
 }
 
 fn paced(language: Language) -> Result<()> {
