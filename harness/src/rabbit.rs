@@ -225,6 +225,7 @@ fn run(folder: &Path, ports: &Ports) -> Result<Half> {
         .env("RABBITMQ_LOG_BASE", folder.join("log"))
         .env("RABBITMQ_LOGS", "-")
         .env("RABBITMQ_PID_FILE", folder.join("pid"))
+        .env("ERL_CRASH_DUMP", folder.join("crash"))
         .env("RABBITMQ_ENABLED_PLUGINS_FILE", folder.join("plugins"))
         .env("RABBITMQ_CONF_ENV_FILE", &nothing)
         .env("RABBITMQ_CONFIG_FILE", folder.join("none"))
