@@ -7,6 +7,8 @@
 //! The keyboard is read on a thread of its own. Not by `tokio::io::stdin()`:
 //! its read cannot be taken back, so the program would not end before Enter.
 
+#[cfg(unix)]
+use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -56,9 +58,12 @@ pub struct Screen(Option<Printer>);
 #[derive(Debug)]
 struct Printer {
     lines: mpsc::Sender<String>,
-    done: std::sync::mpsc::Receiver<()>,
+    /// Closed when the last line has been shown and the editor has ended.
+    ended: std::sync::mpsc::Receiver<()>,
     /// The editor has the terminal, and has changed its modes.
     editing: Arc<AtomicBool>,
+    #[cfg(unix)]
+    terminal: std::os::fd::OwnedFd,
     #[cfg(unix)]
     modes: rustix::termios::Termios,
 }
@@ -91,7 +96,9 @@ fn pass_through() -> Input {
 
 fn edit(stop: CancellationToken) -> io::Result<(Input, Screen)> {
     #[cfg(unix)]
-    let modes = rustix::termios::tcgetattr(rustix::stdio::stdin())?;
+    let terminal = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?;
+    #[cfg(unix)]
+    let modes = rustix::termios::tcgetattr(&terminal)?;
     let config = Config::builder()
         .auto_add_history(true)
         // Several lines that are pasted are several lines that are said.
@@ -104,7 +111,10 @@ fn edit(stop: CancellationToken) -> io::Result<(Input, Screen)> {
     let editing = Arc::new(AtomicBool::new(true));
     let (typed, pieces) = mpsc::channel(1);
     let reading = Arc::clone(&editing);
+    let (alive, ended) = std::sync::mpsc::channel::<()>();
+    let showing = alive.clone();
     thread::spawn(move || {
+        let _alive = alive;
         loop {
             match editor.readline(PROMPT) {
                 Ok(line) => {
@@ -125,11 +135,10 @@ fn edit(stop: CancellationToken) -> io::Result<(Input, Screen)> {
     });
 
     let (lines, waiting) = mpsc::channel(WAITING);
-    let (finished, done) = std::sync::mpsc::channel();
     thread::spawn(move || {
-        if show(waiting, printer).is_ok() {
-            let _ = finished.send(());
-        }
+        let _showing = showing;
+        // It fails when the editor has ended before.
+        let _ = show(waiting, printer);
     });
     let input = Input {
         pieces,
@@ -137,8 +146,10 @@ fn edit(stop: CancellationToken) -> io::Result<(Input, Screen)> {
     };
     let printer = Printer {
         lines,
-        done,
+        ended,
         editing,
+        #[cfg(unix)]
+        terminal,
         #[cfg(unix)]
         modes,
     };
@@ -160,8 +171,16 @@ fn show(
     // A text is drawn some time after print() has taken it; but print()
     // takes one only when the one before the last has been drawn. So wait
     // for two that show nothing: one line up, one line down.
-    printer.print("\x1bM\n".to_owned())?;
-    printer.print("\x1bM\n".to_owned())
+    const NOTHING: &str = "\x1bM\n";
+    printer.print(NOTHING.to_owned())?;
+    printer.print(NOTHING.to_owned())?;
+    // A read of the keyboard cannot be taken back. But the editor reads stdin
+    // again after each text: from now on it is at its end there, and leaves.
+    #[cfg(unix)]
+    if let Ok(nothing) = File::open("/dev/null") {
+        rustix::stdio::dup2_stdin(nothing).map_err(io::Error::from)?;
+    }
+    printer.print(NOTHING.to_owned())
 }
 
 impl Screen {
@@ -182,16 +201,15 @@ impl Drop for Screen {
             return;
         };
         drop(printer.lines);
-        let _ = printer.done.recv_timeout(PATIENCE);
-        // A read of the keyboard cannot be taken back: the editor waits in
-        // it until the program ends. So its work is done for it.
+        let _ = printer.ended.recv_timeout(PATIENCE);
+        // The editor could not give back a terminal that it no longer has.
+        #[cfg(unix)]
+        let _ = rustix::termios::tcsetattr(
+            &printer.terminal,
+            rustix::termios::OptionalActions::Drain,
+            &printer.modes,
+        );
         if printer.editing.load(Ordering::SeqCst) {
-            #[cfg(unix)]
-            let _ = rustix::termios::tcsetattr(
-                rustix::stdio::stdin(),
-                rustix::termios::OptionalActions::Drain,
-                &printer.modes,
-            );
             let _ = writeln!(io::stdout());
         }
     }
