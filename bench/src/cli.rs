@@ -53,7 +53,7 @@ struct Args {
           value_parser = measure_named)]
     measure: Vec<Measure>,
 
-    /// How many times all programs take their turn [default: 5, quick: 3]
+    /// How many times all programs take their turn [default: 5, quick: 2]
     #[arg(long, value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..=1000))]
     rounds: Option<u32>,
@@ -324,7 +324,7 @@ fn measure(
         })
         .collect();
 
-    let rounds = args.rounds.unwrap_or(if args.quick { 3 } else { 5 });
+    let rounds = args.rounds.unwrap_or(if args.quick { 2 } else { 5 });
     let samples = contests.iter().map(|one| one.samples(rounds)).sum();
     let altogether = if args.quick { QUICK } else { FULL };
     let length = altogether
