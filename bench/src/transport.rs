@@ -9,16 +9,16 @@ pub(crate) mod shared;
 mod socket;
 mod socketio;
 
-use std::env;
 use std::fmt::{self, Display};
 use std::io::{BufRead, BufReader, Read};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::mpsc;
-use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use std::{env, fs, thread};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use harness::lessons::program;
 use harness::{Half, Language, Lesson, Profile, root};
 
@@ -245,6 +245,31 @@ fn floor(kind: &str) -> Result<Command> {
     let mut command = Command::new(own);
     command.args(["floor", kind]);
     Ok(command)
+}
+
+/// Starts a server that we did not write; returns its address as well.
+///
+/// It cannot choose a port itself. Another program may take the one that was
+/// free a moment ago: then it ends, and the next one is tried.
+fn at_a_free_port(
+    name: &str,
+    command: impl Fn(u16) -> Result<Command>,
+) -> Result<(Half, String)> {
+    for _ in 0..5 {
+        let free = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let half = Half::start(&mut command(free.port())?)
+            .with_context(|| format!("start {name}"))?;
+        let deadline = Instant::now() + PATIENCE;
+        let path = format!("/proc/{}/exe", half.id());
+        while Instant::now() < deadline && fs::read_link(&path).is_ok() {
+            if TcpStream::connect(free).is_ok() {
+                return Ok((half, free.to_string()));
+            }
+            // It says nothing when it is ready: ask again and again.
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+    bail!("{name} does not start")
 }
 
 /// Starts a server and waits until it says where it listens. What it prints

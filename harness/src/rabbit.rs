@@ -1,18 +1,18 @@
 //! A real RabbitMQ, for a test or the tour: on ports that nobody else knows,
 //! and gone with whoever started it.
 
+use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::{env, fs};
 
 use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 
-use crate::half::{Exit, Half, Signal};
+use crate::half::{Exit, Half, Signal, on_path};
 
 /// What it is called.
 pub const PROGRAM: &str = "rabbitmq-server";
@@ -26,13 +26,6 @@ fn program() -> Option<PathBuf> {
     let debian = Path::new("/usr/lib/rabbitmq/bin").join(PROGRAM);
     let found = debian.is_file().then_some(debian);
     found.or_else(|| on_path(PROGRAM))
-}
-
-fn on_path(program: &str) -> Option<PathBuf> {
-    let path = env::var_os("PATH").unwrap_or_default();
-    env::split_paths(&path)
-        .map(|folder| folder.join(program))
-        .find(|file| file.is_file())
 }
 
 /// What this machine lacks to run one, with what to do about it.

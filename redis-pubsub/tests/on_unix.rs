@@ -5,10 +5,11 @@ use std::io::Read;
 use std::net::TcpListener;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
-use std::{env, fs, io, thread};
+use std::path::Path;
+use std::{fs, io, thread};
 
 use anyhow::{Context, Result, ensure};
+use harness::half::on_path;
 use harness::{Exit, Half, LIMIT, Language, Signal};
 
 use super::{half, half_in};
@@ -124,18 +125,10 @@ pub fn stale(language: Language) -> Result<()> {
     Ok(())
 }
 
-/// Where a program is, by PATH.
-fn on_path(program: &str) -> Result<PathBuf> {
-    env::split_paths(&env::var_os("PATH").unwrap_or_default())
-        .map(|folder| folder.join(program))
-        .find(|path| path.is_file())
-        .with_context(|| format!("no {program}"))
-}
-
 pub fn not_installed(language: Language) -> Result<()> {
     let folder = tempfile::tempdir()?;
     for program in ["sh", "id", "node"] {
-        if let Ok(path) = on_path(program) {
+        if let Some(path) = on_path(program) {
             symlink(path, folder.path().join(program))?;
         }
     }

@@ -3,22 +3,21 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::{ChildStdout, Command};
 use std::rc::Rc;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use harness::{Half, Language};
 use memchr::memmem;
 use rustix::net::{RecvFlags, recv};
 
 use super::child::shown;
 use super::{
-    PATIENCE, Peer, Program, Start, Transport, floor, installed, lacks, lesson,
-    packages,
+    Peer, Program, Start, Transport, at_a_free_port, floor, installed, lacks,
+    lesson, packages,
 };
 use crate::exchange::{Exchange, Reply, text};
 use crate::link::{Fds, Link};
@@ -187,25 +186,14 @@ fn ready(half: &Half, stdout: ChildStdout) -> Result<OwnedFd> {
 }
 
 fn start_server() -> Result<(Half, String)> {
-    // As with nginx: a port that was free a moment ago.
-    for _ in 0..5 {
-        let free = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+    at_a_free_port("redis-server", |port| {
         let mut command = Command::new("redis-server");
         command
             .args(["--bind", "127.0.0.1", "--save", ""])
             .args(["--appendonly", "no", "--port"])
-            .arg(free.port().to_string());
-        let half = Half::start(&mut command).context("start redis-server")?;
-        let deadline = Instant::now() + PATIENCE;
-        let path = format!("/proc/{}/exe", half.id());
-        while Instant::now() < deadline && std::fs::read_link(&path).is_ok() {
-            if TcpStream::connect(free).is_ok() {
-                return Ok((half, free.to_string()));
-            }
-            thread::sleep(Duration::from_millis(1));
-        }
-    }
-    bail!("redis-server does not start")
+            .arg(port.to_string());
+        Ok(command)
+    })
 }
 
 /// Messages go to the server and come out of the consumer.

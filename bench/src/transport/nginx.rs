@@ -1,40 +1,24 @@
 //! nginx as a reference for HTTP: one process that answers with the target.
 
 use std::fs;
-use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
-use std::thread;
-use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use harness::Half;
 
-use super::PATIENCE;
+use super::at_a_free_port;
 
 /// Starts it; returns its address as well.
 pub(super) fn start(folder: &Path) -> Result<(Half, String)> {
-    // It cannot choose a port itself. Another program may take the one that
-    // was free a moment ago: then it ends, and the next one is tried.
-    for _ in 0..5 {
-        let free = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let file = folder.join(format!("nginx-{}.conf", free.port()));
-        fs::write(&file, configuration(folder, free.port()))?;
+    at_a_free_port("nginx", |port| {
+        let file = folder.join(format!("nginx-{port}.conf"));
+        fs::write(&file, configuration(folder, port))?;
         let mut command = Command::new("nginx");
         command.arg("-p").arg(folder).arg("-c").arg(&file);
         command.args(["-e", "stderr"]);
-        let half = Half::start(&mut command).context("start nginx")?;
-        let deadline = Instant::now() + PATIENCE;
-        let path = format!("/proc/{}/exe", half.id());
-        while Instant::now() < deadline && fs::read_link(&path).is_ok() {
-            if TcpStream::connect(free).is_ok() {
-                return Ok((half, free.to_string()));
-            }
-            // It says nothing when it is ready: ask again and again.
-            thread::sleep(Duration::from_millis(1));
-        }
-    }
-    bail!("nginx does not start")
+        Ok(command)
+    })
 }
 
 fn configuration(folder: &Path, port: u16) -> String {
