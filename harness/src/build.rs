@@ -30,6 +30,29 @@ pub fn root() -> &'static Path {
         .unwrap_or(Path::new("."))
 }
 
+/// Where cargo puts what it builds.
+pub fn target() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| root().join("target"), |given| root().join(given))
+}
+
+/// cargo, as from a shell.
+///
+/// Whoever runs under cargo has variables about the package that runs. A
+/// build script that looks at them (ring's) would be run again each time.
+pub fn cargo() -> Command {
+    let mut cargo =
+        Command::new(env::var_os("CARGO").unwrap_or("cargo".into()));
+    for (name, _) in env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_")
+        {
+            cargo.env_remove(name);
+        }
+    }
+    cargo
+}
+
 /// Builds all programs of the package `lesson`; returns their folder. About
 /// 20 ms when nothing has changed, and nothing at all the second time in one
 /// process.
@@ -51,11 +74,9 @@ pub fn build(lesson: &str, profile: Profile) -> Result<PathBuf> {
 }
 
 fn run_cargo(lesson: &str, profile: Profile) -> Result<PathBuf> {
-    let target = env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| root().join("target"), |given| root().join(given));
+    let target = target();
     let own = target.join("lessons").join(lesson);
-    let mut cargo =
-        Command::new(env::var_os("CARGO").unwrap_or("cargo".into()));
+    let mut cargo = cargo();
     cargo
         .current_dir(root())
         .args(["build", "--quiet", "--locked", "--bins", "-p", lesson])

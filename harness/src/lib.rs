@@ -11,7 +11,7 @@ pub mod pair;
 pub mod rabbit;
 pub mod readme;
 
-pub use build::{Profile, build, root};
+pub use build::{Profile, build, cargo, root, target};
 pub use half::{Exit, Half, LIMIT, Signal, Stream, end_all};
 pub use lessons::{LESSONS, Language, Lesson, Shape};
 pub use pair::{Arguments, Pair};

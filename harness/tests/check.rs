@@ -6,13 +6,14 @@ use std::process::{Command, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use anyhow::{Context, Result, bail};
-use harness::{Language, root};
+use harness::{Language, root, target};
 use libtest_mimic::{Arguments, Completion, Trial};
 
 /// One promise.
 pub struct Test {
     name: String,
     needs: Vec<Need>,
+    long: bool,
     run: Box<dyn FnOnce() -> Result<()> + Send>,
 }
 
@@ -84,8 +85,7 @@ fn npm_ci(lesson: &str) -> Result<()> {
     if let Some((_, why)) = failed.iter().find(|(name, _)| name == lesson) {
         bail!("{why}");
     }
-    let target = env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| root().join("target"), |given| root().join(given));
+    let target = target();
     std::fs::create_dir_all(&target)?;
     let lock = File::create(target.join(format!("npm-{lesson}.lock")))?;
     lock.lock().context("wait for another npm")?;
@@ -119,6 +119,7 @@ pub fn test(
     Test {
         name: name.into(),
         needs: Vec::new(),
+        long: false,
         run: Box::new(run),
     }
 }
@@ -142,6 +143,13 @@ impl Test {
         self
     }
 
+    /// It takes half a minute: it begins before the others, so that it is
+    /// not what all wait for in the end.
+    pub fn long(mut self) -> Self {
+        self.long = true;
+        self
+    }
+
     /// Puts the lesson's name in front.
     pub fn of(mut self, lesson: &str) -> Self {
         self.name = format!("{lesson}::{}", self.name);
@@ -153,6 +161,7 @@ impl Test {
             name,
             mut needs,
             run,
+            ..
         } = self;
         needs.sort_by_key(|need| need.cost());
         Trial::ignorable_test(name, move || {
@@ -180,7 +189,9 @@ fn require_all() -> bool {
 
 /// Runs the tests as `cargo test` and nextest expect it.
 pub fn run(tests: impl Iterator<Item = Test>) -> Result<()> {
-    let trials = tests.map(Test::into_trial).collect();
+    let mut tests: Vec<Test> = tests.collect();
+    tests.sort_by_key(|test| !test.long);
+    let trials = tests.into_iter().map(Test::into_trial).collect();
     let mut arguments = Arguments::from_args();
     // More at once than there are cores: most of the time a test waits, for a
     // timeout to pass, for a broker to start.

@@ -38,8 +38,10 @@ pub fn tests() -> Vec<Test> {
     }
     let own = [
         plain("the_time_is_told_now_and_then", the_time),
-        plain("a_thousand_clients_at_once_are_served", thousand),
-        plain("a_client_that_never_reads_costs_little", never_reads),
+        plain("a_thousand_clients_at_once_are_served", thousand)
+            .map(Test::long),
+        plain("a_client_that_never_reads_costs_little", never_reads)
+            .map(Test::long),
         plain("pages_of_other_sites_may_not_connect", origins),
         plain("a_named_site_may_connect_and_read", named_origin),
         plain("the_page_comes_with_all_it_needs", page),

@@ -67,14 +67,16 @@ pub fn tests() -> Vec<Test> {
         })
         .needs(REDIS)
         .needs(NODE)
-        .needs(packages),
+        .needs(packages)
+        .long(),
         test(format!("{fault}::rabbitmq"), || {
             let rabbit = Rabbit::start()?;
             fault_test("rabbitmq", rabbit.url(), 2, rabbit)
         })
         .needs(Need::RabbitMq)
         .needs(NODE)
-        .needs(packages),
+        .needs(packages)
+        .long(),
     ]);
     tests
         .into_iter()
