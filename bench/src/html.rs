@@ -291,10 +291,14 @@ fn numbers(out: &mut String, report: &Report) {
             Some(false) => ("missed", "✗", "not reached"),
             None => ("open", "·", "not measured"),
         };
+        let floor = match &*one.floor {
+            "" => String::new(),
+            floor => format!(", floor {floor}"),
+        };
         let _ = write!(
             out,
             "<span class=\"chip {class}\"><i title=\"{said}\">{mark}</i>{} \
-             <b>{}</b> <small>{}</small></span>",
+             <b>{}</b> <small>{}{floor}</small></span>",
             escape(&one.transport),
             escape(&one.measured),
             escape(&one.wanted)
