@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::{self, Interval, MissedTickBehavior};
+use tokio::time::{self, Instant, Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use crate::shutdown;
@@ -45,10 +45,12 @@ impl Pace {
 
     /// Begins to count.
     pub fn start(&self) -> Ticks {
-        let mut clock = time::interval(self.every());
+        let every = self.every();
+        let mut clock = time::interval_at(Instant::now() + every, every);
         // A tick that came late is not made up for.
         clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Ticks {
+            begun: false,
             clock,
             left: self.count.unwrap_or(u64::MAX),
             stop: shutdown::token(),
@@ -59,6 +61,7 @@ impl Pace {
 /// A clock that ticks once for each message.
 #[derive(Debug)]
 pub struct Ticks {
+    begun: bool,
     clock: Interval,
     left: u64,
     stop: CancellationToken,
@@ -72,8 +75,15 @@ impl Ticks {
         if self.left == 0 {
             return false;
         }
-        let tick = self.clock.tick();
+        let tick = async {
+            // Not the clock's own first tick: that one comes when the next
+            // millisecond begins, and a program may have started in two.
+            if self.begun {
+                self.clock.tick().await;
+            }
+        };
         let due = self.stop.run_until_cancelled(tick).await.is_some();
+        self.begun |= due;
         self.left -= u64::from(due);
         due
     }
