@@ -165,6 +165,12 @@ fn list() {
             programs.join(", ")
         ));
     }
+    for lesson in harness::LESSONS {
+        if !all().iter().any(|one| one.name() == lesson.name) {
+            let why = "not measured: all within one process";
+            print(&format!("{:15} {why}", lesson.name));
+        }
+    }
 }
 
 fn print(text: &str) {
