@@ -7,9 +7,10 @@
 //!
 //! Node twin: `node/lines.js`.
 
-use std::io::{self, ErrorKind};
+use std::io;
 use std::mem;
 
+use tokio::io::AsyncReadExt;
 use tokio::net::tcp::OwnedReadHalf;
 
 /// How much is read at once.
@@ -139,11 +140,11 @@ impl Incoming {
             self.used = 0;
             self.socket.readable().await?;
             self.bytes.reserve(PIECE);
-            match self.socket.try_read_buf(&mut self.bytes) {
-                Ok(0) => return Ok(self.lines.last()),
-                Ok(_) => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error),
+            // Not `try_read_buf`: this one remembers that a read which did
+            // not fill the buffer took all there was. The other would ask
+            // the kernel again, once for each line.
+            if self.socket.read_buf(&mut self.bytes).await? == 0 {
+                return Ok(self.lines.last());
             }
         }
     }
