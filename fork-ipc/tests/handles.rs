@@ -65,7 +65,8 @@ async fn from_node() -> Result<()> {
     let script = r#"
         const net = require('net'), dgram = require('dgram')
         const path = process.argv[1]
-        const server = net.createServer().listen(0, '127.0.0.1', () => {
+        const server = net.createServer(socket => socket.destroy())
+        server.listen(0, '127.0.0.1', () => {
           const port = server.address().port
           process.send({ port }, server, () => {
             const pipe = net.createServer().listen(path, () => {
@@ -97,8 +98,18 @@ async fn from_node() -> Result<()> {
         let Some(Handle::TcpListener(server)) = message.handle.take() else {
             bail!("{:?}", message.handle);
         };
-        let client = TcpStream::connect(server.local_addr()?).await?;
-        server.accept().await?.0.write_all(b"from Rust").await?;
+        // Node goes on listening: who is quicker has the client.
+        let client = loop {
+            let client = TcpStream::connect(server.local_addr()?).await?;
+            tokio::select! {
+                accepted = server.accept() => {
+                    accepted?.0.write_all(b"from Rust").await?;
+                    break client;
+                }
+                // Node was, and has closed it again.
+                ended = client.readable() => ended?,
+            }
+        };
         ensure!(rest(client).await? == "from Rust");
 
         let mut message = next(&mut child.channel).await?;
