@@ -147,7 +147,8 @@ fn run(args: Args) -> Result<bool> {
 }
 
 fn list() {
-    for transport in all() {
+    let all = all();
+    for transport in &all {
         let programs: Vec<_> = transport
             .programs()
             .iter()
@@ -166,7 +167,7 @@ fn list() {
         ));
     }
     for lesson in harness::LESSONS {
-        if !all().iter().any(|one| one.name() == lesson.name) {
+        if !all.iter().any(|one| one.name() == lesson.name) {
             let why = "not measured: all within one process";
             print(&format!("{:15} {why}", lesson.name));
         }
