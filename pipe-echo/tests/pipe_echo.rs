@@ -37,6 +37,11 @@ pub fn tests() -> Vec<Test> {
             .of("pipe-echo")
             .needs(Need::Proc),
     );
+    #[cfg(target_os = "linux")]
+    tests.push(
+        test("the_folder_stays_locked_until_the_socket_is_there", held)
+            .of("pipe-echo"),
+    );
     tests.extend(
         [
             test("of_20_servers_at_once_one_lives", twenty),
@@ -316,6 +321,35 @@ fn meanwhile() -> Result<()> {
         ensure!(second.stderr().concat().contains("another server"));
         ensure!(is_there(&path), "the first one's file is gone");
     }
+    Ok(())
+}
+
+/// The lock goes when the server closes the folder. The kernel says in which
+/// order that and the rest happens.
+#[cfg(target_os = "linux")]
+fn held() -> Result<()> {
+    use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
+
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("sock");
+    server_at(Language::Rust, &path)?.stop(Signal::Kill)?;
+    let events = inotify::init(CreateFlags::NONBLOCK)?;
+    let watched =
+        WatchFlags::CREATE | WatchFlags::DELETE | WatchFlags::CLOSE_NOWRITE;
+    inotify::add_watch(&events, folder.path(), watched)?;
+    let _server = server_at(Language::Rust, &path)?;
+    let mut buffer = [std::mem::MaybeUninit::uninit(); 4096];
+    let mut events = inotify::Reader::new(events, &mut buffer);
+    let mut seen = Vec::new();
+    while let Ok(event) = events.next() {
+        seen.push(event.events() - ReadFlags::ISDIR);
+    }
+    let order = [
+        ReadFlags::DELETE,
+        ReadFlags::CREATE,
+        ReadFlags::CLOSE_NOWRITE,
+    ];
+    ensure!(seen == order, "{seen:?}");
     Ok(())
 }
 
