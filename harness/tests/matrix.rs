@@ -126,6 +126,14 @@ fn replay_server(
             arguments.insert(0, queue);
         }
     }
+    // Those in the checkout may have expired.
+    let certs = tempfile::tempdir()?;
+    let certs = certs.path().join("certs").display().to_string();
+    for arguments in [&mut first_arguments, &mut second_arguments] {
+        if arguments.contains(&"--tls") {
+            arguments.extend(["--certs", &certs]);
+        }
+    }
     let arguments = Arguments {
         first: &first_arguments,
         second: &paced(&second_arguments),

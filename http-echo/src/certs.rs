@@ -35,8 +35,11 @@ impl Certs {
     pub fn at(folder: Option<&Path>) -> Self {
         let default =
             concat!(env!("CARGO_MANIFEST_DIR"), "/../target/http-echo-tls");
-        let folder = folder.unwrap_or(Path::new(default)).to_owned();
-        Self { folder }
+        let folder = folder.unwrap_or(Path::new(default));
+        // Without a slash at its end: `make` puts another folder beside it.
+        Self {
+            folder: folder.components().collect(),
+        }
     }
 
     /// The CA's certificate, which clients are to trust.
@@ -60,10 +63,10 @@ impl Certs {
     /// When the folder is there without them, or cannot be made.
     pub fn make(&self, days: i64) -> Result<()> {
         let folder = self.folder.display();
-        if self.ca().is_file() {
+        if self.folder.exists() {
+            ensure!(self.ca().is_file(), "{folder} holds no certificates");
             return Ok(());
         }
-        ensure!(!self.folder.exists(), "{folder} holds no certificates");
         // Aside first, so that they are there all at once or not at all, also
         // when two servers start at the same time.
         let aside = format!("{folder}.{}", std::process::id());
@@ -84,8 +87,12 @@ impl Certs {
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
         let (ca, issuer) = {
-            name(&mut params, "http-echo throw-away CA", days);
             let key = KeyPair::generate()?;
+            // A name of its own: who trusts another one is then told that
+            // the CA is unknown, not that the signature is wrong.
+            let id = key.public_key_raw().iter().rev().take(4);
+            let id: String = id.map(|byte| format!("{byte:02x}")).collect();
+            name(&mut params, &format!("http-echo throw-away CA {id}"), days);
             let certificate = params.self_signed(&key)?;
             (certificate, Issuer::new(params, key))
         };
