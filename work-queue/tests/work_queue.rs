@@ -557,8 +557,6 @@ fn fault_test(
     broker_kills: usize,
     mut broker: impl Killable,
 ) -> Result<()> {
-    let begun = Instant::now();
-    let until = begun + Duration::from_secs(300); // cores may be very busy
     let mut seed = 10_000_u64;
     let tally = Arc::new(Tally::default());
     let worker = |language: Language| {
@@ -581,6 +579,9 @@ fn fault_test(
     command.args(["--broker", &url, "--batch", "50"]);
     command.args(["--count", "200", "--every", "5"]);
     let mut producer = Half::start(&mut command)?;
+    // From now on: before, all these had to be built.
+    let begun = Instant::now();
+    let until = begun + Duration::from_secs(300); // cores may be very busy
 
     // When to kill: after this many jobs, and whom.
     let kills = 16;
