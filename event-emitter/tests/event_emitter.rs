@@ -522,12 +522,14 @@ fn warning(language: Language) -> Result<()> {
     // Node adds a second line, on how to see more.
     let stderr = program.stderr();
     let (_, words) = stderr[0].split_once(") ").context("no id")?;
-    ensure!(words.starts_with(
-        "MaxListenersExceededWarning: Possible EventEmitter memory leak \
-         detected. 11 tick listeners added to [EventEmitter]."
-    ));
-    let end = "Use emitter.setMaxListeners() to increase limit";
-    ensure!(words.ends_with(end), "{words}");
+    ensure!(
+        words
+            == "MaxListenersExceededWarning: Possible EventEmitter memory \
+                leak detected. 11 tick listeners added to [EventEmitter]. \
+                MaxListeners is 10. \
+                Use emitter.setMaxListeners() to increase limit",
+        "{words}"
+    );
     let count = |text| stderr.iter().filter(|l| l.contains(text)).count();
     ensure!(count("MaxListenersExceeded") == 1, "{stderr:?}");
     Ok(())

@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use harness::readme::transcripts;
 use harness::{Exit, Half, Language, Shape, Signal};
 
 use crate::check::{Need, Test, both, test};
@@ -47,6 +48,7 @@ pub fn tests(name: &'static str) -> Vec<Test> {
         on_unix(both("what_arrived_is_answered_after_sigterm", answers)),
         on_unix(both("sigterm_ends_a_client_nobody_answers", stuck_client)),
         both("a_closed_stdout_ends_the_server_quietly", closed_stdout),
+        both("a_closed_stdout_ends_the_client_quietly", unread_client),
         both("quiet_prints_only_the_address", quiet),
         both("help_and_mistakes", help),
     ]
@@ -485,6 +487,29 @@ pub fn closed_stdout(name: &str, language: Language) -> Result<()> {
     Ok(())
 }
 
+pub fn unread_client(name: &str, language: Language) -> Result<()> {
+    let server = Server::start(name, Language::Rust)?;
+    // Who chats says what comes from stdin; the others, what they always do.
+    let chats = server.lesson.shape == Shape::Chat;
+    let pace: &[&str] = if chats { &[] } else { &["--every", "1"] };
+    let mut command = server.client_command(language, pace)?;
+    let (mut client, stdout) = Half::start_with_stdout(&mut command)?;
+    let mut stdin = client.take_stdin()?;
+    let mut say = || {
+        if chats {
+            let _ = stdin.write_all(b"hello\n");
+        }
+    };
+    say();
+    let mut line = String::new();
+    let mut stdout = std::io::BufReader::new(stdout);
+    std::io::BufRead::read_line(&mut stdout, &mut line)?;
+    ensure!(!line.is_empty(), "{:?}", client.stderr());
+    drop(stdout); // as `client | head -1` does
+    ends_unread(&mut client, say)?;
+    server.lives()
+}
+
 pub fn quiet(name: &str, language: Language) -> Result<()> {
     let server = Server::start_with(name, language, &["--quiet"])?;
     let mut client = server
@@ -498,6 +523,12 @@ pub fn quiet(name: &str, language: Language) -> Result<()> {
 }
 
 pub fn help(name: &str, language: Language) -> Result<()> {
+    // Where the README's servers listen without being told.
+    let blocks = transcripts(&lesson(name)?.folder().join("README.md"))?;
+    let lines = blocks.iter().flat_map(|block| &block.lines);
+    let addresses = lines.filter_map(|l| l.strip_prefix("listening on "));
+    let ports: Vec<&str> =
+        addresses.filter_map(|at| at.rsplit(':').next()).collect();
     for half in lesson(name)?.halves() {
         let run = |argument: &str| -> Result<(Exit, String)> {
             let mut command = lesson(name)?.half(language, half)?;
@@ -509,6 +540,10 @@ pub fn help(name: &str, language: Language) -> Result<()> {
         let (exit, text) = run("--help")?;
         ensure!(exit == Exit::Code(0), "{exit:?}");
         ensure!(text.contains("Usage: ") && text.contains("--quiet"));
+        if cfg!(unix) {
+            let told = ports.iter().all(|port| text.contains(port));
+            ensure!(told, "not {ports:?}: {text}");
+        }
         let (exit, text) = run("--no-such-flag")?;
         ensure!(exit == Exit::Code(2), "{exit:?}");
         ensure!(text.contains("--no-such-flag"), "{text}");

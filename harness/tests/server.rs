@@ -119,11 +119,20 @@ impl Server {
         language: Language,
         arguments: &[&str],
     ) -> Result<Half> {
+        Half::start(&mut self.client_command(language, arguments)?)
+    }
+
+    /// As [`Server::client`], not yet started.
+    pub fn client_command(
+        &self,
+        language: Language,
+        arguments: &[&str],
+    ) -> Result<Command> {
         let mut command = self.lesson.half(language, "client")?;
         command
             .arg(self.lesson.target(&self.address))
             .args(arguments);
-        Half::start(&mut command)
+        Ok(command)
     }
 
     /// It still answers: "hello" goes there and back.

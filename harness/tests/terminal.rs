@@ -18,6 +18,8 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 use vt100::{Parser, Screen};
 
+use crate::echo::TWO_SECONDS;
+
 /// Rows and columns: so small that a line can be too long for it.
 const SIZE: (u16, u16) = (16, 40);
 
@@ -126,7 +128,7 @@ impl Terminal {
     /// Waits for the program's end: it must end well, and leave the terminal
     /// so that a shell can go on in it.
     pub fn ends_well(&mut self) -> Result<()> {
-        let deadline = Instant::now() + LIMIT;
+        let deadline = Instant::now() + TWO_SECONDS;
         let status = loop {
             if let Some(status) = self.child.try_wait()? {
                 break status;

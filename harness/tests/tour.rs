@@ -6,7 +6,7 @@ use std::time::Instant;
 use std::{fs, thread};
 
 use anyhow::{Result, ensure};
-use harness::{Exit, Half, LESSONS, LIMIT, Profile, Signal, build};
+use harness::{Exit, Half, LESSONS, LIMIT, Lesson, Profile, Signal, build};
 
 use crate::check::{NODE, Need, Test, test};
 
@@ -31,6 +31,10 @@ pub fn tests() -> Vec<Test> {
 }
 
 fn tour(arguments: &[&str]) -> Result<Command> {
+    // The lessons too, as the tour's time is limited in these tests.
+    for lesson in arguments.iter().filter_map(|name| Lesson::named(name)) {
+        build(lesson.name, Profile::Debug)?;
+    }
     let mut tour = Command::new(build("tour", Profile::Debug)?.join("tour"));
     tour.args(arguments);
     Ok(tour)

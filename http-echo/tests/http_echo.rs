@@ -78,6 +78,9 @@ pub fn tests() -> Vec<Test> {
         both("a_closed_stdout_ends_the_server_quietly", |language| {
             echo::closed_stdout(LESSON, language)
         }),
+        both("a_closed_stdout_ends_the_client_quietly", |language| {
+            echo::unread_client(LESSON, language)
+        }),
         both("quiet_prints_only_the_address", |language| {
             echo::quiet(LESSON, language)
         }),

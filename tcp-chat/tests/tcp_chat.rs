@@ -60,6 +60,9 @@ pub fn tests() -> Vec<Test> {
         both("a_closed_stdout_ends_the_server_quietly", |language| {
             echo::closed_stdout("tcp-chat", language)
         }),
+        both("a_closed_stdout_ends_the_client_quietly", |language| {
+            echo::unread_client("tcp-chat", language)
+        }),
         both("quiet_prints_only_the_address", quiet),
         both("help_and_mistakes", |language| {
             echo::help("tcp-chat", language)
@@ -534,6 +537,8 @@ fn stuck(language: Language) -> Result<()> {
 
 fn flood(language: Language) -> Result<()> {
     let server = Server::start("tcp-chat", language)?;
+    let peak = || server.half.peak_memory().context("/proc/PID/status");
+    let before = peak()?;
     let mut ada = Guest::named(&server, "Ada")?;
     let flooder = Guest::named(&server, "Flooder")?;
     ada.hear_until(" is now Flooder")?;
@@ -550,12 +555,22 @@ fn flood(language: Language) -> Result<()> {
             if line == "Bob: are you there?" {
                 return Ok(());
             }
-            ensure!(line == "Flooder: y" || line.starts_with("* "), "{line}");
+            // The server reads no more of the flooder's lines while it does
+            // not take its own: so it is not dropped.
+            let joins =
+                line.ends_with(" joined") || line.ends_with(" is now Bob");
+            ensure!(line == "Flooder: y" || joins, "{line}");
         }
     });
     let mut bob = Guest::named(&server, "Bob")?;
     bob.say("are you there?")?;
     reading.join().ok().context("the reader panicked")??;
+    let more = peak()?.saturating_sub(before) as usize;
+    let most = match language {
+        Language::Rust => 16 * MIB,
+        Language::Node => 64 * MIB,
+    };
+    ensure!(more < most, "{} MiB more", more / MIB);
     flooder.peer.finish()?;
     writing.join().ok().context("the writer panicked")
 }
@@ -736,6 +751,19 @@ fn client_interrupted(language: Language) -> Result<()> {
         client.wait_for("disconnected.")?;
         ensure!(client.stderr().is_empty(), "{:?}", client.stderr());
         server.half.wait_for("* Ada left")?;
+
+        // Busy: it has more to say than we take.
+        let (mut client, mut peer) = client_of_ours(language, &[])?;
+        let mut stdin = client.take_stdin()?;
+        let typing = thread::spawn(move || {
+            let lines = "y\n".repeat(32 * KIB);
+            while stdin.write_all(lines.as_bytes()).is_ok() {}
+        });
+        peer.expect(b"y\n")?;
+        client.signal(signal)?;
+        ensure!(client.wait_at_most(TWO_SECONDS)? == Exit::Code(0));
+        ensure!(client.stderr().is_empty(), "{:?}", client.stderr());
+        typing.join().ok().context("the typist panicked")?;
     }
     Ok(())
 }
@@ -786,8 +814,11 @@ fn nc(language: Language) -> Result<()> {
     let (host, port) = server.address.rsplit_once(':').unwrap_or_default();
     // -N: half-close at the end of stdin.
     let heard = tool("nc", &["-N", host, port], b"hello\n/name Ada\nbye")?;
-    ensure!(heard[1].ends_with(": hello"), "{heard:?}");
-    ensure!(heard[2].ends_with(" is now Ada"), "{heard:?}");
+    let joins = heard[0].strip_prefix("* ").context("joins")?;
+    let address = joins.strip_suffix(" joined").context("joins")?;
+    ensure!(address.starts_with("127.0.0.1:"), "{heard:?}");
+    ensure!(heard[1] == format!("{address}: hello"), "{heard:?}");
+    ensure!(heard[2] == format!("* {address} is now Ada"), "{heard:?}");
     ensure!(heard[3..] == ["Ada: bye"], "{heard:?}");
     Ok(())
 }

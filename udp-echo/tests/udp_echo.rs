@@ -5,9 +5,9 @@ use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use harness::{Exit, Half, Language, Signal};
 
 use crate::check::{NC, Need, SOCAT, Test, both, test};
@@ -49,6 +49,10 @@ pub fn tests() -> Vec<Test> {
         on_unix(both("signals_end_an_idle_server", idle_server_ends)),
         on_unix(both("signals_end_a_busy_server", busy_server_ends)),
         both("a_closed_stdout_ends_the_server_quietly", closed_stdout),
+        both("a_closed_stdout_ends_the_client_quietly", |language| {
+            echo::unread_client(NAME, language)
+        }),
+        both("a_round_trip_is_as_long_as_it_was", round_trip),
         both("quiet_prints_only_the_address", |language| {
             echo::quiet(NAME, language)
         }),
@@ -408,6 +412,37 @@ fn late(language: Language) -> Result<()> {
         client
             .wait_for("sent 1, returned 0, lost 1, doubled 1, reordered 0")?;
     }
+    Ok(())
+}
+
+/// Three echoes, of which we keep the second back for a while.
+fn round_trip(language: Language) -> Result<()> {
+    const KEPT: Duration = Duration::from_millis(300);
+    let arguments = ["--count", "3", "--every", "1", "--wait", "60000"];
+    let (mut client, server) = client_of_ours(language, &arguments)?;
+    let began = Instant::now();
+    for number in 1..=3 {
+        let text = format!("{number} hello");
+        let peer = next(&server, &text)?;
+        if number == 2 {
+            thread::sleep(KEPT); // the network is slow
+        }
+        server.send_to(text.as_bytes(), peer)?;
+    }
+    ensure!(client.wait()? == Exit::Code(0), "{:?}", client.stderr());
+    let most = began.elapsed();
+    let line = client.wait_for("round trip: ")?;
+    let times: Vec<f64> = line
+        .split(", ")
+        .filter_map(|part| part.split(' ').nth(1)?.parse().ok())
+        .collect();
+    let [min, median, max] = times[..] else {
+        bail!("{line}");
+    };
+    ensure!(0.0 <= min && min <= median && median <= max, "{line}");
+    let kept = KEPT.as_secs_f64() * 1000.0;
+    // The third waited behind the second, or was not yet sent then.
+    ensure!(max >= kept && max <= most.as_secs_f64() * 1000.0, "{line}");
     Ok(())
 }
 
