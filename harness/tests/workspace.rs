@@ -1,6 +1,6 @@
 //! What the workspace as a whole promises.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -57,6 +57,21 @@ fn no_collisions() -> Result<()> {
             }
         }
     }
+    // Others may be tested and documented: by what is theirs alone.
+    let mut programs = BTreeMap::new();
+    for package in packages {
+        for target in package["targets"].as_array().context("targets")? {
+            let name = target["name"].as_str().context("name")?;
+            if target["kind"][0] == "bin" {
+                let entry: &mut Vec<_> = programs.entry(name).or_default();
+                entry.push((&package["name"], &target["test"]));
+            }
+        }
+    }
+    for (name, owners) in programs {
+        let built = owners.iter().any(|(_, test)| **test != false);
+        ensure!(owners.len() == 1 || !built, "{name}: {owners:?}");
+    }
     Ok(())
 }
 
@@ -90,19 +105,23 @@ fn commands_exist() -> Result<()> {
     for path in files(&[".md", ".rs", ".js"])? {
         let text = fs::read_to_string(&path)?;
         let here = path.strip_prefix(root())?.display();
-        for rest in text.split("cargo run -p ").skip(1) {
-            let mut words = rest.split_whitespace();
-            let package = words.next().unwrap_or_default();
-            let package = package.trim_end_matches(['`', '.', ',', ')']);
-            if package.contains(['{', 'L', 'X', '"']) {
+        for rest in text.split("cargo ").skip(1) {
+            // To the end of the code that it stands in, or of the sentence.
+            let rest = rest.split(['`', '"', '\'', '#', '|']).next();
+            let words = rest.unwrap_or_default().split_whitespace();
+            let words: Vec<_> = words.take_while(|w| *w != "--").collect();
+            let after = |flag| {
+                let at = words.iter().position(|word| *word == flag)?;
+                let word = words.get(at + 1)?;
+                Some(word.trim_end_matches(|c: char| !c.is_alphanumeric()))
+            };
+            let Some(package) = after("-p") else { continue };
+            if package.contains(['{', 'L', 'X']) || package.is_empty() {
                 continue; // a pattern, not a command
             }
             let folder = root().join(package);
             ensure!(folder.is_dir(), "{here}: no package {package:?}");
-            if words.next() == Some("--bin") {
-                let half = words.next().unwrap_or_default();
-                let half =
-                    half.trim_end_matches(|c: char| !c.is_alphanumeric());
+            if let Some(half) = after("--bin") {
                 let source = folder.join(format!("src/bin/{half}.rs"));
                 ensure!(source.is_file(), "{here}: no {package} {half:?}");
                 checked.insert(format!("{package} {half}"));
