@@ -67,4 +67,8 @@ async function hear(response) {
   if (missing.length) {
     throw Error(`${missing.length} bytes of the answer are missing`)
   }
+  const { statusCode, statusMessage } = response
+  if (statusCode !== 200) {
+    throw Error(`the server answered ${statusCode} ${statusMessage}`)
+  }
 }

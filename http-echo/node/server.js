@@ -52,8 +52,9 @@ server.on('connect', (request, socket) => refuseOn(socket, 501, request))
 
 // 3. An error ends this connection, and no other.
 server.on('clientError', ({ code, reason, message }, socket) => {
-  error(`socket: ${reason ? `TLS handshake: ${reason}` : message}`)
-  if (!code?.startsWith('HPE_')) return socket.destroy()
+  const isHttp = code?.startsWith('HPE_')
+  error(`socket: ${isHttp || !reason ? message : `TLS handshake: ${reason}`}`)
+  if (!isHttp) return socket.destroy()
   const status = code === 'HPE_HEADER_OVERFLOW' ? 431 : 400
   // Later: what came before it is answered first.
   setImmediate(() => socket.writable && refuseOn(socket, status))

@@ -1,10 +1,12 @@
 //! A request's body, which the server has no use for.
 
+use std::error::Error as _;
+use std::io::{self, ErrorKind};
 use std::time::Duration;
 
 use http_body_util::BodyExt;
 use hyper::body::{Body, Bytes, Incoming};
-use hyper::{Request, Result, Version};
+use hyper::{Error, Request, Result, Version};
 use tokio::time::timeout;
 
 /// How long a client may go on sending what was refused.
@@ -31,6 +33,15 @@ pub async fn fits(request: Request<Incoming>, limit: u64) -> Result<bool> {
         }));
     }
     Ok(fits)
+}
+
+/// Whether the client did not keep to its own framing.
+pub fn is_malformed(error: &Error) -> bool {
+    let cause = error.source().and_then(|cause| cause.downcast_ref());
+    cause.is_some_and(|cause: &io::Error| {
+        [ErrorKind::InvalidInput, ErrorKind::InvalidData]
+            .contains(&cause.kind())
+    })
 }
 
 /// True at the end, false after more than `limit` bytes.

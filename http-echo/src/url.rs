@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use anyhow::{Error, Result, bail};
+use anyhow::{Error, Result, bail, ensure};
 use hyper::Uri;
 use hyper::http::uri::{Authority, PathAndQuery, Scheme};
 
@@ -27,6 +27,13 @@ impl FromStr for Url {
                 if [Scheme::HTTP, Scheme::HTTPS].contains(&scheme)
                     && !authority.host().is_empty() =>
             {
+                // Hyper takes any number, and then has no port.
+                ensure!(
+                    authority.port().is_some()
+                        || authority.as_str().ends_with(authority.host())
+                        || authority.as_str().ends_with(':'),
+                    "a port is at most 65535"
+                );
                 let is_https = scheme == Scheme::HTTPS;
                 Ok(Self {
                     is_https,

@@ -68,6 +68,7 @@ async fn hear(
     response: Response<Incoming>,
     target: &str,
 ) -> anyhow::Result<()> {
+    let status = response.status();
     let mut body = response.into_body();
     let mut decoder = log::Decoder::default();
     let mut missing = target.as_bytes();
@@ -88,5 +89,6 @@ async fn hear(
         "{} bytes of the answer are missing",
         missing.len()
     );
+    ensure!(status == 200, "the server answered {status}");
     Ok(())
 }

@@ -96,10 +96,13 @@ async fn answer(
 
     // The next request begins where this one's body ends, so read to there.
     // Keep nothing of it: bodies that are collected fill the memory.
-    if !body::fits(request, limit).await? {
-        return Ok(reply::refusal(StatusCode::PAYLOAD_TOO_LARGE));
+    match body::fits(request, limit).await {
+        // To HEAD, the same but for the body.
+        Ok(true) => Ok(reply::text(target, is_head)),
+        Ok(false) => Ok(reply::refusal(StatusCode::PAYLOAD_TOO_LARGE)),
+        Err(error) if body::is_malformed(&error) => {
+            Ok(reply::refusal(StatusCode::BAD_REQUEST))
+        }
+        Err(error) => Err(error),
     }
-
-    // To HEAD, the same but for the body.
-    Ok(reply::text(target, is_head))
 }
