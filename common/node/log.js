@@ -1,5 +1,6 @@
 // Log lines: one per event. Rust twin: ../src/log.rs.
 
+import { setMaxListeners } from 'node:events'
 import { stopNow } from './shutdown.js'
 
 // How many characters of a text from a peer are shown.
@@ -28,6 +29,17 @@ export function ready(text) {
 // Nobody reads any more (`server | head -1`): end quietly, as Unix filters
 // do. Without a listener, Node would die of the 'error' event.
 process.stdout.on('error', stopNow)
+
+/**
+ * Pauses `source` until our stdout is read again, or the lines that its data
+ * make would fill the memory.
+ */
+export function holdBack(source) {
+  if (!process.stdout.writableNeedDrain || source.isPaused()) return
+  source.pause()
+  process.stdout.once('drain', () => source.resume())
+}
+setMaxListeners(0, process.stdout) // one for each connection
 
 /** Prints a diagnostic on stderr. */
 export function error(text) {

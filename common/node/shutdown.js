@@ -1,5 +1,7 @@
 // One way to stop, for every program. Rust twin: ../src/shutdown.rs.
 
+import { setMaxListeners } from 'node:events'
+
 // How long a program waits for what is still being written.
 const PATIENCE = 1000
 
@@ -15,6 +17,7 @@ const controller = new AbortController()
  * what has not ended after one and a half seconds ends with the program.
  */
 export const stop = controller.signal
+setMaxListeners(0, stop) // one for each connection
 
 /** As if Ctrl-C had been typed. */
 export function stopNow() {

@@ -10,16 +10,16 @@ export class Tally {
     this.message = Buffer.from(message)
   }
 
-  /** The message was sent once more. */
+  /** The message is being sent once more. */
   sent() {
     this.#sent += this.message.length
   }
 
-  /** These bytes came back: false when they are not what was sent. */
+  /** These bytes came back: false when they are not what was sent, or more. */
   received(bytes) {
     const begun = this.#received
     this.#received += bytes.length
-    return bytes.every((byte, i) =>
+    return this.#received <= this.#sent && bytes.every((byte, i) =>
       byte === this.message[(begun + i) % this.message.length])
   }
 

@@ -5,7 +5,6 @@ use std::sync::OnceLock;
 use std::thread;
 use std::time::Duration;
 
-use tokio::runtime;
 use tokio::time;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -31,28 +30,29 @@ pub fn token() -> CancellationToken {
     TOKEN
         .get_or_init(|| {
             let token = CancellationToken::new();
-            // Taken over here and now, not when the task first runs.
-            match signals() {
-                Ok((mut first, mut second)) => {
-                    let token = token.clone();
-                    tokio::spawn(async move {
-                        tokio::select! {
-                            _ = first.recv() => {}
-                            _ = second.recv() => {}
-                            () = token.cancelled() => {}
-                        }
-                        token.cancel();
-                        time::sleep(LIMIT).await;
-                        std::process::exit(0);
-                    });
-                }
-                Err(error) => {
-                    log::error(format_args!("listen for Ctrl-C: {error}"));
-                }
+            if let Err(error) = cancel_on_signal(token.clone()) {
+                log::error(format_args!("listen for Ctrl-C: {error}"));
             }
             token
         })
         .clone()
+}
+
+fn cancel_on_signal(token: CancellationToken) -> io::Result<()> {
+    // Taken over here and now, not when the task first runs.
+    let (mut first, mut second) = signals()?;
+    exit_after_signal(LIMIT)?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = first.recv() => {}
+            _ = second.recv() => {}
+            () = token.cancelled() => {}
+        }
+        token.cancel();
+        time::sleep(LIMIT).await;
+        std::process::exit(0);
+    });
+    Ok(())
 }
 
 /// As if Ctrl-C had been typed.
@@ -70,21 +70,47 @@ pub(crate) fn request() {
 /// # Errors
 /// When the signals cannot be listened for.
 pub fn end_a_blocking_program() -> io::Result<()> {
-    let runtime = runtime::Builder::new_current_thread().enable_io().build()?;
+    exit_after_signal(PATIENCE)
+}
+
+/// Ends the program so long after Ctrl-C or SIGTERM.
+///
+/// On a thread of its own: the others may all be stuck, as where nobody reads
+/// the pipe that stdout is.
+#[cfg(unix)]
+fn exit_after_signal(limit: Duration) -> io::Result<()> {
+    use signal_hook::consts::{SIGINT, SIGTERM};
+    use signal_hook::iterator::Signals;
+
+    // Not with a second runtime: whichever of two reads tokio's own pipe
+    // wakes both, and then the program could hear of a signal before it
+    // hears of what arrived earlier.
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    thread::Builder::new().spawn(move || {
+        signals.forever().next();
+        thread::sleep(limit);
+        std::process::exit(0);
+    })?;
+    Ok(())
+}
+
+#[cfg(windows)]
+fn exit_after_signal(limit: Duration) -> io::Result<()> {
+    let runtime = Builder::new_current_thread().enable_io().build()?;
     let (mut first, mut second) = {
         let _inside = runtime.enter();
         signals()?
     };
-    thread::spawn(move || {
+    thread::Builder::new().spawn(move || {
         runtime.block_on(async {
             tokio::select! {
                 _ = first.recv() => {}
                 _ = second.recv() => {}
             }
         });
-        thread::sleep(PATIENCE);
+        thread::sleep(limit);
         std::process::exit(0);
-    });
+    })?;
     Ok(())
 }
 
@@ -114,6 +140,8 @@ fn signals() -> io::Result<(Signal, Signal)> {
     ))
 }
 
+#[cfg(windows)]
+use tokio::runtime::Builder;
 #[cfg(windows)]
 use tokio::signal::windows::{CtrlBreak, CtrlC};
 

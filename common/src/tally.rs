@@ -29,7 +29,7 @@ impl<'a> Tally<'a> {
         }
     }
 
-    /// The message was sent once more.
+    /// The message is being sent once more.
     pub fn sent(&self) {
         self.sent.update(|bytes| bytes + self.message.len());
     }
@@ -37,12 +37,13 @@ impl<'a> Tally<'a> {
     /// These bytes came back. They need not begin or end with a message.
     ///
     /// # Errors
-    /// When they are not what was sent.
+    /// When they are not what was sent, or more.
     pub fn received(&self, bytes: &[u8]) -> io::Result<()> {
         let before = self.received.get();
         let begun = before % self.message.len().max(1);
         let expected = self.message.iter().cycle().skip(begun);
-        if !expected.take(bytes.len()).eq(bytes) {
+        let is_more = before + bytes.len() > self.sent.get();
+        if is_more || !expected.take(bytes.len()).eq(bytes) {
             return Err(io::Error::other("this is not what was sent"));
         }
         self.received.set(before + bytes.len());
@@ -90,8 +91,12 @@ mod tests {
     #[test]
     fn other_bytes_are_refused() {
         let tally = Tally::new("hello");
+        assert!(tally.received(b"h").is_err(), "nothing was sent");
+        (0..2).for_each(|_| tally.sent());
         tally.received(b"hell").unwrap();
         assert!(tally.received(b"hello").is_err());
+        tally.received(b"ohello").unwrap();
+        assert!(tally.received(b"h").is_err(), "it was sent twice");
         assert!(Tally::new("").received(b"x").is_err());
     }
 }

@@ -57,6 +57,13 @@ socket.on('connect', async () => {
   if (!tally.missing) socket.destroySoon()
 })
 
+function drained() {
+  return new Promise(resolve => {
+    socket.once('drain', resolve)
+    closed.signal.addEventListener('abort', resolve)
+  })
+}
+
 // 3. Print what comes back, until the server closes.
 const decoder = new Decoder()
 socket.on('data', bytes => {

@@ -7,7 +7,9 @@
 
 import { createServer } from 'node:net'
 import { args } from '../../common/node/args.js'
-import { Decoder, error, line, ready } from '../../common/node/log.js'
+import {
+  Decoder, error, holdBack, line, ready,
+} from '../../common/node/log.js'
 import { DEFAULT_PATH, listen } from '../../common/node/pipe.js'
 import { stop } from '../../common/node/shutdown.js'
 
@@ -56,6 +58,7 @@ server.on('connection', socket => {
       socket.once('drain', () => socket.resume())
     }
     line(`send: ${text}`)
+    holdBack(socket) // perhaps nobody reads our own lines either
   })
   socket.on('end', () => {
     // The client has finished, perhaps within a character.

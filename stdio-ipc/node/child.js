@@ -7,10 +7,10 @@
 
 import { args } from '../../common/node/args.js'
 import { Lines } from '../../common/node/lines.js'
-import { line } from '../../common/node/log.js'
+import { holdBack, line } from '../../common/node/log.js'
 
 args('Answers each line from its parent.', {})
-const { stdin, stdout } = process
+const { stdin } = process
 
 // 1. Read what comes, until the parent closes its end. One 'data' is not
 //    one line: it may hold half of one, or three.
@@ -18,13 +18,9 @@ const lines = new Lines()
 stdin.on('data', bytes => {
   lines.feed(bytes, answer)
 
-  // The parent does not read. Stop reading from it until it does, or the
-  // queue grows without end. (On Linux and macOS Node's stdout waits by
-  // itself when it is a pipe; on Windows it does not.)
-  if (stdout.writableNeedDrain) {
-    stdin.pause()
-    stdout.once('drain', () => stdin.resume())
-  }
+  // Perhaps the parent does not read. Then stop reading from it until it
+  // does, or the queue grows without end.
+  holdBack(stdin)
 })
 
 // 2. Answer one line.

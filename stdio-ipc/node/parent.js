@@ -6,12 +6,12 @@
 //     node stdio-ipc/node/parent.js -- cat
 
 import { spawn } from 'node:child_process'
-import { open } from 'node:fs/promises'
+import { open, stat } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'
 import { fileURLToPath } from 'node:url'
 import { args } from '../../common/node/args.js'
 import { Lines } from '../../common/node/lines.js'
-import { error, line } from '../../common/node/log.js'
+import { error, holdBack, line } from '../../common/node/log.js'
 import { pace, ticks } from '../../common/node/pace.js'
 import { overdue, stop } from '../../common/node/shutdown.js'
 
@@ -35,7 +35,7 @@ const { message, stdin: path, program, ...rest } = args(
     },
   })
 let child
-const file = path && await open(path).catch(({ message }) =>
+const file = path && await openFile().catch(({ message }) =>
   fail(`open ${path}: ${message}`))
 const OWN = [process.execPath,
   fileURLToPath(new URL('child.js', import.meta.url))]
@@ -52,6 +52,13 @@ child.on('spawn', () => {
   hear(child.stderr, 'Child stderr')
   say(child.stdin)
 })
+
+// A pipe or a terminal may have nothing to read for hours, and nothing ends
+// a read of it: neither Ctrl-C nor the child's end.
+async function openFile() {
+  if (!(await stat(path)).isFile()) throw Error('it is not a file')
+  return open(path)
+}
 
 function start() {
   try {
@@ -90,10 +97,7 @@ function hear(from, what) {
   from.on('data', bytes => {
     // One 'data' is not one line: it may hold half of one, or three.
     lines.feed(bytes, show)
-    if (process.stdout.writableNeedDrain) { // nobody reads what we print
-      from.pause()
-      process.stdout.once('drain', () => from.resume())
-    }
+    holdBack(from) // perhaps nobody reads what we print
   })
   from.on('end', () => lines.finish(show))
 }

@@ -9,7 +9,7 @@ use anyhow::Context;
 use clap::Parser;
 use common::pace::{Pace, Ticks};
 use common::{log, shutdown};
-use tokio::fs::File;
+use tokio::fs::{self, File};
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 
@@ -68,11 +68,12 @@ impl Args {
     /// What is to be sent. Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// When the file of `--stdin` cannot be opened, with its name.
+    /// When the file of `--stdin` cannot be opened or is a pipe or a terminal,
+    /// with its name.
     pub async fn source(&self) -> anyhow::Result<Source> {
         let from = match &self.stdin {
             Some(path) => {
-                let file = File::open(path).await;
+                let file = open(path).await;
                 From::File(file.context(format!("open {}", path.display()))?)
             }
             None => From::Messages(self.pace.start()),
@@ -82,6 +83,15 @@ impl Args {
             buffer = vec![0; 16 * 1024];
         }
         Ok(Source { from, buffer })
+    }
+}
+
+/// Opens a file. A pipe or a terminal may have nothing to read for hours, and
+/// nothing ends a read of it: neither Ctrl-C nor the child's end.
+async fn open(path: &Path) -> io::Result<File> {
+    match fs::metadata(path).await?.is_file() {
+        true => File::open(path).await,
+        false => Err(io::Error::other("it is not a file")),
     }
 }
 

@@ -306,7 +306,15 @@ fn no_program(language: Language) -> Result<()> {
 fn no_file(language: Language) -> Result<()> {
     let command = ["--stdin", "/no/such/file", "--", "cat"];
     refused(language, &command, "open /no/such/file")?;
-    refused(language, &["--stdin", "/", "--", "cat"], "send")
+    refused(language, &["--stdin", "/", "--", "cat"], "open /")?;
+    // Nobody writes to it, so opening it would take for ever.
+    let folder = tempfile::tempdir()?;
+    let pipe = folder.path().join("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status()?;
+    ensure!(made.success(), "mkfifo: {made}");
+    let pipe = pipe.display().to_string();
+    let command = ["--stdin", &pipe, "--", "cat"];
+    refused(language, &command, &format!("open {pipe}"))
 }
 
 fn exit_code(language: Language) -> Result<()> {

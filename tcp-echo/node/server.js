@@ -7,7 +7,9 @@
 
 import { createServer } from 'node:net'
 import { address, args } from '../../common/node/args.js'
-import { Decoder, error, line, ready } from '../../common/node/log.js'
+import {
+  Decoder, error, holdBack, line, ready,
+} from '../../common/node/log.js'
 import { stop } from '../../common/node/shutdown.js'
 
 const { address: { host, port } } = args('Sends back what a client sends.', {
@@ -57,6 +59,7 @@ server.on('connection', socket => {
       socket.once('drain', () => socket.resume())
     }
     line(`send: ${text}`)
+    holdBack(socket) // perhaps nobody reads our own lines either
   })
   socket.on('end', () => {
     // The client has finished, perhaps within a character.
