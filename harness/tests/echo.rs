@@ -42,11 +42,15 @@ pub fn tests(name: &'static str) -> Vec<Test> {
         both("a_second_server_at_the_address_is_refused", in_use),
         both("a_client_that_gets_too_little_fails", too_little),
         both("a_client_that_gets_something_else_fails", something_else),
+        both("a_client_that_gets_too_much_fails", too_much),
+        both("a_client_waits_while_its_server_does_not_read", held_back),
         both("a_client_sends_until_ctrl_c", until_ctrl_c),
         on_unix(both("ctrl_c_ends_an_idle_server", idle_server_ends)),
         on_unix(both("sigterm_ends_a_busy_server", busy_server_ends)),
         on_unix(both("what_arrived_is_answered_after_sigterm", answers)),
         on_unix(both("sigterm_ends_a_client_nobody_answers", stuck_client)),
+        both("lines_that_nobody_reads_hold_the_server_back", unread_lines)
+            .map(|t| t.needs(Need::Proc)),
         both("a_closed_stdout_ends_the_server_quietly", closed_stdout),
         both("a_closed_stdout_ends_the_client_quietly", unread_client),
         both("quiet_prints_only_the_address", quiet),
@@ -272,6 +276,11 @@ fn thousand_clients(name: &str, language: Language) -> Result<()> {
     }
     drop(peers);
     server.half.wait_for_lines(1000, "socket disconnected")?;
+    ensure!(
+        server.half.stderr().is_empty(),
+        "{:?}",
+        server.half.stderr()
+    );
     Ok(())
 }
 
@@ -439,6 +448,18 @@ fn answers(name: &str, language: Language) -> Result<()> {
     ensure!(back > 0, "nothing came back");
     drop(peer);
     let _ = writer.join();
+
+    // What waits in the kernel when the signal comes has arrived too.
+    let mut server = Server::start(name, language)?;
+    let mut peer = server.connect()?;
+    peer.write_all(b"one")?;
+    peer.expect(b"one")?;
+    server.half.signal(Signal::Freeze)?;
+    peer.write_all(b"two")?;
+    server.half.signal(Signal::Terminate)?;
+    server.half.signal(Signal::Thaw)?;
+    ensure!(peer.rest()? == b"two");
+    ensure!(server.half.wait_at_most(TWO_SECONDS)? == Exit::Code(0));
     Ok(())
 }
 
@@ -451,6 +472,78 @@ fn stuck_client(name: &str, language: Language) -> Result<()> {
         let exit = client.wait_at_most(TWO_SECONDS)?;
         ensure!(exit == Exit::Code(0), "{exit:?}");
     }
+    Ok(())
+}
+
+/// As `server | less` does: its stdout is open, and full.
+fn unread_lines(name: &str, language: Language) -> Result<()> {
+    let lesson = lesson(name)?;
+    let folder = tempfile::tempdir()?;
+    let address = lesson.free_address(folder.path());
+    let mut command = lesson.half(language, "server")?;
+    let (mut server, stdout) = Half::start_with_stdout(command.args(address))?;
+    let mut stdout = std::io::BufReader::with_capacity(1, stdout);
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut stdout, &mut line)?;
+    let address = line.trim_end().strip_prefix("listening on ");
+    let mut peer = Peer::connect(lesson.shape, address.context("address")?)?;
+    let idle = server.peak_memory().context("/proc/PID/status")?;
+
+    // Each makes two lines.
+    let echoes = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&echoes);
+    let talking = thread::spawn(move || {
+        let message = [b'x'; 100];
+        while peer.write_all(&message).is_ok() && peer.expect(&message).is_ok()
+        {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    // Held back when nothing has moved for a second.
+    let (mut before, mut still) = (0, 0);
+    while still < 100 {
+        thread::sleep(Duration::from_millis(10));
+        let now = echoes.load(Ordering::Relaxed);
+        still = if now == before { still + 1 } else { 0 };
+        before = now;
+        ensure!(now < 100_000, "the lines of {now} echoes are somewhere");
+    }
+    let more = server.peak_memory().context("/proc/PID/status")? - idle;
+    ensure!(more < 32 * MIB as u64, "{} MiB more", more / MIB as u64);
+    server.signal(Signal::Terminate)?;
+    let exit = server.wait_at_most(TWO_SECONDS)?;
+    ensure!(exit == Exit::Code(0), "{exit:?}");
+    drop(stdout);
+    talking.join().ok().context("the client panicked")
+}
+
+/// More than what fits on the way, before we read the first byte.
+fn held_back(name: &str, language: Language) -> Result<()> {
+    let message = "x".repeat(100_000);
+    let arguments = ["--message", &message, "--count", "100", "--every", "1"];
+    let (mut client, mut peer, _folder) =
+        client_of(name, language, &arguments)?;
+    client.wait_for_lines(2, "send: ")?;
+    let mut buffer = vec![0; message.len()];
+    for _ in 0..100 {
+        peer.read_exact(&mut buffer)?;
+        peer.write_all(&buffer)?;
+    }
+    peer.finish()?;
+    ensure!(client.wait()? == Exit::Code(0), "{:?}", client.stderr());
+    ensure!(client.stderr().is_empty(), "{:?}", client.stderr());
+    Ok(())
+}
+
+fn too_much(name: &str, language: Language) -> Result<()> {
+    let arguments = ["--count", "1"];
+    let (mut client, mut peer, _folder) =
+        client_of(name, language, &arguments)?;
+    // At once: when one has come back, the client may be content.
+    peer.expect(b"hello")?;
+    peer.write_all(b"hellohello")?;
+    ensure!(client.wait()? == Exit::Code(1), "{:?}", client.stderr());
+    client.wait_for_error("this is not what was sent")?;
     Ok(())
 }
 

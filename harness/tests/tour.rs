@@ -41,7 +41,9 @@ fn tour(arguments: &[&str]) -> Result<Command> {
 }
 
 fn named() -> Result<()> {
-    let mut tour = Half::start(&mut tour(&["tcp-echo"])?)?;
+    // What would switch colours on in other programs does not count here.
+    let mut tour = tour(&["tcp-echo"])?;
+    let mut tour = Half::start(tour.env("CLICOLOR_FORCE", "1"))?;
     ensure!(tour.wait()? == Exit::Code(0), "{:?}", tour.stderr());
     let text = tour.stdout().join("\n");
     ensure!(!text.contains('\u{1b}'), "colours, but no terminal: {text}");

@@ -8,9 +8,10 @@ mod report;
 mod screen;
 mod show;
 
+use std::io::{self, IsTerminal};
 use std::process::{self, ExitCode};
-use std::thread;
 use std::time::Duration;
+use std::{env, thread};
 
 use anyhow::{Result, bail};
 use clap::{Parser, ValueEnum};
@@ -52,6 +53,8 @@ const INTERRUPTED: u8 = 130;
 const PATIENCE: Duration = Duration::from_millis(1500);
 
 fn main() -> ExitCode {
+    let plain = env::var_os("NO_COLOR").is_some_and(|set| !set.is_empty());
+    console::set_colors_enabled(!plain && io::stdout().is_terminal());
     let outcome = run(&Args::parse());
     if let Some(status) = screen::ended() {
         return ExitCode::from(status);

@@ -76,8 +76,8 @@ async fn say(
     let mut ticks = args.pace.start();
     while ticks.next().await {
         log::line(format_args!("send: {}", log::shown(&args.message)));
-        writer.write_all(args.message.as_bytes()).await?;
         tally.sent();
+        writer.write_all(args.message.as_bytes()).await?;
     }
     // Says "that was all" and leaves the other direction open, so the last
     // echo still arrives.
