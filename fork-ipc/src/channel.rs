@@ -118,9 +118,6 @@ impl Channel {
             match self.sort(frame) {
                 Ok(None) => {}
                 Ok(Some(incoming)) => return Some(Ok(incoming)),
-                // An answer could not be sent. What has arrived before the
-                // end is still to be read.
-                Err(Error::Closed) => {}
                 Err(error) => return Some(Err(error)),
             }
         }
@@ -168,10 +165,10 @@ impl Channel {
         descriptor: Option<OwnedFd>,
     ) -> Result<Option<Incoming>, Error> {
         let Some(descriptor) = descriptor else {
-            self.answer("NODE_HANDLE_NACK")?;
+            self.acknowledge("NODE_HANDLE_NACK")?;
             return Ok(None);
         };
-        self.answer("NODE_HANDLE_ACK")?;
+        self.acknowledge("NODE_HANDLE_ACK")?;
         let mut envelope = message::open(message)?;
         for _ in 0..ENVELOPES {
             let (kind, mut inner) = message::read(
@@ -196,12 +193,21 @@ impl Channel {
         Err(Error::malformed("an envelope without an end", bytes))
     }
 
-    fn answer(&self, cmd: &'static str) -> Result<(), Error> {
+    fn acknowledge(&self, cmd: &'static str) -> Result<(), Error> {
         #[derive(Serialize)]
         struct Answer {
             cmd: &'static str,
         }
-        self.sender.post_first(&Answer { cmd })
+        self.answer(&Answer { cmd })
+    }
+
+    /// Sends an answer, if the peer is still there to get it. What has
+    /// arrived before its end is good all the same.
+    fn answer<T: Serialize>(&self, answer: &T) -> Result<(), Error> {
+        match self.sender.post_first(answer) {
+            Err(Error::Closed) => Ok(()),
+            sent => sent,
+        }
     }
 
     /// A Node server asks how many of its connections are open here.
@@ -214,7 +220,7 @@ impl Channel {
         }
         let key = key(message)?;
         let count = lock(&self.connections).count(&key);
-        self.sender.post_first(&Count {
+        self.answer(&Count {
             cmd: "NODE_SOCKET_COUNT",
             key: &key,
             count,

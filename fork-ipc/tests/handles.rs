@@ -54,6 +54,9 @@ pub fn tests() -> Vec<Test> {
             || run(never_answered()),
         ),
         test("a_file_is_not_sent", || run(no_file())),
+        test("a_socket_is_there_although_its_sender_is_not", || {
+            run(dead_sender())
+        }),
     ]
     .map(|test| test.needs(NODE))
     .into()
@@ -559,5 +562,32 @@ async fn no_file() -> Result<()> {
     let file: OwnedFd = fs::File::open("/dev/null")?.into();
     let sent = channel.sender().send_with("x", file).await;
     ensure!(matches!(sent, Err(Error::Io(_))), "{sent:?}");
+    Ok(())
+}
+
+/// Its acknowledgement reaches nobody, and that is all.
+async fn dead_sender() -> Result<()> {
+    let script = "
+        const server = require('net').createServer()
+        server.listen(0, '127.0.0.1', () => {
+          process.send('last', server)
+          process.kill(process.pid, 'SIGKILL')
+        })";
+    for serialization in BOTH {
+        let mut child = node(script).serialization(serialization).spawn()?;
+        child.wait().await?;
+        let message = next(&mut child.channel).await?;
+        ensure!(message.to_string() == "last", "{message}");
+        ensure!(matches!(message.handle, Some(Handle::TcpListener(_))));
+        ensure!(child.channel.recv().await.is_none());
+    }
+
+    // Or we are the one who has said that this was all.
+    let (mut channel, peer) = raw_peer()?;
+    let (one, _other) = StdUnixStream::pair()?;
+    let envelope = r#"{"cmd":"NODE_HANDLE","type":"net.Socket","msg":1}"#;
+    send_descriptors(&peer, envelope, &[&one.into()])?;
+    channel.disconnect().await?;
+    ensure!(next(&mut channel).await?.handle.is_some());
     Ok(())
 }
