@@ -433,7 +433,8 @@ impl Sender {
 
     /// Ends the channel, after all that was sent has gone and every socket
     /// has been acknowledged. What the peer had sent before can still be
-    /// received.
+    /// received. From now on nothing can be sent, by no clone either, also
+    /// when this is cancelled.
     ///
     /// # Errors
     /// [`Error::Closed`] when the channel ended before all was gone.

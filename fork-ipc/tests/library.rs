@@ -47,6 +47,9 @@ pub fn tests() -> Vec<Test> {
         ),
         test("leftover_variables_are_replaced", || run(replaced())),
         test("exit_codes_and_signals_come_after_the_end", || run(ends())),
+        test("disconnect_ends_although_others_go_on_sending", || {
+            run(ends_beside_senders())
+        }),
     ]
     .map(|test| test.needs(NODE))
     .into()
@@ -469,5 +472,44 @@ async fn ends() -> Result<()> {
     let error = Fork::new("/no/such/program").spawn().err();
     let error = error.context("it started")?.to_string();
     ensure!(error.starts_with("start /no/such/program: "), "{error}");
+    Ok(())
+}
+
+/// What was accepted arrives; what was not is an error, and so it ends.
+async fn ends_beside_senders() -> Result<()> {
+    let (one, mut other) = pair(1 << 26)?;
+    let arriving = Arc::new(tokio::sync::Notify::new());
+    let all_there = Arc::clone(&arriving);
+    let received = tokio::spawn(async move {
+        let mut counts = [0; 4];
+        while let Some(message) = other.recv().await {
+            let (task, _): (usize, String) = message?.parse()?;
+            counts[task] += 1;
+            if counts.iter().all(|count| *count > 10) {
+                all_there.notify_one();
+            }
+        }
+        Ok::<_, Error>(counts)
+    });
+    let long = "x".repeat(1 << 16);
+    let senders = [0, 1, 2, 3].map(|task: usize| {
+        let (sender, long) = (one.sender(), long.clone());
+        tokio::spawn(async move {
+            let mut sent = 0;
+            while sender.send(&(task, &long)).await.is_ok() {
+                sent += 1;
+            }
+            sent
+        })
+    });
+    arriving.notified().await;
+    one.disconnect().await?;
+    ensure!(matches!(one.send("late").await, Err(Error::Closed)));
+    let mut sent = [0; 4];
+    for (task, sender) in senders.into_iter().enumerate() {
+        sent[task] = sender.await?;
+    }
+    let received = received.await??;
+    ensure!(received == sent, "{received:?} of {sent:?}");
     Ok(())
 }

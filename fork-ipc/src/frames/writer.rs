@@ -50,6 +50,9 @@ struct Queue {
     flushing: bool,
     /// The frame that the peer must answer before another one goes.
     unanswered: Option<Outgoing>,
+    /// Somebody waits until all of it is gone, to close then: nothing more
+    /// is accepted.
+    closing: bool,
     /// Nothing more can be sent.
     closed: bool,
 }
@@ -91,6 +94,7 @@ impl Queue {
 
     fn close(&mut self) {
         *self = Self {
+            closing: true,
             closed: true,
             flushing: self.flushing,
             length: self.length,
@@ -146,7 +150,8 @@ impl Writer {
             return self.enqueue(outgoing, false).map(drop);
         }
         let _turn = self.shared.turn.lock().await;
-        self.wait_until(|queue| queue.length < HIGH_WATER).await;
+        self.wait_until(|queue| queue.closing || queue.length < HIGH_WATER)
+            .await;
         self.enqueue(outgoing, false).map(drop)
     }
 
@@ -172,7 +177,8 @@ impl Writer {
     fn enqueue(&self, outgoing: Outgoing, urgent: bool) -> io::Result<bool> {
         self.check(&outgoing.frame)?;
         let mut queue = self.shared.lock();
-        if queue.closed {
+        // Answers are still due while the last frames go.
+        if queue.closed || queue.closing && !urgent {
             return Err(closed());
         }
         queue.length += self.shared.length(&outgoing.frame);
@@ -272,19 +278,24 @@ impl Writer {
     }
 
     /// Flushes and waits for the answer that is due, then says that this was
-    /// all; the other direction stays open.
+    /// all; the other direction stays open. From now on no frame is accepted,
+    /// whoever sends it, also when this is cancelled.
     ///
     /// # Errors
     /// As [`Self::flush`].
     pub async fn finish(&self) -> io::Result<()> {
+        self.shared.lock().closing = true;
+        // Whoever waits for room waits for nothing.
+        self.shared.shorter.notify_waiters();
         self.wait_until(|queue| {
-            queue.length == 0 && queue.unanswered.is_none()
+            let gone = queue.length == 0 && queue.unanswered.is_none();
+            // At once, or an answer could slip in and be lost.
+            queue.closed |= gone;
+            gone
         })
         .await;
-        let flushed = self.flush().await;
-        self.shared.lock().closed = true;
         let _ = rustix::net::shutdown(&self.shared.socket, Shutdown::Write);
-        flushed
+        self.flush().await
     }
 
     /// Closes both directions at once; what waits is lost.
@@ -292,12 +303,12 @@ impl Writer {
         self.shared.close();
     }
 
-    async fn wait_until(&self, done: impl Fn(&Queue) -> bool) {
+    async fn wait_until(&self, done: impl Fn(&mut Queue) -> bool) {
         loop {
             let shorter = self.shared.shorter.notified();
             {
-                let queue = self.shared.lock();
-                if queue.closed || done(&queue) {
+                let mut queue = self.shared.lock();
+                if queue.closed || done(&mut queue) {
                     return;
                 }
             }
