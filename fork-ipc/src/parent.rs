@@ -203,7 +203,7 @@ impl Child {
     }
 
     /// Disconnects and waits for the program's end. It is killed if it has
-    /// not ended when `patience` ends.
+    /// not ended when `patience` ends. What it still says is not heard.
     ///
     /// # Errors
     /// As [`Self::wait`].
@@ -212,8 +212,18 @@ impl Child {
         patience: impl Future<Output = ()>,
     ) -> io::Result<ExitStatus> {
         let ended = async {
-            // Closed already? Then there is nothing to deliver.
-            let _ = self.channel.disconnect().await;
+            let sender = self.channel.sender();
+            let heard =
+                async { while self.channel.recv_any().await.is_some() {} };
+            // A child that nobody listens to may not come to reading, and a
+            // socket's acknowledgement would not be seen.
+            tokio::select! {
+                // Closed already? Then there is nothing to deliver.
+                _ = sender.disconnect() => {}
+                () = heard => {}
+            }
+            // As in Node: whoever goes on writing is told that it is over.
+            self.channel.close();
             self.process.wait().await
         };
         tokio::select! {

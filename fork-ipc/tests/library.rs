@@ -50,6 +50,7 @@ pub fn tests() -> Vec<Test> {
         test("disconnect_ends_although_others_go_on_sending", || {
             run(ends_beside_senders())
         }),
+        test("a_child_ends_whatever_it_is_at", || run(ends_anyway())),
     ]
     .map(|test| test.needs(NODE))
     .into()
@@ -511,5 +512,38 @@ async fn ends_beside_senders() -> Result<()> {
     }
     let received = received.await??;
     ensure!(received == sent, "{received:?} of {sent:?}");
+    Ok(())
+}
+
+async fn ends_anyway() -> Result<()> {
+    // Its acknowledgement of the socket is still to come.
+    let script = "process.on('message', (m, socket) => socket.destroy())";
+    let mut child = node(script).spawn()?;
+    let (one, _other) = tokio::net::UnixStream::pair()?;
+    child.channel.sender().send_with("x", one).await?;
+    let status = child.end(std::future::pending()).await?;
+    ensure!(status.success(), "{status}");
+
+    // It writes and writes, and never looks whether anybody is there.
+    let mut fork = Fork::new("sh").args(["-c", "exec yes '\"yes\"' >&3"]);
+    fork.command().kill_on_drop(true);
+    let mut child = fork.spawn()?;
+    next(&mut child.channel).await?;
+    let status = child.end(std::future::pending()).await?;
+    ensure!(status.signal() == Some(13), "{status}");
+
+    // What we have sent arrives before that.
+    let script = "process.on('message', m => console.log(m.length))
+        setInterval(() => process.send('x'.repeat(2 ** 16)), 1)
+        process.on('disconnect', () => process.exit())";
+    let mut fork = node(script).stdout(std::process::Stdio::piped());
+    fork.command().kill_on_drop(true);
+    let mut child = fork.spawn()?;
+    next(&mut child.channel).await?;
+    child.channel.send(&"y".repeat(1 << 22)).await?;
+    let status = child.end(std::future::pending()).await?;
+    ensure!(status.success(), "{status}");
+    let output = child.process.wait_with_output().await?;
+    ensure!(output.stdout == b"4194304\n");
     Ok(())
 }
