@@ -81,8 +81,8 @@ impl Channel {
     ///
     /// # Errors
     /// [`Error::Malformed`], with its bytes, when one message is not what it
-    /// should be; the next one arrives all the same. Every other error ends
-    /// the channel, except [`Error::HandleRefused`].
+    /// should be; the next one arrives all the same. Receive on after any
+    /// other error, too: if it has ended the channel, `None` comes next.
     pub async fn recv(&mut self) -> Option<Result<Message, Error>> {
         loop {
             match self.recv_any().await? {
@@ -318,7 +318,8 @@ impl Sender {
     ///
     /// # Errors
     /// [`Error::Closed`] after the end; [`Error::Value`] when serde cannot
-    /// write the value.
+    /// write the value, or there is a line end in it, as only a `RawValue`
+    /// can have one.
     pub async fn send<T: Serialize + ?Sized>(
         &self,
         value: &T,
@@ -334,7 +335,8 @@ impl Sender {
     /// A [`Message`] that was received goes on as it came, without a copy.
     ///
     /// # Errors
-    /// [`Error::Closed`] after the end.
+    /// [`Error::Closed`] after the end; [`Error::Value`] for a line end in a
+    /// line.
     pub async fn send_raw(&self, bytes: impl Into<Frame>) -> Result<(), Error> {
         Ok(self.writer.send(bytes.into()).await?)
     }
@@ -356,7 +358,7 @@ impl Sender {
     /// Somebody must be at [`Channel::recv`] meanwhile.
     ///
     /// # Errors
-    /// As [`Self::send`]; [`Error::Io`] for a descriptor that is neither a
+    /// As [`Self::send`]; [`Error::Value`] for a descriptor that is neither a
     /// socket nor a pipe.
     pub async fn send_with<T: Serialize + ?Sized>(
         &self,

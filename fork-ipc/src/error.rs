@@ -17,13 +17,15 @@ pub enum Error {
         /// The message as it came.
         bytes: Vec<u8>,
     },
-    /// A value cannot be written, or a message is not of the type that was
-    /// asked for. The message is still there.
+    /// A value cannot be written or sent, or a message is not of the type
+    /// that was asked for. The message is still there, and the channel is as
+    /// it was.
     Value(String),
     /// The peer did not get the socket that was sent to it, three times.
     HandleRefused,
-    /// The socket failed, or a message was longer than the limit. The channel
-    /// has ended.
+    /// The system has refused something. The channel has ended if it was the
+    /// channel's socket that failed, or if a message was longer than the
+    /// limit; it goes on if it was a socket that came with a message.
     Io(io::Error),
 }
 
@@ -62,6 +64,12 @@ impl From<io::Error> for Error {
     fn from(error: io::Error) -> Self {
         if error.kind() == io::ErrorKind::BrokenPipe {
             return Self::Closed;
+        }
+        // Said by this library, not by the system: nothing has been sent.
+        if error.kind() == io::ErrorKind::InvalidInput
+            && error.raw_os_error().is_none()
+        {
+            return Self::Value(error.to_string());
         }
         Self::Io(error)
     }

@@ -561,7 +561,7 @@ async fn no_file() -> Result<()> {
     let (channel, _peer) = raw_peer()?;
     let file: OwnedFd = fs::File::open("/dev/null")?.into();
     let sent = channel.sender().send_with("x", file).await;
-    ensure!(matches!(sent, Err(Error::Io(_))), "{sent:?}");
+    ensure!(matches!(sent, Err(Error::Value(_))), "{sent:?}");
     Ok(())
 }
 

@@ -51,6 +51,7 @@ pub fn tests() -> Vec<Test> {
             run(ends_beside_senders())
         }),
         test("a_child_ends_whatever_it_is_at", || run(ends_anyway())),
+        test("what_cannot_be_sent_ends_nothing", || run(refused_here())),
     ]
     .map(|test| test.needs(NODE))
     .into()
@@ -545,5 +546,23 @@ async fn ends_anyway() -> Result<()> {
     ensure!(status.success(), "{status}");
     let output = child.process.wait_with_output().await?;
     ensure!(output.stdout == b"4194304\n");
+    Ok(())
+}
+
+/// It is the value that is wrong, and the channel is as it was.
+async fn refused_here() -> Result<()> {
+    let (mut one, other) = pair(1 << 20)?;
+    let sender = other.sender();
+    let two_lines = "{\n}".to_owned().into_bytes();
+    let sent = sender.send_raw(two_lines).await;
+    ensure!(matches!(sent, Err(Error::Value(_))), "{sent:?}");
+    let two_lines: &serde_json::value::RawValue =
+        serde_json::from_str("[1,\n2]")?;
+    let sent = sender.send(two_lines).await;
+    ensure!(matches!(sent, Err(Error::Value(_))), "{sent:?}");
+    let sent = sender.post(two_lines);
+    ensure!(matches!(sent, Err(Error::Value(_))), "{sent:?}");
+    sender.send("fine").await?;
+    ensure!(next(&mut one).await?.to_string() == "fine");
     Ok(())
 }

@@ -124,7 +124,8 @@ impl Writer {
     /// nobody waits for it. Cancelled before that, nothing is sent.
     ///
     /// # Errors
-    /// `BrokenPipe` when the channel is closed.
+    /// `BrokenPipe` when the channel is closed, `InvalidInput` when the frame
+    /// cannot be framed.
     pub async fn send(&self, frame: Frame) -> io::Result<()> {
         self.send_outgoing(frame.into()).await
     }
