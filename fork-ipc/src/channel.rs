@@ -358,8 +358,8 @@ impl Sender {
     /// Somebody must be at [`Channel::recv`] meanwhile.
     ///
     /// # Errors
-    /// As [`Self::send`]; [`Error::Value`] for a descriptor that is neither a
-    /// socket nor a pipe.
+    /// As [`Self::send`]; [`Error::Value`] for what would harm a Node
+    /// process: all but TCP, UDP and Unix stream sockets, and pipes.
     pub async fn send_with<T: Serialize + ?Sized>(
         &self,
         value: &T,

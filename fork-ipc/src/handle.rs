@@ -85,8 +85,8 @@ impl Handle {
     /// The descriptor, to be sent.
     ///
     /// # Errors
-    /// `InvalidInput` for what would kill a Node process: all but sockets and
-    /// pipes.
+    /// `InvalidInput` for what harms a Node process: it dies of a file, and a
+    /// socket that it cannot take bars the way for all that come later.
     pub(crate) fn into_descriptor(self) -> io::Result<OwnedFd> {
         let descriptor: OwnedFd = match self {
             Self::TcpStream(socket) => socket.into_std()?.into(),
@@ -97,13 +97,28 @@ impl Handle {
             Self::Raw(descriptor) => descriptor,
         };
         let mode = rustix::fs::fstat(&descriptor)?.st_mode;
-        match FileType::from_raw_mode(mode) {
-            FileType::Socket | FileType::Fifo => Ok(descriptor),
-            _ => Err(io::Error::new(
+        let known = match FileType::from_raw_mode(mode) {
+            FileType::Fifo => true,
+            FileType::Socket => {
+                let address = rustix::net::getsockname(&descriptor)?;
+                let kind = sockopt::socket_type(&descriptor)?;
+                match address.address_family() {
+                    AddressFamily::UNIX => kind == SocketType::STREAM,
+                    AddressFamily::INET | AddressFamily::INET6 => {
+                        [SocketType::STREAM, SocketType::DGRAM].contains(&kind)
+                    }
+                    _ => false,
+                }
+            }
+            _ => false,
+        };
+        if !known {
+            return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
-                "only sockets and pipes can be sent",
-            )),
+                "only TCP, UDP and Unix stream sockets and pipes can be sent",
+            ));
         }
+        Ok(descriptor)
     }
 }
 

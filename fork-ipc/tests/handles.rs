@@ -57,6 +57,7 @@ pub fn tests() -> Vec<Test> {
         test("a_socket_is_there_although_its_sender_is_not", || {
             run(dead_sender())
         }),
+        test("what_harms_a_node_process_is_not_sent", || run(harmless())),
     ]
     .map(|test| test.needs(NODE))
     .into()
@@ -590,4 +591,41 @@ async fn dead_sender() -> Result<()> {
     channel.disconnect().await?;
     ensure!(next(&mut channel).await?.handle.is_some());
     Ok(())
+}
+
+/// Node keeps a socket that it has no name for, and takes none after it.
+async fn harmless() -> Result<()> {
+    let script = "process.on('message', (m, handle) => {
+        process.send([m, handle.constructor.name])
+        handle.close()
+      })";
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+    let mut child = node(script).spawn()?;
+    let sender = child.channel.sender();
+    for kind in [SocketType::DGRAM, SocketType::SEQPACKET] {
+        let flags = SocketFlags::empty();
+        let pair = socketpair(AddressFamily::UNIX, kind, flags, None);
+        // Not every system has both.
+        let Ok((one, _other)) = pair else { continue };
+        let sent = sender.send_with("no", one).await;
+        ensure!(matches!(sent, Err(Error::Value(_))), "{sent:?}");
+    }
+    // All that it has a name for, as bare descriptors.
+    let listener = std::net::TcpListener::bind("[::1]:0")?;
+    let udp = std::net::UdpSocket::bind("127.0.0.1:0")?;
+    let (unix, _other) = StdUnixStream::pair()?;
+    let (_pipe, pipe) = std::io::pipe()?;
+    let descriptors: [(_, OwnedFd); 4] = [
+        ("TCP", listener.into()),
+        ("UDP", udp.into()),
+        ("Pipe", unix.into()),
+        ("Pipe", pipe.into()),
+    ];
+    for (name, descriptor) in descriptors {
+        sender.send_with("raw", descriptor).await?;
+        let seen: [String; 2] = next(&mut child.channel).await?.parse()?;
+        ensure!(seen == ["raw", name], "{seen:?}");
+    }
+    child.channel.disconnect().await?;
+    ended(child).await
 }
