@@ -355,7 +355,8 @@ impl Sender {
     /// Sends a message and a socket with it, which is closed here as soon as
     /// the peer has it. Messages that are sent after it wait for that.
     ///
-    /// Somebody must be at [`Channel::recv`] meanwhile.
+    /// Somebody must be at [`Channel::recv`] meanwhile. The socket is made
+    /// non-blocking, and so is every duplicate of it.
     ///
     /// # Errors
     /// As [`Self::send`]; [`Error::Value`] for what would harm a Node

@@ -118,6 +118,8 @@ impl Handle {
                 "only TCP, UDP and Unix stream sockets and pipes can be sent",
             ));
         }
+        // As Node has it; its only thread would stand still with the socket.
+        rustix::io::ioctl_fionbio(&descriptor, true)?;
         Ok(descriptor)
     }
 }

@@ -58,6 +58,7 @@ pub fn tests() -> Vec<Test> {
             run(dead_sender())
         }),
         test("what_harms_a_node_process_is_not_sent", || run(harmless())),
+        test("a_blocking_socket_does_not_stop_node", || run(blocking())),
     ]
     .map(|test| test.needs(NODE))
     .into()
@@ -626,6 +627,30 @@ async fn harmless() -> Result<()> {
         let seen: [String; 2] = next(&mut child.channel).await?.parse()?;
         ensure!(seen == ["raw", name], "{seen:?}");
     }
+    child.channel.disconnect().await?;
+    ended(child).await
+}
+
+/// A socket of std's blocks, and Node's only thread would with it.
+async fn blocking() -> Result<()> {
+    let script = "const net = require('net')
+        process.on('message', (m, handle) => {
+          new net.Socket({ handle }).end(Buffer.alloc(2 ** 24))
+          process.send('still here')
+        })";
+    let mut child = node(script).spawn()?;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    let client = std::net::TcpStream::connect(listener.local_addr()?)?;
+    let accepted: OwnedFd = listener.accept()?.0.into();
+    child.channel.sender().send_with("write", accepted).await?;
+    // Nobody has read any of it.
+    ensure!(next(&mut child.channel).await?.to_string() == "still here");
+    client.set_nonblocking(true)?;
+    let mut client = TcpStream::from_std(client)?;
+    let mut bytes = Vec::new();
+    client.read_to_end(&mut bytes).await?;
+    ensure!(bytes.len() == 1 << 24);
+    drop(client);
     child.channel.disconnect().await?;
     ended(child).await
 }
