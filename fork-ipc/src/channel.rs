@@ -234,24 +234,28 @@ impl Channel {
         if !lock(&self.watched).insert(key.clone()) {
             return Ok(());
         }
-        let sender = self.sender();
+        // Not a sender of its own: it would keep the channel open.
+        let writer = self.sender.writer.downgrade();
         let connections = Arc::clone(&self.connections);
         let watched = Arc::clone(&self.watched);
         tokio::spawn(async move {
             // The system does not say when something is closed.
             while lock(&connections).count(&key) > 0 {
                 tokio::time::sleep(Duration::from_millis(50)).await;
-                if sender.writer.is_closed() {
+                if writer.upgrade().is_none_or(|writer| writer.is_closed()) {
                     return;
                 }
             }
             lock(&watched).remove(&key);
+            let Some(writer) = writer.upgrade() else {
+                return;
+            };
             #[derive(Serialize)]
             struct Closed<'a> {
                 cmd: &'static str,
                 key: &'a str,
             }
-            let _ = sender.post_first(&Closed {
+            let _ = Sender { writer }.post_first(&Closed {
                 cmd: "NODE_SOCKET_ALL_CLOSED",
                 key: &key,
             });

@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use ::fork_ipc::v8::Value;
-use ::fork_ipc::{Channel, Error, Handle, Options, Serialization};
+use ::fork_ipc::{Channel, Child, Error, Handle, Options, Serialization};
 use anyhow::{Context, Result, bail, ensure};
 use harness::{Exit, Half};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -59,6 +59,9 @@ pub fn tests() -> Vec<Test> {
         }),
         test("what_harms_a_node_process_is_not_sent", || run(harmless())),
         test("a_blocking_socket_does_not_stop_node", || run(blocking())),
+        test("an_open_connection_does_not_hold_the_channel", || {
+            run(let_go())
+        }),
     ]
     .map(|test| test.needs(NODE))
     .into()
@@ -653,4 +656,29 @@ async fn blocking() -> Result<()> {
     drop(client);
     child.channel.disconnect().await?;
     ended(child).await
+}
+
+/// Node's server waits for a connection that we have. It learns all the same
+/// that the channel is gone.
+async fn let_go() -> Result<()> {
+    let script = r#"
+        const server = require('net').createServer(socket => {
+          process.send('socket', socket)
+          server.close()
+          process.send('asked')
+        })
+        server.listen(0, '127.0.0.1', () => process.send(server.address().port))
+        process.on('disconnect', () => process.exit())"#;
+    let Child {
+        mut channel,
+        mut process,
+    } = node(script).spawn()?;
+    let port: u16 = next(&mut channel).await?.parse()?;
+    let _client = TcpStream::connect(("127.0.0.1", port)).await?;
+    let _socket = next(&mut channel).await?.handle.context("no socket")?;
+    ensure!(next(&mut channel).await?.to_string() == "asked");
+    drop(channel);
+    let status = process.wait().await?;
+    ensure!(status.success(), "{status}");
+    Ok(())
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use rustix::net::{
     SendAncillaryBuffer, SendAncillaryMessage, SendFlags, Shutdown,
@@ -103,7 +103,26 @@ impl Queue {
     }
 }
 
+/// A [`Writer`] that does not keep the channel open.
+#[derive(Debug)]
+pub(crate) struct WeakWriter {
+    shared: Weak<Shared>,
+}
+
+impl WeakWriter {
+    /// The writer, as long as somebody else has it.
+    pub(crate) fn upgrade(&self) -> Option<Writer> {
+        let shared = self.shared.upgrade()?;
+        Some(Writer { shared })
+    }
+}
+
 impl Writer {
+    pub(crate) fn downgrade(&self) -> WeakWriter {
+        let shared = Arc::downgrade(&self.shared);
+        WeakWriter { shared }
+    }
+
     pub(super) fn new(
         socket: Arc<OwnedFd>,
         serialization: Serialization,
