@@ -52,6 +52,10 @@ pub fn tests() -> Vec<Test> {
         }),
         test("a_child_ends_whatever_it_is_at", || run(ends_anyway())),
         test("what_cannot_be_sent_ends_nothing", || run(refused_here())),
+        test("a_full_channel_needs_no_more_descriptors", || {
+            run(no_descriptor_left())
+        })
+        .needs(Need::Proc),
     ]
     .map(|test| test.needs(NODE))
     .into()
@@ -565,4 +569,27 @@ async fn refused_here() -> Result<()> {
     sender.send("fine").await?;
     ensure!(next(&mut one).await?.to_string() == "fine");
     Ok(())
+}
+
+/// The child may open nothing more, and its answer does not go in one piece.
+async fn no_descriptor_left() -> Result<()> {
+    let mut fork = Fork::new(program("echo")?.get_program());
+    fork.command().kill_on_drop(true);
+    let mut child = fork.spawn()?;
+    child.channel.send("are you there?").await?;
+    next(&mut child.channel).await?;
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{Pid, Resource, getrlimit, prlimit};
+        let id = child.process.id().context("it has ended")?;
+        let mut limit = getrlimit(Resource::Nofile);
+        limit.current = Some(0);
+        prlimit(Pid::from_raw(id as i32), Resource::Nofile, limit)?;
+    }
+    let long = "x".repeat(1 << 24);
+    child.channel.send(&long).await?;
+    let echo = next(&mut child.channel).await?.parse::<String>()?;
+    ensure!(echo == long);
+    child.channel.disconnect().await?;
+    ended(child).await
 }

@@ -116,7 +116,7 @@ pub fn open(
     let registered = register(Arc::clone(&socket), Interest::READABLE)?;
     let decoder = Decoder::new(serialization, limit);
     let reader = Reader::new(registered, decoder);
-    Ok((reader, Writer::new(socket, serialization)))
+    Ok((reader, Writer::new(socket, serialization)?))
 }
 
 fn register(

@@ -29,6 +29,10 @@ pub struct Writer {
 #[derive(Debug)]
 struct Shared {
     socket: Arc<OwnedFd>,
+    /// The same once more, to be registered for writing: a second
+    /// registration needs a second descriptor. Made in time, as there may be
+    /// none left when the socket is full.
+    second: Arc<OwnedFd>,
     serialization: Serialization,
     queue: Mutex<Queue>,
     /// Rings when the queue has become shorter, and when it is closed.
@@ -126,16 +130,18 @@ impl Writer {
     pub(super) fn new(
         socket: Arc<OwnedFd>,
         serialization: Serialization,
-    ) -> Self {
-        Self {
+    ) -> io::Result<Self> {
+        let second = Arc::new(socket.try_clone()?);
+        Ok(Self {
             shared: Arc::new(Shared {
                 socket,
+                second,
                 serialization,
                 queue: Mutex::default(),
                 shorter: Notify::new(),
                 turn: tokio::sync::Mutex::new(()),
             }),
-        }
+        })
     }
 
     /// Sends a frame, in its turn. Waits while 128 KiB wait already; returns
@@ -360,12 +366,8 @@ fn closed() -> io::Error {
 
 /// Empties the queue, each time that there is room.
 async fn flush(shared: Arc<Shared>) {
-    // A second registration needs a second descriptor.
-    let registered = shared
-        .socket
-        .try_clone()
-        .and_then(|socket| register(Arc::new(socket), Interest::WRITABLE));
-    let Ok(registered) = registered else {
+    let second = Arc::clone(&shared.second);
+    let Ok(registered) = register(second, Interest::WRITABLE) else {
         return shared.close();
     };
     loop {
@@ -377,6 +379,8 @@ async fn flush(shared: Arc<Shared>) {
         match written {
             Ok(false) => ready.clear_ready(),
             Ok(true) | Err(_) => {
+                // Before the next task may register it.
+                drop(registered);
                 queue.flushing = false;
                 drop(queue);
                 shared.shorter.notify_waiters();
