@@ -1,6 +1,6 @@
 //! Sockets that go from one process to the other.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
@@ -142,19 +142,38 @@ impl From<OwnedFd> for Handle {
     }
 }
 
+/// How many closed connections are kept in mind at least, so that not every
+/// new one has all looked through.
+const MOST_CLOSED: usize = 64;
+
 /// The connections that came from a server in Node, which wants to know how
 /// many are still open before it closes.
 #[derive(Debug, Default)]
 pub(crate) struct Connections {
     /// The sockets' device and inode, for each key of Node's.
     keys: HashMap<String, Vec<(u64, u64)>>,
+    /// How many there were when the closed ones were last left out.
+    open: usize,
+    /// How many have come since then.
+    new: usize,
 }
 
 impl Connections {
     pub(crate) fn add(&mut self, key: String, socket: &OwnedFd) {
-        self.keys.retain(|_, sockets| !sockets.is_empty());
+        // To look what is open takes the longer, the more there is. Each time
+        // that there is twice as much, is seldom enough.
+        if self.new > self.open.max(MOST_CLOSED) {
+            let open = open_files();
+            self.keys.retain(|_, sockets| {
+                sockets.retain(|socket| open.contains(socket));
+                !sockets.is_empty()
+            });
+            self.open = self.keys.values().map(Vec::len).sum();
+            self.new = 0;
+        }
         if let Some(identity) = identity(socket.as_fd()) {
             self.keys.entry(key).or_default().push(identity);
+            self.new += 1;
         }
     }
 
@@ -179,7 +198,7 @@ fn identity(descriptor: BorrowedFd<'_>) -> Option<(u64, u64)> {
 }
 
 /// What this process has open.
-fn open_files() -> Vec<(u64, u64)> {
+fn open_files() -> HashSet<(u64, u64)> {
     let numbers = fs::read_dir("/dev/fd").into_iter().flatten().flatten();
     numbers
         .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
@@ -201,4 +220,37 @@ fn listens(descriptor: &OwnedFd) -> bool {
 #[cfg(target_vendor = "apple")]
 fn listens(descriptor: &OwnedFd) -> bool {
     rustix::net::getpeername(descriptor).is_err()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    #[test]
+    fn closed_connections_are_forgotten() {
+        let mut connections = Connections::default();
+        let known = |connections: &Connections| -> usize {
+            connections.keys.values().map(Vec::len).sum()
+        };
+        let mut open: Vec<OwnedFd> = Vec::new();
+        for count in 0..1000 {
+            let (one, _other) = UnixStream::pair().unwrap();
+            let one: OwnedFd = one.into();
+            // Some under keys that nobody asks for again.
+            let key = if count % 2 == 0 {
+                "k"
+            } else {
+                &count.to_string()
+            };
+            connections.add(key.to_owned(), &one);
+            assert!(known(&connections) <= 2 * MOST_CLOSED + 2);
+            if count % 100 == 0 {
+                open.push(one);
+            }
+        }
+        assert_eq!(connections.count("k"), open.len());
+        assert!(connections.keys.len() <= MOST_CLOSED + 2);
+    }
 }
