@@ -306,6 +306,9 @@ fn hand_over(
         return Ok(rustix::io::fcntl_setfd(socket, FdFlags::empty())?);
     }
     match identity(number) {
+        // std has put the program's stdin, stdout or stderr there, and its
+        // pipe is elsewhere: these numbers are taken when a program begins.
+        _ if number <= 2 => {}
         Ok(found) if occupant.is(found) => {}
         // Another thread has closed it meanwhile, and nothing is in danger.
         Err(Errno::BADF) => {}

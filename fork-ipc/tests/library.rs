@@ -56,6 +56,9 @@ pub fn tests() -> Vec<Test> {
             run(no_descriptor_left())
         })
         .needs(Need::Proc),
+        test("the_channel_may_be_where_stdin_was", || {
+            run(instead_of_stdin())
+        }),
     ]
     .map(|test| test.needs(NODE))
     .into()
@@ -592,4 +595,22 @@ async fn no_descriptor_left() -> Result<()> {
     ensure!(echo == long);
     child.channel.disconnect().await?;
     ended(child).await
+}
+
+/// Also when the program was to have another stdin, stdout or stderr.
+async fn instead_of_stdin() -> Result<()> {
+    for number in [0, 1, 2] {
+        let script = format!("echo 7 >&{number}");
+        let mut fork = Fork::new("sh")
+            .args(["-c", &script])
+            .descriptor(number)
+            .stdin(File::open("/dev/null")?)
+            .stdout(File::create("/dev/null")?)
+            .stderr(File::create("/dev/null")?);
+        fork.command().kill_on_drop(true);
+        let mut child = fork.spawn()?;
+        ensure!(next(&mut child.channel).await?.parse::<u8>()? == 7);
+        ended(child).await?;
+    }
+    Ok(())
 }
