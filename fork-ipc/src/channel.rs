@@ -320,6 +320,10 @@ impl Sender {
     /// already: Node's `send()` would queue without end. Cancelled while it
     /// waits, nothing is sent.
     ///
+    /// Objects whose `cmd` begins with `NODE_` are Node's own. The peer does
+    /// not hand them out as messages, and a Node process dies of an
+    /// acknowledgement that it does not expect.
+    ///
     /// # Errors
     /// [`Error::Closed`] after the end; [`Error::Value`] when serde cannot
     /// write the value, or there is a line end in it, as only a `RawValue`
@@ -340,7 +344,7 @@ impl Sender {
     ///
     /// # Errors
     /// [`Error::Closed`] after the end; [`Error::Value`] for a line end in a
-    /// line.
+    /// line, and for no bytes at all.
     pub async fn send_raw(&self, bytes: impl Into<Frame>) -> Result<(), Error> {
         Ok(self.writer.send(bytes.into()).await?)
     }

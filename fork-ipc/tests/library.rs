@@ -59,6 +59,7 @@ pub fn tests() -> Vec<Test> {
         test("the_channel_may_be_where_stdin_was", || {
             run(instead_of_stdin())
         }),
+        test("nothing_is_not_a_message", || run(empty())),
     ]
     .map(|test| test.needs(NODE))
     .into()
@@ -611,6 +612,21 @@ async fn instead_of_stdin() -> Result<()> {
         fork.command().kill_on_drop(true);
         let mut child = fork.spawn()?;
         ensure!(next(&mut child.channel).await?.parse::<u8>()? == 7);
+        ended(child).await?;
+    }
+    Ok(())
+}
+
+/// A Node process dies of a blank line.
+async fn empty() -> Result<()> {
+    for serialization in [Serialization::Json, Serialization::Advanced] {
+        let mut child = node(ECHO).serialization(serialization).spawn()?;
+        let sender = child.channel.sender();
+        let sent = sender.send_raw(Vec::new()).await;
+        ensure!(matches!(sent, Err(Error::Value(_))), "{sent:?}");
+        sender.send("fine").await?;
+        ensure!(next(&mut child.channel).await?.to_string() == "fine");
+        child.channel.disconnect().await?;
         ended(child).await?;
     }
     Ok(())

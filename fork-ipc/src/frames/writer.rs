@@ -258,14 +258,17 @@ impl Writer {
         true
     }
 
-    /// What a frame must not be, or the peer would see other frames.
+    /// What a frame must not be: the peer would see other frames, or one that
+    /// is no message in any serialization.
     fn check(&self, frame: &Frame) -> io::Result<()> {
+        let empty = frame.bytes().is_empty();
         let wrong = match self.shared.serialization {
             Serialization::Json => memchr::memchr(b'\n', frame.bytes())
                 .map(|_| "a line end within a line"),
             Serialization::Advanced => (frame.bytes().len() > LONGEST)
                 .then_some("Node takes no more than 2 GiB"),
         };
+        let wrong = wrong.or(empty.then_some("an empty message"));
         let wrong = wrong.or((frame.descriptors.len() > MOST_DESCRIPTORS)
             .then_some("too many descriptors"));
         match wrong {
