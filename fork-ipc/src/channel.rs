@@ -107,11 +107,11 @@ impl Channel {
                 Ok(Some(frame)) => frame,
                 Ok(None) => {
                     // Node, too, closes its end then.
-                    self.close();
+                    self.sender.writer.close();
                     return None;
                 }
                 Err(error) => {
-                    self.close();
+                    self.sender.writer.close();
                     return Some(Err(error.into()));
                 }
             };
@@ -277,11 +277,6 @@ impl Channel {
     /// Sends on this channel from elsewhere.
     pub fn sender(&self) -> Sender {
         self.sender.clone()
-    }
-
-    /// Ends both directions at once.
-    pub(crate) fn close(&self) {
-        self.sender.writer.close();
     }
 
     /// Ends the channel after all that was sent has gone; see

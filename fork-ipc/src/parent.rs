@@ -211,23 +211,22 @@ impl Child {
         &mut self,
         patience: impl Future<Output = ()>,
     ) -> io::Result<ExitStatus> {
+        let Self { channel, process } = self;
+        let sender = channel.sender();
         let ended = async {
-            let sender = self.channel.sender();
-            let heard =
-                async { while self.channel.recv_any().await.is_some() {} };
-            // A child that nobody listens to may not come to reading, and a
-            // socket's acknowledgement would not be seen.
-            tokio::select! {
-                // Closed already? Then there is nothing to deliver.
-                _ = sender.disconnect() => {}
-                () = heard => {}
-            }
-            // As in Node: whoever goes on writing is told that it is over.
-            self.channel.close();
-            self.process.wait().await
+            // Closed already? Then there is nothing to deliver.
+            let _ = sender.disconnect().await;
+            process.wait().await
+        };
+        // A child that nobody listens to may not come to reading, and a
+        // socket's acknowledgement would not be seen.
+        let listening = async {
+            while channel.recv_any().await.is_some() {}
+            std::future::pending().await
         };
         tokio::select! {
             status = ended => return status,
+            () = listening => {}
             () = patience => {}
         }
         self.process.start_kill()?;

@@ -533,14 +533,24 @@ async fn ends_anyway() -> Result<()> {
     let status = child.end(std::future::pending()).await?;
     ensure!(status.success(), "{status}");
 
-    // It writes and writes, and never looks whether anybody is there.
-    let mut fork =
-        Fork::new("sh").args(["-c", "exec yes '\"yes\"' >&3 2>/dev/null"]);
+    // It has more to say than the kernel takes, before it reads.
+    let script = "yes '\"yes\"' | head -n 100000 >&3; cat <&3 >/dev/null";
+    let mut fork = Fork::new("sh").args(["-c", script]);
     fork.command().kill_on_drop(true);
     let mut child = fork.spawn()?;
     next(&mut child.channel).await?;
-    // SIGPIPE, or `yes` says itself what is wrong.
-    child.end(std::future::pending()).await?;
+    let status = child.end(std::future::pending()).await?;
+    ensure!(status.success(), "{status}");
+
+    // It has gone and left the channel to somebody else.
+    let mut fork = Fork::new("sh").args(["-c", "sleep 600 <&3 & echo $! >&3"]);
+    fork.command().kill_on_drop(true);
+    let mut child = fork.spawn()?;
+    let id = next(&mut child.channel).await?.parse()?;
+    let status = child.end(std::future::pending()).await?;
+    let id = rustix::process::Pid::from_raw(id).context("no process")?;
+    rustix::process::kill_process(id, rustix::process::Signal::TERM)?;
+    ensure!(status.success(), "{status}");
 
     // What we have sent arrives before that.
     let script = "process.on('message', m => console.log(m.length))
