@@ -161,8 +161,8 @@ fn any_value(language: Language) -> Result<()> {
         const values = [null, true, 0, -1.5, [], [1, [2]], {}, { a: { b: '中' } },
           '', '{"a":1}', '\ud800!', { '\udfff': 1, z: 1, a: 2, 7: 3 }]
         wire.write(values.map(value => JSON.stringify(value) + '\n').join(''))
-        wire.write('\xFF'.repeat(3) === '' ? '' : '')"#;
-    let arguments = ["--count", "12", "--every", "1"];
+        wire.write(Buffer.from([0x22, 0xff, 0x22, 0x0a]))"#;
+    let arguments = ["--count", "13", "--every", "1"];
     let mut half = raw_parent(language, script, &arguments)?;
     exits(&mut half, Exit::Code(0))?;
     let shown = [
@@ -178,6 +178,7 @@ fn any_value(language: Language) -> Result<()> {
         r#"{"a":1}"#,
         "\u{FFFD}!",
         r#"{"7":3,"\udfff":1,"z":1,"a":2}"#,
+        "\u{FFFD}",
     ];
     let mut lines: Vec<String> = shown
         .iter()

@@ -183,8 +183,6 @@ fn no_cluster() -> Result<()> {
     Ok(())
 }
 
-/// The program of `drive` has taken no channel; `compute` has. What it would
-/// start must not see one: nothing of it is left in the process.
 /// The Rust child starts a program and ends. The program waits until the
 /// parent has seen the child's end, and runs Node then.
 fn grandchild() -> Result<()> {
