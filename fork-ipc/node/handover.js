@@ -22,8 +22,12 @@ server.listen(0, '127.0.0.1', () => {
 
 // Each line on stdin is the next step.
 const steps = [
-  () => { handing = true; console.log('handing over') },
-  () => child.send('server', server),
+  () => {
+    child.send('server', server)
+    // Messages keep their order: a connection comes behind the server.
+    handing = true
+    console.log('handing over')
+  },
   () => server.close(() => console.log('closed here')),
   () => child.send('enough'),
 ]

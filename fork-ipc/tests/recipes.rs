@@ -3,8 +3,9 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use harness::{Exit, Half, Language, Profile, Signal, root};
 
 use crate::check::{NODE, Need, Test, test};
@@ -114,6 +115,7 @@ fn ready() -> Result<()> {
 }
 
 fn fetch(mut stream: TcpStream) -> Result<String> {
+    stream.set_read_timeout(Some(harness::LIMIT))?;
     let mut text = String::new();
     stream.read_to_string(&mut text)?;
     Ok(text)
@@ -125,23 +127,53 @@ fn handover() -> Result<()> {
     let connect = || fetch(TcpStream::connect(&address)?);
     let mut stdin = half.take_stdin()?;
     ensure!(connect()? == "Node\n");
-    // One step after the other; and all the time, clients come.
-    stdin.write_all(b"1\n")?;
-    half.wait_for("handing over")?;
-    stdin.write_all(b"2\n")?;
-    half.wait_for("taken")?;
-    for _ in 0..50 {
-        let answer = connect()?;
-        ensure!(["Rust\n", "handed over\n"].contains(&&*answer), "{answer}");
-    }
-    stdin.write_all(b"3\n")?;
-    // Node asks for open connections that came from its server, and is told
-    // that there is none.
-    half.wait_for("closed here")?;
+    let stop = AtomicBool::new(false);
+    let served = AtomicUsize::new(0);
+    // All the time clients come, and each is served by somebody.
+    let come = || -> Result<()> {
+        while !stop.load(Ordering::Relaxed) {
+            let answer = connect()?;
+            let known = ["Node\n", "handed over\n", "Rust\n"];
+            ensure!(known.contains(&&*answer), "{answer}");
+            served.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let clients = [0; 3].map(|_| scope.spawn(come));
+        let some_more = || -> Result<()> {
+            let enough = served.load(Ordering::Relaxed) + 30;
+            while served.load(Ordering::Relaxed) < enough {
+                let failed = clients.iter().any(|one| one.is_finished());
+                ensure!(!failed, "a client was not served");
+                std::thread::yield_now();
+            }
+            Ok(())
+        };
+        // One step after the other.
+        let mut steps = || -> Result<()> {
+            some_more()?;
+            stdin.write_all(b"1\n")?;
+            half.wait_for("handing over")?;
+            half.wait_for("taken")?;
+            some_more()?;
+            stdin.write_all(b"2\n")?;
+            // Node asks for open connections that came from its server, and
+            // is told in the end that there is none.
+            half.wait_for("closed here")?;
+            some_more()
+        };
+        let done = steps();
+        stop.store(true, Ordering::Relaxed);
+        for client in clients {
+            client.join().map_err(|_| anyhow!("a client panicked"))??;
+        }
+        done
+    })?;
     for _ in 0..50 {
         ensure!(connect()? == "Rust\n");
     }
-    stdin.write_all(b"4\n")?;
+    stdin.write_all(b"3\n")?;
     drop(stdin);
     ends_well(&mut half)
 }
