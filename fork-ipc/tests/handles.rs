@@ -7,6 +7,7 @@ use std::os::unix::net::UnixStream as StdUnixStream;
 use std::process::Command;
 use std::time::Duration;
 
+use ::fork_ipc::frames;
 use ::fork_ipc::v8::Value;
 use ::fork_ipc::{Channel, Child, Error, Handle, Options, Serialization};
 use anyhow::{Context, Result, bail, ensure};
@@ -62,6 +63,17 @@ pub fn tests() -> Vec<Test> {
         test("an_open_connection_does_not_hold_the_channel", || {
             run(let_go())
         }),
+        test("a_received_descriptor_is_not_inherited", || {
+            run(close_on_exec())
+        }),
+        test("a_socket_goes_once_with_a_long_message", || {
+            run(long_with_socket())
+        }),
+        test(
+            "a_socket_is_there_whatever_pieces_its_message_is_in",
+            || run(socket_in_pieces()),
+        ),
+        test("a_stream_that_is_no_tcp_goes_both_ways", || run(no_tcp())),
     ]
     .map(|test| test.needs(NODE))
     .into()
@@ -350,19 +362,26 @@ fn send_descriptors(
     line: &str,
     descriptors: &[&OwnedFd],
 ) -> Result<()> {
+    send_bytes(to, &format!("{line}\n"), descriptors)
+}
+
+fn send_bytes(
+    to: &StdUnixStream,
+    bytes: &str,
+    descriptors: &[&OwnedFd],
+) -> Result<()> {
     use rustix::net::{
         SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg,
     };
     use std::os::fd::AsFd;
-    let line = format!("{line}\n");
     let rights: Vec<_> = descriptors.iter().map(|fd| fd.as_fd()).collect();
     let mut space =
         [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(9))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     ensure!(control.push(SendAncillaryMessage::ScmRights(&rights)));
-    let parts = [std::io::IoSlice::new(line.as_bytes())];
+    let parts = [std::io::IoSlice::new(bytes.as_bytes())];
     let sent = sendmsg(to, &parts, &mut control, SendFlags::empty())?;
-    ensure!(sent == line.len());
+    ensure!(sent == bytes.len());
     Ok(())
 }
 
@@ -684,5 +703,143 @@ async fn let_go() -> Result<()> {
     drop(channel);
     let status = process.wait().await?;
     ensure!(status.success(), "{status}");
+    Ok(())
+}
+
+/// A program that is started here must not hold somebody's connection.
+async fn close_on_exec() -> Result<()> {
+    let (mut channel, peer) = raw_peer()?;
+    let (unix, _other) = StdUnixStream::pair()?;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    let (_pipe, pipe) = std::io::pipe()?;
+    let envelope = r#"{"cmd":"NODE_HANDLE","type":"net.Socket","msg":1}"#;
+    let sent: [OwnedFd; 3] = [unix.into(), listener.into(), pipe.into()];
+    for descriptor in sent {
+        send_descriptors(&peer, envelope, &[&descriptor])?;
+        let handle = next(&mut channel).await?.handle;
+        let flags = match handle.context("no socket")? {
+            Handle::UnixStream(socket) => rustix::io::fcntl_getfd(&socket),
+            Handle::TcpListener(socket) => rustix::io::fcntl_getfd(&socket),
+            Handle::Raw(pipe) => rustix::io::fcntl_getfd(&pipe),
+            other => bail!("{other:?}"),
+        };
+        ensure!(flags?.contains(rustix::io::FdFlags::CLOEXEC));
+    }
+    Ok(())
+}
+
+/// And not with each piece that the kernel takes.
+async fn long_with_socket() -> Result<()> {
+    let long = "x".repeat(1 << 22);
+    let (ours, theirs) = StdUnixStream::pair()?;
+    let channel = Channel::new(ours.into(), Options::default())?;
+    let (mut reader, _writer) =
+        frames::open(theirs.into(), Serialization::Json, frames::LIMIT)?;
+    let (one, _other) = tokio::net::UnixStream::pair()?;
+    channel.sender().send_with(&long, one).await?;
+    let frame = reader.next().await?.context("end")?;
+    ensure!(frame.descriptors.len() == 1, "{}", frame.descriptors.len());
+
+    let script = "process.on('message', (m, handle) => {
+        const { length } = m
+        process.send([length, handle.constructor.name, handle.type ?? '']
+          .join(' '))
+        if (length === 1) process.send(m.repeat(2 ** 22), handle)
+        else handle.close()
+      })";
+    for serialization in BOTH {
+        let mut child = node(script).serialization(serialization).spawn()?;
+        let sender = child.channel.sender();
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        sender.send_with(&long, listener).await?;
+        let udp = UdpSocket::bind("[::1]:0").await?;
+        let address = udp.local_addr()?;
+        sender.send_with("y", udp).await?;
+        let seen = next(&mut child.channel).await?;
+        ensure!(seen.to_string() == "4194304 Server ", "{seen}");
+        let seen = next(&mut child.channel).await?;
+        ensure!(seen.to_string() == "1 Socket udp6", "{seen}");
+        // And the other way.
+        let back = next(&mut child.channel).await?;
+        ensure!(back.parse::<String>()? == "y".repeat(1 << 22));
+        let Some(Handle::UdpSocket(back)) = back.handle else {
+            bail!("{:?}", back.handle);
+        };
+        ensure!(back.local_addr()? == address);
+        child.process.kill().await?;
+    }
+    Ok(())
+}
+
+async fn socket_in_pieces() -> Result<()> {
+    let (mut channel, mut peer) = raw_peer()?;
+    let envelope =
+        "{\"cmd\":\"NODE_HANDLE\",\"type\":\"net.Socket\",\"msg\":1}\n";
+    for cut in [1, 20, envelope.len() - 1] {
+        let (first, rest) = envelope.split_at(cut);
+        let (one, mut other) = StdUnixStream::pair()?;
+        send_bytes(&peer, first, &[&one.into()])?;
+        let waits = Duration::from_millis(20);
+        let early = tokio::time::timeout(waits, channel.recv()).await;
+        ensure!(early.is_err(), "{early:?}");
+        // It goes with its own message, not with the next one.
+        peer.write_all(rest.as_bytes())?;
+        peer.write_all(b"2\n")?;
+        let handle = next(&mut channel).await?.handle;
+        let Some(Handle::UnixStream(mut socket)) = handle else {
+            bail!("{handle:?}");
+        };
+        ensure!(next(&mut channel).await?.handle.is_none());
+        socket.write_all(b"!").await?;
+        std::io::Read::read_exact(&mut other, &mut [0; 1])?;
+    }
+    Ok(())
+}
+
+/// Unix streams, and pipes, for which there is no type here.
+async fn no_tcp() -> Result<()> {
+    let script = r#"
+        const net = require('net')
+        process.on('message', (m, socket) => {
+          socket.end('from Node')
+          const client = net.connect(process.argv[1], () => {
+            process.send('client', client, () => {
+              const { _handle } = new net.Socket({ fd: 0 })
+              process.send('stdin', _handle)
+            })
+          })
+        })"#;
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("s");
+    let server = UnixListener::bind(&path)?;
+    let fork = node(script).arg(&path).stdin(std::process::Stdio::piped());
+    let mut child = fork.spawn()?;
+    let (mut ours, theirs) = tokio::net::UnixStream::pair()?;
+    child.channel.sender().send_with("x", theirs).await?;
+
+    let message = next(&mut child.channel).await?;
+    let Some(Handle::UnixStream(mut client)) = message.handle else {
+        bail!("{:?}", message.handle);
+    };
+    client.write_all(b"from Rust").await?;
+    drop(client);
+    let mut text = String::new();
+    server.accept().await?.0.read_to_string(&mut text).await?;
+    ensure!(text == "from Rust", "{text}");
+    text.clear();
+    ours.read_to_string(&mut text).await?;
+    ensure!(text == "from Node", "{text}");
+
+    let message = next(&mut child.channel).await?;
+    let Some(Handle::Raw(stdin)) = message.handle else {
+        bail!("{:?}", message.handle);
+    };
+    let mut pipe = child.process.stdin.take().context("no stdin")?;
+    pipe.write_all(b"through a pipe").await?;
+    drop(pipe);
+    text.clear();
+    std::io::Read::read_to_string(&mut fs::File::from(stdin), &mut text)?;
+    ensure!(text == "through a pipe", "{text}");
+    child.process.kill().await?;
     Ok(())
 }

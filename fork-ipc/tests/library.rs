@@ -58,6 +58,11 @@ pub fn tests() -> Vec<Test> {
             run(instead_of_stdin())
         }),
         test("nothing_is_not_a_message", || run(empty())),
+        test("flush_says_when_the_kernel_has_all", || run(flushed())),
+        test("a_second_disconnect_is_none", || run(second())),
+        test("a_peer_that_left_something_unread_is_an_end", || {
+            run(unread())
+        }),
     ]
     .map(|test| test.needs(NODE))
     .into()
@@ -673,6 +678,63 @@ async fn empty() -> Result<()> {
         ensure!(next(&mut child.channel).await?.to_string() == "fine");
         child.channel.disconnect().await?;
         ended(child).await?;
+    }
+    Ok(())
+}
+
+async fn flushed() -> Result<()> {
+    let (mut one, other) = pair(1 << 26)?;
+    let sender = other.sender();
+    sender.flush().await?;
+    sender.post(&"x".repeat(1 << 22))?;
+    let waits = Duration::from_millis(50);
+    let flush = tokio::time::timeout(waits, sender.flush()).await;
+    ensure!(flush.is_err(), "nobody has read it");
+    let flush = sender.flush();
+    let (message, flush) = tokio::join!(next(&mut one), flush);
+    flush?;
+    ensure!(message?.bytes().len() == (1 << 22) + 2);
+    // And not when it never will.
+    sender.post(&"x".repeat(1 << 22))?;
+    let flush = tokio::spawn({
+        let sender = sender.clone();
+        async move { sender.flush().await }
+    });
+    drop(one);
+    let flush = flush.await?;
+    ensure!(matches!(flush, Err(Error::Closed)), "{flush:?}");
+    Ok(())
+}
+
+async fn second() -> Result<()> {
+    let (mut one, other) = pair(1 << 20)?;
+    let sender = other.sender();
+    sender.send("last").await?;
+    sender.disconnect().await?;
+    sender.disconnect().await?;
+    other.disconnect().await?;
+    ensure!(next(&mut one).await?.to_string() == "last");
+    ensure!(one.recv().await.is_none());
+    one.disconnect().await?;
+    Ok(())
+}
+
+/// The system says "connection reset" then, or "broken pipe": no failure, and
+/// what the peer has said before arrives.
+async fn unread() -> Result<()> {
+    for receives in [true, false] {
+        let (ours, mut theirs) = std::os::unix::net::UnixStream::pair()?;
+        let mut channel = Channel::new(ours.into(), Options::default())?;
+        channel.send("unread").await?;
+        std::io::Write::write_all(&mut theirs, b"\"last\"\n")?;
+        drop(theirs);
+        if receives {
+            ensure!(next(&mut channel).await?.to_string() == "last");
+            let end = channel.recv().await;
+            ensure!(end.is_none(), "{end:?}");
+        }
+        let sent = channel.send("x").await;
+        ensure!(matches!(sent, Err(Error::Closed)), "{sent:?}");
     }
     Ok(())
 }
