@@ -35,6 +35,9 @@ pub struct Channel {
 
 /// Sends messages. Clones send on the same channel, from any task: whole
 /// messages, each sender's in its order.
+///
+/// The channel stays open as long as there is a clone, also without its
+/// [`Channel`]; [`Self::disconnect`] ends it for all of them.
 #[derive(Clone, Debug)]
 pub struct Sender {
     writer: Writer,
@@ -55,7 +58,7 @@ impl Channel {
     /// within a tokio runtime.
     ///
     /// # Errors
-    /// When the socket cannot be made non-blocking or registered.
+    /// When the socket cannot be made non-blocking, duplicated or registered.
     pub fn new(socket: OwnedFd, options: Options) -> Result<Self, Error> {
         let (reader, writer) =
             frames::open(socket, options.serialization, options.limit)?;
@@ -315,6 +318,10 @@ impl Sender {
     /// already: Node's `send()` would queue without end. Cancelled while it
     /// waits, nothing is sent.
     ///
+    /// `Ok` means that it is on its way: in the kernel, or still in a queue
+    /// here, of which nothing is left when the process ends.
+    /// [`Self::flush`] or [`Self::disconnect`] before that.
+    ///
     /// Objects whose `cmd` begins with `NODE_` are Node's own. The peer does
     /// not hand them out as messages, and a Node process dies of an
     /// acknowledgement that it does not expect.
@@ -445,7 +452,10 @@ impl Sender {
     /// Ends the channel, after all that was sent has gone and every socket
     /// has been acknowledged. What the peer had sent before can still be
     /// received. From now on nothing can be sent, by no clone either, also
-    /// when this is cancelled.
+    /// when this is cancelled. Once more, it does nothing.
+    ///
+    /// It is `Ok`, too, when the peer has all the bytes and dies without an
+    /// answer to a socket: whether it has taken that one is not known then.
     ///
     /// # Errors
     /// [`Error::Closed`] when the channel ended before all was gone.

@@ -14,7 +14,7 @@ pub enum Error {
     Malformed {
         /// What is wrong with it.
         why: String,
-        /// The message as it came.
+        /// The message. In a line, U+FFFD stands for what was not UTF-8.
         bytes: Vec<u8>,
     },
     /// A value cannot be written or sent, or a message is not of the type

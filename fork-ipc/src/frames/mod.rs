@@ -105,7 +105,7 @@ impl From<TooLong> for io::Error {
 /// called within a tokio runtime.
 ///
 /// # Errors
-/// When the socket cannot be made non-blocking or registered.
+/// When the socket cannot be made non-blocking, duplicated or registered.
 pub fn open(
     socket: OwnedFd,
     serialization: Serialization,

@@ -46,8 +46,9 @@ impl Reader {
     /// frame then is dropped, as Node does. Safe to cancel.
     ///
     /// # Errors
-    /// When a frame is too long ([`TooLong`](super::TooLong) as the source),
-    /// and when the socket fails. After an error comes `None`.
+    /// When a frame is too long (then [`io::Error::get_ref`] is a
+    /// [`TooLong`](super::TooLong)), and when the socket fails. After an error
+    /// comes `None`.
     pub async fn next(&mut self) -> io::Result<Option<Frame>> {
         // A peer that always has more to say must not keep the other tasks
         // from their turn.
