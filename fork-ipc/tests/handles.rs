@@ -804,8 +804,8 @@ async fn no_tcp() -> Result<()> {
           socket.end('from Node')
           const client = net.connect(process.argv[1], () => {
             process.send('client', client, () => {
-              const { _handle } = new net.Socket({ fd: 0 })
-              process.send('stdin', _handle)
+              const stdin = new net.Socket({ fd: 0, readable: false })
+              process.send('stdin', stdin._handle)
             })
           })
         })"#;
@@ -838,7 +838,8 @@ async fn no_tcp() -> Result<()> {
     pipe.write_all(b"through a pipe").await?;
     drop(pipe);
     text.clear();
-    std::io::Read::read_to_string(&mut fs::File::from(stdin), &mut text)?;
+    let mut stdin = tokio::net::unix::pipe::Receiver::from_owned_fd(stdin)?;
+    stdin.read_to_string(&mut text).await?;
     ensure!(text == "through a pipe", "{text}");
     child.process.kill().await?;
     Ok(())
