@@ -221,6 +221,7 @@ fn grandchild() -> Result<()> {
     let script = "
         const { spawn } = require('child_process')
         const child = spawn(process.argv[1], process.argv.slice(2), {
+          env: { ...process.env, NODE_UNIQUE_ID: '7' },
           stdio: ['pipe', 'inherit', 'inherit', 'ipc'] })
         child.on('disconnect', () => {
           console.log('disconnected')
@@ -232,7 +233,7 @@ fn grandchild() -> Result<()> {
         echo \"node: $?\"
         node -e 0
         echo \"node -e 0: $?\"
-        echo \"names: $(env | grep -c ^NODE_CHANNEL)\"";
+        echo \"names: $(env | grep -cE '^NODE_(CHANNEL|UNIQUE_ID)')\"";
     let mut node = Command::new("node");
     node.args(["-e", script]).arg(program.get_program());
     node.args(["sh", "-c", shell]);

@@ -288,7 +288,7 @@ impl Writer {
         self.shared.serialization
     }
 
-    /// Nothing more can be sent.
+    /// Nothing more can be sent, not even what was accepted before.
     pub fn is_closed(&self) -> bool {
         self.shared.lock().closed
     }
