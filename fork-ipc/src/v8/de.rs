@@ -390,7 +390,10 @@ fn whole_number<'de, V: Visitor<'de>>(
 
 fn number<'de, V: Visitor<'de>>(number: f64, visitor: V) -> Result<V::Value> {
     let whole = number as i64;
-    if (whole as f64).to_bits() != number.to_bits() || whole.abs() > 1 << 53 {
+    // Not `abs`: -(2^63) has none.
+    if (whole as f64).to_bits() != number.to_bits()
+        || whole.unsigned_abs() > 1 << 53
+    {
         return visitor.visit_f64(number);
     }
     match u64::try_from(whole) {
