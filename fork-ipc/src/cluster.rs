@@ -1,6 +1,14 @@
-//! A worker of Node's `cluster`: a Rust program that a Node primary starts
-//! with `cluster.setupPrimary({ exec })`, and that serves from the sockets
-//! which the primary hands to it.
+//! A worker of Node's `cluster`: a Rust program that a Node primary starts,
+//! and that serves from the sockets which the primary hands to it.
+//!
+//! `cluster.fork()` runs `process.execPath`, with the option `exec` as its
+//! script: a primary that sets only `exec` has Node read the program as
+//! JavaScript. It takes both:
+//!
+//! ```js
+//! cluster.setupPrimary({ exec: program, execArgv: [] })
+//! process.execPath = program
+//! ```
 //!
 //! The primary owns the port. A worker asks it to listen (`queryServer`), and
 //! gets either single connections, in turn with the other workers
@@ -20,6 +28,9 @@ use crate::{Channel, Error, Handle, Incoming, Message, Sender};
 /// How many clients may wait to be accepted, in Node.
 const BACKLOG: i32 = 511;
 
+/// What the messages of a cluster are called.
+const CMD: &str = "NODE_CLUSTER";
+
 /// A worker of a Node cluster.
 #[derive(Debug)]
 pub struct Worker {
@@ -29,14 +40,19 @@ pub struct Worker {
     sequence: u64,
     listeners: Vec<Listener>,
     /// What came while an answer was awaited.
-    early: VecDeque<Incoming>,
-    /// The primary has asked to stop, or has gone.
+    early: VecDeque<Result<Event, Error>>,
+    /// The primary has asked to stop: all but the channel's end is done.
+    leaving: bool,
+    /// The channel has ended, from here or from there.
     stopped: bool,
 }
 
 #[derive(Debug)]
 struct Listener {
+    /// What the primary calls it.
     key: String,
+    /// What was asked for.
+    asked: SocketAddr,
     /// The socket itself, where the workers share it.
     shared: Option<TcpListener>,
 }
@@ -53,6 +69,7 @@ pub enum Event {
 /// What the primary says.
 #[derive(Debug, Deserialize)]
 struct FromPrimary {
+    cmd: String,
     act: Option<String>,
     ack: Option<u64>,
     seq: Option<u64>,
@@ -124,9 +141,10 @@ impl Worker {
             sequence: 0,
             listeners: Vec::new(),
             early: VecDeque::new(),
+            leaving: false,
             stopped: false,
         };
-        worker.act("online").await?;
+        worker.act("online")?;
         Ok(worker)
     }
 
@@ -142,7 +160,8 @@ impl Worker {
     }
 
     /// Has the primary listen at `address`; returns the address with its
-    /// port. All workers that ask for the same address share it.
+    /// port. All workers that ask for the same address share it; to ask for
+    /// it a second time makes a second server there.
     ///
     /// # Errors
     /// [`Error::Io`] when the primary cannot listen there, and
@@ -151,8 +170,10 @@ impl Worker {
         &mut self,
         address: SocketAddr,
     ) -> Result<SocketAddr, Error> {
+        // As Node counts: the order of other addresses does not matter.
+        let asked = self.listeners.iter().filter(|one| one.asked == address);
         let mut server = Server {
-            index: self.listeners.len(),
+            index: asked.count(),
             data: None,
             address: address.ip(),
             port: address.port(),
@@ -160,13 +181,11 @@ impl Worker {
             flags: 0,
             backlog: BACKLOG,
         };
-        let asked = self
-            .say(ToPrimary {
-                act: Some("queryServer"),
-                server: Some(server.clone()),
-                ..ToPrimary::default()
-            })
-            .await?;
+        let asked = self.say(ToPrimary {
+            act: Some("queryServer"),
+            server: Some(server.clone()),
+            ..ToPrimary::default()
+        })?;
         let (answer, handle) = self.answer_to(asked).await?;
         if let Some(code @ ..0) = answer.errno {
             return Err(std::io::Error::from_raw_os_error(-code).into());
@@ -191,6 +210,7 @@ impl Worker {
         }
         self.listeners.push(Listener {
             key: answer.key.unwrap_or_default(),
+            asked: address,
             shared,
         });
         server.port = bound.port();
@@ -198,8 +218,7 @@ impl Worker {
             act: Some("listening"),
             server: Some(server),
             ..ToPrimary::default()
-        })
-        .await?;
+        })?;
         Ok(bound)
     }
 
@@ -211,47 +230,54 @@ impl Worker {
     /// As [`Channel::recv`], and when a connection cannot be accepted.
     pub async fn next(&mut self) -> Option<Result<Event, Error>> {
         loop {
+            if let Some(early) = self.early.pop_front() {
+                return Some(early);
+            }
+            if self.leaving {
+                let ended = self.channel.disconnect().await;
+                self.leaving = false;
+                self.stopped = true;
+                match ended {
+                    Ok(()) | Err(Error::Closed) => {}
+                    Err(error) => return Some(Err(error)),
+                }
+            }
             if self.stopped {
                 return None;
             }
-            let incoming = match self.early.pop_front() {
-                Some(early) => early,
-                None => tokio::select! {
-                    accepted = accept(&self.listeners) => {
-                        let accepted = accepted.map(Event::Connection);
-                        return Some(accepted.map_err(Error::Io));
-                    }
-                    incoming = self.channel.recv_any() => match incoming {
-                        None => {
-                            self.stopped = true;
-                            continue;
-                        }
-                        Some(Err(error)) => return Some(Err(error)),
-                        Some(Ok(incoming)) => incoming,
-                    },
-                },
+            let incoming = tokio::select! {
+                accepted = accept(&self.listeners) => {
+                    let accepted = accepted.map(Event::Connection);
+                    return Some(accepted.map_err(Error::Io));
+                }
+                incoming = self.channel.recv_any() => incoming,
             };
-            match self.handle(incoming).await {
-                Ok(None) => {}
-                Ok(Some(event)) => return Some(Ok(event)),
-                // The end is to be read next.
-                Err(Error::Closed) => {}
-                Err(error) => return Some(Err(error)),
+            let event = match incoming {
+                Some(Ok(incoming)) => self.handle(incoming).transpose(),
+                Some(Err(error)) => Some(Err(error)),
+                None => {
+                    self.stopped = true;
+                    None
+                }
+            };
+            if event.is_some() {
+                return event;
             }
         }
     }
 
-    async fn handle(
-        &mut self,
-        incoming: Incoming,
-    ) -> Result<Option<Event>, Error> {
+    /// Answers at once, without waiting: what has been taken from the channel
+    /// must not be lost when somebody stops waiting.
+    fn handle(&mut self, incoming: Incoming) -> Result<Option<Event>, Error> {
         let mut message = match incoming {
             Incoming::Message(message) => {
                 return Ok(Some(Event::Message(message)));
             }
             Incoming::Internal(message) => message,
         };
-        let said = message.parse::<FromPrimary>()?;
+        let Some(said) = of_primary(&message)? else {
+            return Ok(None);
+        };
         match said.act.as_deref() {
             Some("newconn") => {
                 let key = said.key.unwrap_or_default();
@@ -261,18 +287,17 @@ impl Worker {
                     // The primary gives it to another worker.
                     _ => None,
                 };
-                self.say(ToPrimary {
+                let answer = ToPrimary {
                     ack: said.seq,
                     accepted: Some(stream.is_some()),
                     ..ToPrimary::default()
-                })
-                .await?;
+                };
+                or_closed(self.say(answer))?;
                 Ok(stream.map(Event::Connection))
             }
             Some("disconnect") => {
-                self.stopped = true;
-                self.close_listeners().await?;
-                self.channel.disconnect().await?;
+                self.leaving = true;
+                or_closed(self.close_listeners())?;
                 Ok(None)
             }
             _ => Ok(None),
@@ -281,72 +306,93 @@ impl Worker {
 
     /// Leaves the cluster: no more connections, then the end of the channel.
     /// The primary knows then that it was on purpose, and does not start
-    /// another worker.
+    /// another worker. [`Self::next`] hands out what has come before.
     ///
     /// # Errors
     /// When the channel has ended before.
     pub async fn disconnect(&mut self) -> Result<(), Error> {
-        self.close_listeners().await?;
-        let said = self.act("exitedAfterDisconnect").await?;
+        // From now on, clients that come are given back.
+        self.close_listeners()?;
+        let said = self.act("exitedAfterDisconnect")?;
         self.answer_to(said).await?;
         self.stopped = true;
         self.channel.disconnect().await
     }
 
-    async fn close_listeners(&mut self) -> Result<(), Error> {
+    fn close_listeners(&mut self) -> Result<(), Error> {
         for listener in std::mem::take(&mut self.listeners) {
             self.say(ToPrimary {
                 act: Some("close"),
                 key: Some(&listener.key),
                 ..ToPrimary::default()
-            })
-            .await?;
+            })?;
         }
         Ok(())
     }
 
-    async fn act(&mut self, act: &'static str) -> Result<u64, Error> {
+    fn act(&mut self, act: &'static str) -> Result<u64, Error> {
         self.say(ToPrimary {
             act: Some(act),
             ..ToPrimary::default()
         })
-        .await
     }
 
-    /// Sends a message to the primary; returns its number.
-    async fn say(&mut self, message: ToPrimary<'_>) -> Result<u64, Error> {
+    /// Sends a message to the primary; returns its number. It is queued if
+    /// the primary does not read: it says little before it has an answer.
+    fn say(&mut self, message: ToPrimary<'_>) -> Result<u64, Error> {
         let seq = self.sequence;
         self.sequence += 1;
         let message = ToPrimary {
-            cmd: "NODE_CLUSTER",
+            cmd: CMD,
             seq,
             ..message
         };
-        self.channel.send(&message).await?;
+        self.channel.sender().post(&message)?;
         Ok(seq)
     }
 
-    /// Waits for the primary's answer to message `seq`. All else that comes
-    /// meanwhile is kept.
+    /// Waits for the primary's answer to message `seq`. What else comes
+    /// meanwhile is dealt with, and the events of it are kept.
     async fn answer_to(
         &mut self,
         seq: u64,
     ) -> Result<(FromPrimary, Option<Handle>), Error> {
         loop {
             let incoming = self.channel.recv_any().await;
-            let incoming = incoming.ok_or(Error::Closed)??;
-            if let Incoming::Internal(mut message) = incoming {
-                let said = message.parse::<FromPrimary>();
-                if let Ok(said) = said
-                    && said.ack == Some(seq)
-                {
-                    return Ok((said, message.handle.take()));
-                }
-                self.early.push_back(Incoming::Internal(message));
-            } else {
-                self.early.push_back(incoming);
+            let mut incoming = incoming.ok_or(Error::Closed)??;
+            if let Incoming::Internal(message) = &mut incoming
+                && let Ok(Some(said)) = of_primary(message)
+                && said.ack == Some(seq)
+            {
+                return Ok((said, message.handle.take()));
             }
+            let event = self.handle(incoming).transpose();
+            self.early.extend(event);
         }
+    }
+}
+
+/// A message of the cluster's. What else is Node's own is for nobody here.
+fn of_primary(message: &Message) -> Result<Option<FromPrimary>, Error> {
+    #[derive(Deserialize)]
+    struct Named {
+        cmd: String,
+    }
+    match message.parse::<FromPrimary>() {
+        Ok(said) => Ok((said.cmd == CMD).then_some(said)),
+        Err(error) => match message.parse::<Named>() {
+            Ok(named) if named.cmd == CMD => Err(error),
+            _ => Ok(None),
+        },
+    }
+}
+
+/// The primary has gone: its end is to be received next, after all that it
+/// has sent.
+fn or_closed<T>(said: Result<T, Error>) -> Result<(), Error> {
+    match said {
+        Ok(_) | Err(Error::Closed) => Ok(()),
+        Err(error) => Err(error),
     }
 }
 

@@ -13,6 +13,7 @@ use crate::check::{NODE, Need, Test, both, test};
 use crate::server::lesson;
 
 mod advanced;
+mod cluster;
 mod handles;
 mod hostile;
 mod library;
@@ -65,6 +66,7 @@ pub fn tests() -> Vec<Test> {
         .chain(advanced::tests())
         .chain(handles::tests())
         .chain(recipes::tests())
+        .chain(cluster::tests())
         .chain(hostile::tests())
         .map(|test| test.of(NAME))
         .collect()

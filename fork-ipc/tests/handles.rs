@@ -357,7 +357,7 @@ async fn bookkeeping() -> Result<()> {
 }
 
 /// Writes a line and sends descriptors with its first byte.
-fn send_descriptors(
+pub fn send_descriptors(
     to: &StdUnixStream,
     line: &str,
     descriptors: &[&OwnedFd],
@@ -386,7 +386,7 @@ fn send_bytes(
 }
 
 /// The lines that have arrived.
-fn lines(from: &StdUnixStream) -> Result<Vec<String>> {
+pub fn lines(from: &StdUnixStream) -> Result<Vec<String>> {
     from.set_nonblocking(true)?;
     let mut bytes = Vec::new();
     let _ = std::io::Read::read_to_end(&mut { from }, &mut bytes);
@@ -396,7 +396,7 @@ fn lines(from: &StdUnixStream) -> Result<Vec<String>> {
 }
 
 /// A peer of ours whose bytes we write ourselves.
-fn raw_peer() -> Result<(Channel, StdUnixStream)> {
+pub fn raw_peer() -> Result<(Channel, StdUnixStream)> {
     let (ours, theirs) = StdUnixStream::pair()?;
     Ok((Channel::new(ours.into(), Options::default())?, theirs))
 }

@@ -4,6 +4,8 @@
 //!     cargo build -p fork-ipc --bins
 //!     node fork-ipc/node/cluster.js target/debug/worker
 
+use std::net::SocketAddr;
+
 use fork_ipc::cluster::{self, Event};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
@@ -13,7 +15,16 @@ use tokio_util::task::TaskTracker;
 async fn main() -> common::Result {
     let mut worker = cluster::worker().await?;
     let name = format!("Rust worker {}", worker.id());
-    worker.listen(([127, 0, 0, 1], 0).into()).await?;
+    // Where `setupPrimary({ args })` says; the program's own path, which
+    // cluster.fork() puts in front of them, is no address.
+    let asked = std::env::args().filter_map(|word| word.parse().ok());
+    let mut addresses: Vec<SocketAddr> = asked.collect();
+    if addresses.is_empty() {
+        addresses.push(([127, 0, 0, 1], 0).into());
+    }
+    for address in addresses {
+        worker.listen(address).await?;
+    }
     let clients = TaskTracker::new();
     while let Some(event) = worker.next().await {
         match event? {
