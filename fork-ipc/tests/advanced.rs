@@ -47,6 +47,7 @@ const VALUES: &str = r#"
     const sparse = [1, , 3]; sparse[10] = 'é'
     const more = [1, 2]; more.name = 'x'; more[-1] = 0
     const buffer = new ArrayBuffer(8); new Uint8Array(buffer).set([1, 2, 3])
+    const resizable = new ArrayBuffer(2, { maxByteLength: 300 })
     const error = new TypeError('m', { cause: { why: 1 } })
     error.stack = 'at 中'
     const plain = new Error('é'); plain.stack = 'S'
@@ -67,7 +68,7 @@ const VALUES: &str = r#"
       /a/, /中/giu, /x/dgimsuy, new Boolean(true), new Boolean(false),
       new Number(1.5), new String('é'), new String('中'), Object(5n),
       error, plain, bare, new EvalError('x').stack && new Map(),
-      buffer, new ArrayBuffer(0), Buffer.from('hi'), Buffer.alloc(0),
+      buffer, new ArrayBuffer(0), resizable, { resizable }, Buffer.from('hi'), Buffer.alloc(0),
       new Int8Array([1, -1]), new Uint8Array([1, 2]),
       new Uint8ClampedArray([1]), new Int16Array([1, -2]),
       new Uint16Array([1]), new Int32Array([-1]), new Uint32Array([1]),

@@ -91,9 +91,11 @@ impl<'a> Walk<'a> {
     /// Counts what is read again.
     fn count(&self, token: Token<'_>) -> Result<()> {
         let weight = match token {
-            Token::Leaf(Leaf::ArrayBuffer(bytes) | Leaf::View(_, bytes)) => {
-                bytes.len() / 8
-            }
+            Token::Leaf(
+                Leaf::ArrayBuffer(bytes)
+                | Leaf::ResizableBuffer(bytes, _)
+                | Leaf::View(_, bytes),
+            ) => bytes.len() / 8,
             _ => 0,
         };
         let count = self.context.repeated.get() + 1 + weight;
@@ -248,7 +250,9 @@ impl<'de> Deserializer<'de> for Node<'_, '_> {
                 Cow::Borrowed(text) => visitor.visit_str(text),
                 Cow::Owned(text) => visitor.visit_string(text),
             },
-            Leaf::ArrayBuffer(bytes) => visitor.visit_bytes(bytes),
+            Leaf::ArrayBuffer(bytes) | Leaf::ResizableBuffer(bytes, _) => {
+                visitor.visit_bytes(bytes)
+            }
             Leaf::View(view, bytes) if is_bytes(view) => {
                 visitor.visit_bytes(bytes)
             }
@@ -276,7 +280,9 @@ impl<'de> Deserializer<'de> for Node<'_, '_> {
         resolved!(self.deserialize_seq(visitor));
         // Bytes are a sequence too, if that is what is asked for.
         let bytes = match self.token {
-            Token::Leaf(Leaf::ArrayBuffer(bytes)) => bytes,
+            Token::Leaf(
+                Leaf::ArrayBuffer(bytes) | Leaf::ResizableBuffer(bytes, _),
+            ) => bytes,
             Token::Leaf(Leaf::View(view, bytes)) if is_bytes(view) => bytes,
             _ => return self.deserialize_any(visitor),
         };

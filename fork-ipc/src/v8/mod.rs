@@ -26,6 +26,7 @@
 //! | a RegExp | `R`, a string, its flags |
 //! | an Error | `r`, its parts, `.` |
 //! | an ArrayBuffer | `B`, its length, its bytes |
+//! | a resizable one | `~`, its length, its greatest length, its bytes |
 //! | a Buffer or typed array | `\`, 0, its kind, its length, its bytes |
 //!
 //! Objects are numbered in the order in which they begin.
@@ -110,6 +111,13 @@ pub enum Value {
     Boxed(Box<Value>),
     /// An ArrayBuffer.
     ArrayBuffer(Vec<u8>),
+    /// An ArrayBuffer with a `maxByteLength`.
+    ResizableBuffer {
+        /// What is in it.
+        bytes: Vec<u8>,
+        /// How many bytes it may have.
+        longest: u32,
+    },
     /// A Buffer, a typed array or a DataView, with the part of the buffer
     /// that it shows.
     View(View, Vec<u8>),

@@ -130,6 +130,10 @@ impl From<Leaf<'_>> for Value {
                 flags,
             },
             Leaf::ArrayBuffer(bytes) => Self::ArrayBuffer(bytes.to_vec()),
+            Leaf::ResizableBuffer(bytes, longest) => Self::ResizableBuffer {
+                bytes: bytes.to_vec(),
+                longest,
+            },
             Leaf::View(view, bytes) => Self::View(view, bytes.to_vec()),
         }
     }

@@ -60,6 +60,7 @@ pub(super) enum Leaf<'a> {
     BoxedText(Text<'a>),
     RegExp { source: Text<'a>, flags: u32 },
     ArrayBuffer(&'a [u8]),
+    ResizableBuffer(&'a [u8], u32),
     View(View, &'a [u8]),
 }
 
@@ -385,6 +386,14 @@ impl<'a> Tokens<'a> {
             b'B' => {
                 let length = self.varint()?;
                 Leaf::ArrayBuffer(self.take(length)?)
+            }
+            b'~' => {
+                let length = self.varint()?;
+                let longest = self.varint()?;
+                if length > longest {
+                    return self.invalid("longer than the longest");
+                }
+                Leaf::ResizableBuffer(self.take(length)?, longest)
             }
             b'\\' => return self.host(),
             _ => {

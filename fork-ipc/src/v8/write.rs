@@ -88,6 +88,15 @@ impl Writer {
                 self.length(bytes.len())?;
                 self.bytes.extend_from_slice(bytes);
             }
+            Value::ResizableBuffer { bytes, longest } => {
+                if bytes.len() > *longest as usize {
+                    return Err(Invalid::new("longer than the longest"));
+                }
+                self.tag(b'~');
+                self.length(bytes.len())?;
+                self.varint((*longest).into());
+                self.bytes.extend_from_slice(bytes);
+            }
             Value::View(view, bytes) => self.view(*view, bytes)?,
             Value::Host(inner) => {
                 self.bytes.extend_from_slice(b"\\\x01");
