@@ -319,15 +319,15 @@ pub(crate) fn open(message: &Message) -> Result<Envelope, Error> {
         Body::Json { text, .. } => return open_json(text),
         Body::Advanced(frame) => frame,
     };
-    let value = Value::read(frame.bytes())
-        .map_err(|error| Error::malformed(error, frame.bytes().to_vec()))?;
-    let key = value.get("key").and_then(Value::as_str);
-    let key = key.map(str::to_owned);
-    let message = value.within("msg").unwrap_or(Value::Undefined);
-    Ok(Envelope {
-        message: message.write()?,
-        key,
-    })
+    let bytes = frame.bytes();
+    let malformed = |error| Error::malformed(error, bytes.to_vec());
+    let key = v8::find_text(bytes, "key").map_err(malformed)?;
+    let key = key.as_ref().and_then(Value::as_str).map(str::to_owned);
+    let message = match v8::cut_out(bytes, "msg").map_err(malformed)? {
+        Some(message) => message,
+        None => Value::Undefined.write()?,
+    };
+    Ok(Envelope { message, key })
 }
 
 fn open_json(text: &str) -> Result<Envelope, Error> {

@@ -25,6 +25,9 @@ pub fn tests() -> Vec<Test> {
             "what_is_too_deep_for_a_value_is_a_message_all_the_same",
             || run(too_deep()),
         ),
+        test("any_message_of_node_s_comes_with_its_socket", || {
+            run(with_a_socket())
+        }),
         test("serde_types_go_to_node_and_back", || run(serde_types())),
         test(
             "an_array_with_gaps_is_read_as_node_reads_it",
@@ -301,6 +304,48 @@ async fn too_deep() -> Result<()> {
     ensure!(next(&mut child.channel).await?.to_string() == "next");
     child.channel.sender().send_raw(deep).await?;
     ensure!(next(&mut child.channel).await?.parse::<bool>()?);
+    ended(child).await
+}
+
+/// In its envelope a message has other numbers for its objects than alone.
+async fn with_a_socket() -> Result<()> {
+    let script = "
+        let deep = 1
+        for (let i = 0; i < 1000; i++) deep = i % 2 ? [deep] : { deep }
+        const cycle = { a: [], '中': '文', e: new Error('x') }
+        cycle.a.push(cycle, cycle.a, cycle.e)
+        const many = Array.from({ length: 200 }, (_, i) => ({ i }))
+        const sent = [deep, cycle, [...many, ...many], '中', new Map([[cycle, deep]])]
+        const server = require('net').createServer().listen(0, '127.0.0.1',
+          () => sent.forEach(m => process.send(m, server)))
+        process.on('message', m => {
+          process.send(require('util').isDeepStrictEqual(m, sent.shift()))
+          if (!sent.length) process.disconnect(server.close())
+        })";
+    let fork = node(script).serialization(Serialization::Advanced);
+    let mut child = fork.spawn()?;
+    let mut messages = Vec::new();
+    for count in 0..5 {
+        let mut message = next(&mut child.channel).await?;
+        ensure!(message.handle.take().is_some(), "{count}");
+        messages.push(message);
+    }
+    let Value::Object(cycle) = messages[1].value()? else {
+        bail!("{:?}", messages[1]);
+    };
+    let again = [0, 1, 2].map(Value::Reference);
+    let list = &cycle[0].1;
+    ensure!(
+        matches!(list, Value::Array { elements, .. }
+            if elements[..2] == again[..2]),
+        "{list:?}"
+    );
+    ensure!(cycle[2].1 == again[2], "{cycle:?}");
+    for (count, message) in messages.into_iter().enumerate() {
+        child.channel.sender().send_raw(message).await?;
+        let same = next(&mut child.channel).await?;
+        ensure!(same.parse::<bool>()?, "{count}");
+    }
     ended(child).await
 }
 

@@ -333,26 +333,6 @@ impl Value {
         })
     }
 
-    /// The value under this key, as a value of its own: references within it
-    /// count from its beginning. `None` also when one points out of it.
-    pub fn within(mut self, key: &str) -> Option<Self> {
-        let entries = match &mut self {
-            Self::Object(entries) => std::mem::take(entries),
-            _ => return None,
-        };
-        // This object is number 0.
-        let mut before = 1;
-        for (found, mut value) in entries {
-            if matches!(&found, Self::String(found) if found == key) {
-                let moved =
-                    value.renumber(&|number| number.checked_sub(before));
-                return moved.then_some(value);
-            }
-            before += value.objects();
-        }
-        None
-    }
-
     /// The value as it is within another one where so many objects have
     /// begun before it. `None` when there are too many.
     #[cfg(unix)]
@@ -382,22 +362,6 @@ impl Value {
         }
     }
 
-    /// It is an object and has a number that [`Value::Reference`] can name.
-    fn is_numbered(&self) -> bool {
-        !matches!(
-            self,
-            Self::Undefined
-                | Self::Null
-                | Self::Bool(_)
-                | Self::Number(_)
-                | Self::BigInt(_)
-                | Self::String(_)
-                | Self::Utf16(_)
-                | Self::Hole
-                | Self::Reference(_)
-        )
-    }
-
     /// The values within this one, in the order in which they are written.
     fn children_mut(&mut self) -> Vec<&mut Self> {
         fn flat(
@@ -421,17 +385,6 @@ impl Value {
             Self::Host(inner) => vec![&mut **inner],
             _ => Vec::new(),
         }
-    }
-
-    /// How many objects begin within it, with itself.
-    fn objects(&mut self) -> u32 {
-        let mut count = 0;
-        let mut left = vec![self];
-        while let Some(value) = left.pop() {
-            count += u32::from(value.is_numbered());
-            left.extend(value.children_mut());
-        }
-        count
     }
 }
 
@@ -470,6 +423,60 @@ pub(crate) fn find_text(
         }
     }
     Ok(found.map(Value::from))
+}
+
+/// The value under `key` of an object, as bytes with a header of their own.
+/// Of several the last one counts. Copied and not made: it may be too deep
+/// for that.
+///
+/// # Errors
+/// As [`check`], and when it names an object that is not within it.
+#[cfg(unix)]
+pub(crate) fn cut_out(
+    bytes: &[u8],
+    key: &str,
+) -> Result<Option<Vec<u8>>, Invalid> {
+    let mut tokens = Tokens::new(bytes)?;
+    if !matches!(tokens.next()?, Token::Begin(Kind::Object)) {
+        return Ok(None);
+    }
+    let mut found = None;
+    loop {
+        let first = tokens.next()?;
+        if matches!(first, Token::End) {
+            return Ok(found);
+        }
+        let wanted =
+            matches!(first, Token::Leaf(Leaf::Text(text)) if text == *key);
+        let before = tokens.objects();
+        let mut copy = write::Writer::new();
+        copy.bytes.truncate(1);
+        copy.bytes.extend(bytes.get(1)); // the version
+        loop {
+            let from = tokens.position();
+            match tokens.next()? {
+                _ if !wanted => {}
+                // Objects are numbered anew.
+                Token::Leaf(Leaf::Reference(number)) => {
+                    let Some(number) = number.checked_sub(before) else {
+                        return tokens.invalid("an object from outside");
+                    };
+                    copy.tag(b'^');
+                    copy.varint(number.into());
+                }
+                _ => {
+                    let token = &bytes[from..tokens.position()];
+                    copy.bytes.extend_from_slice(token);
+                }
+            }
+            if tokens.depth() == 1 {
+                break;
+            }
+        }
+        if wanted {
+            found = Some(copy.bytes);
+        }
+    }
 }
 
 impl From<bool> for Value {

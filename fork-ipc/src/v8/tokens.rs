@@ -208,6 +208,18 @@ impl<'a> Tokens<'a> {
         self.levels.len()
     }
 
+    /// How many objects have begun.
+    #[cfg(unix)]
+    pub(super) fn objects(&self) -> u32 {
+        self.objects
+    }
+
+    /// Behind the last token.
+    #[cfg(unix)]
+    pub(super) fn position(&self) -> usize {
+        self.at
+    }
+
     /// The next step. Not to be called after the last one.
     pub(super) fn next(&mut self) -> Result<Token<'a>> {
         let Some(level) = self.levels.last().copied() else {
