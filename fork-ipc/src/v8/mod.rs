@@ -29,7 +29,7 @@
 //! | a resizable one | `~`, its length, its greatest length, its bytes |
 //! | a Buffer or typed array | `\`, 0, its kind, its length, its bytes |
 //!
-//! Objects are numbered in the order in which they begin.
+//! In an array of numbers, all are `N` if one is. Objects are numbered in the order in which they begin.
 
 mod de;
 mod read;
@@ -73,7 +73,9 @@ pub enum Value {
     /// An object, its keys in their order. A key is a [`Value::String`], a
     /// [`Value::Utf16`] or a [`Value::Number`].
     Object(Vec<(Value, Value)>),
-    /// An array without gaps.
+    /// An array without gaps. If all are numbers, and one is not a whole
+    /// number of 32 bits, all are written as doubles, as V8 does; unless the
+    /// array has had something else in it before, which nobody can know.
     Array {
         /// Its elements.
         elements: Vec<Value>,

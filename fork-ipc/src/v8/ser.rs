@@ -21,7 +21,9 @@ const EXACT: u128 = 1 << 53;
 
 /// Writes `value` with the header. As JSON would be: structs and maps become
 /// objects, sequences arrays, `None` and `()` become `null`. Beyond JSON,
-/// bytes become a Buffer, and whole numbers beyond 2^53 a BigInt.
+/// bytes become a Buffer, and whole numbers beyond 2^53 a BigInt. A sequence
+/// is written in one go: V8 would make all its numbers `N` if one is, and
+/// reads the same in both.
 ///
 /// # Errors
 /// When it is too deep, or a map's key is not a string, number or bool.

@@ -127,7 +127,16 @@ impl Writer {
             } => {
                 self.tag(b'A');
                 self.length(elements.len())?;
-                elements.iter().try_for_each(|value| self.value(value))?;
+                if is_doubles(elements) {
+                    for element in elements {
+                        if let Value::Number(number) = element {
+                            self.tag(b'N');
+                            self.double(*number);
+                        }
+                    }
+                } else {
+                    elements.iter().try_for_each(|value| self.value(value))?;
+                }
                 self.entries(properties, true)?;
                 self.tag(b'$');
                 self.length(properties.len())?;
@@ -180,9 +189,7 @@ impl Writer {
     }
 
     pub(super) fn number(&mut self, number: f64) {
-        let whole = number as i32;
-        // By their bits: -0 is not 0 here.
-        if f64::from(whole).to_bits() == number.to_bits() {
+        if let Some(whole) = int32(number) {
             self.tag(b'I');
             self.varint(
                 (whole.cast_unsigned() << 1 ^ (whole >> 31).cast_unsigned())
@@ -317,4 +324,24 @@ impl Writer {
         self.tag(b'.');
         Ok(())
     }
+}
+
+/// A whole number of 32 bits.
+fn int32(number: f64) -> Option<i32> {
+    let whole = number as i32;
+    // By their bits: -0 is not 0 here.
+    (f64::from(whole).to_bits() == number.to_bits()).then_some(whole)
+}
+
+/// V8 keeps an array as doubles if all are numbers, and one of them is not a
+/// whole one of 32 bits.
+fn is_doubles(elements: &[Value]) -> bool {
+    let mut doubles = false;
+    for element in elements {
+        let Value::Number(number) = element else {
+            return false;
+        };
+        doubles |= int32(*number).is_none();
+    }
+    doubles
 }
