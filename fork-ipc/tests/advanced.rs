@@ -99,7 +99,7 @@ async fn table() -> Result<()> {
     );
     let fork = node(&script).serialization(Serialization::Advanced);
     let mut child = fork.spawn()?;
-    let mut count = 0;
+    let (mut count, mut hosts) = (0, 0);
     loop {
         let message = next(&mut child.channel).await?;
         let value = message.value().with_context(|| {
@@ -108,6 +108,7 @@ async fn table() -> Result<()> {
         if value == Value::from("end") {
             break;
         }
+        hosts += usize::from(matches!(value, Value::Host(_)));
         // It is shown without a panic, whatever it is.
         let _ = message.to_string();
         let written = value.write()?;
@@ -135,7 +136,7 @@ async fn table() -> Result<()> {
         }
         count += 1;
     }
-    ensure!(count > 150, "{count}");
+    ensure!(count > 150 && hosts > 0, "{count} {hosts}");
     ended(child).await
 }
 
