@@ -445,6 +445,23 @@ async fn serde_types() -> Result<()> {
         child.channel.disconnect().await?;
         ended(child).await?;
     }
+    // Within a value that serde has no word for.
+    let script = "process.on('message', m => {
+          process.send(m.get('all').jobs[2].Open.flags === null && m)
+          process.disconnect()
+        })";
+    let fork = node(script).serialization(Serialization::Advanced);
+    let mut child = fork.spawn()?;
+    let all = v8::to_value(&everything)?;
+    let map = Value::Map(vec![("all".into(), all)]);
+    child.channel.sender().send_value(&map).await?;
+    let back = next(&mut child.channel).await?.value()?;
+    let back = back.get("all").context("not a Map")?;
+    ensure!(
+        v8::from_value::<Everything>(back)? == everything,
+        "{back:?}"
+    );
+    ended(child).await?;
     // Beyond what JSON has.
     let bytes = v8::to_vec(&u64::MAX)?;
     ensure!(Value::read(&bytes)? == Value::BigInt(u128::from(u64::MAX).into()));

@@ -233,7 +233,7 @@ fn refer(value: &mut Value, begun: &mut u32, in_error: bool) {
             }
         }
         Value::Error(error) => {
-            for cause in &mut error.cause {
+            if let Some(cause) = &mut error.cause {
                 refer(cause, begun, true);
             }
         }

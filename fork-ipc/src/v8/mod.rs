@@ -3,7 +3,8 @@
 //!
 //! Usable without a channel: [`Value::read`] and [`Value::write`] turn bytes
 //! into a [`Value`] and back; [`to_vec`] and [`from_slice`] do it with types
-//! of yours, through serde.
+//! of yours, through serde; [`to_value`] and [`from_value`] turn those into a
+//! [`Value`] and back.
 //!
 //! The bytes are `FF 0F` (version 15) and then one value: a tag of one byte
 //! and what belongs to it. Versions 13 and 14 are read as well. Lengths and
@@ -40,7 +41,7 @@ mod write;
 use std::fmt;
 
 pub use de::{from_slice, from_value};
-pub use ser::to_vec;
+pub use ser::{to_value, to_vec};
 
 use tokens::{Kind, Leaf, Token, Tokens};
 

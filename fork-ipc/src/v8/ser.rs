@@ -7,7 +7,7 @@ use serde::ser::{
 };
 
 use super::write::Writer;
-use super::{BigInt, Invalid, View};
+use super::{BigInt, Invalid, Value, View};
 use crate::scalars::refuse_all_but_scalars;
 
 impl ser::Error for Invalid {
@@ -31,6 +31,14 @@ pub fn to_vec<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, Invalid> {
     let mut writer = Writer::new();
     value.serialize(&mut writer)?;
     Ok(writer.bytes)
+}
+
+/// Makes a value of `value`, to be put into another one: see [`to_vec`].
+///
+/// # Errors
+/// As [`to_vec`].
+pub fn to_value<T: Serialize + ?Sized>(value: &T) -> Result<Value, Invalid> {
+    Value::read(&to_vec(value)?)
 }
 
 type Done = Result<(), Invalid>;
