@@ -18,6 +18,7 @@ mod handle;
 mod message;
 #[cfg(unix)]
 pub mod parent;
+pub mod protocol;
 mod scalars;
 #[cfg(unix)]
 mod text;
