@@ -25,11 +25,12 @@
 //! |---|---|---|
 //! | the channel | `socketpair(AF_UNIX, SOCK_STREAM)`, both ways | uv, seen |
 //! | its number in the child | `NODE_CHANNEL_FD`, decimal; any will do | seen |
-//! | its serialization | `NODE_CHANNEL_SERIALIZATION_MODE`: `json`, or none, or `advanced` | seen |
+//! | its serialization | `NODE_CHANNEL_SERIALIZATION_MODE` (below) | seen |
 //! | in the child at first | blocking, and inherited on exec | uv, seen |
-//! | in a Node child | non-blocking, closed on exec, both names removed | cp, seen |
-//! | a worker of a cluster | has its number in `NODE_UNIQUE_ID`, too | cluster |
+//! | in a Node child | non-blocking, closed on exec, no names | cp, seen |
+//! | a cluster's worker | has its number in `NODE_UNIQUE_ID` | cluster |
 //!
+//! - The serialization is `json`, also when nothing says so, or `advanced`.
 //! - Node puts the two names behind the user's environment without a look at
 //!   it. A stale `NODE_CHANNEL_FD` in it wins. *(seen)*
 //! - A name without its descriptor, left over by a parent that did not remove
@@ -45,10 +46,10 @@
 //! | | `json` | `advanced` |
 //! |---|---|---|
 //! | a frame | one JSON text and `\n` | 4 bytes, big-endian: how many follow |
-//! | the text | UTF-8; what is not becomes U+FFFD | V8's format: see [`v8`](crate::v8) |
-//! | accepted | white space around it, `\r\n` | versions up to 15; what follows the value is ignored |
-//! | refused | an empty line, a BOM, control characters, `NaN` | version 16 |
-//! | the limit | V8's longest string, about 512 MB | 2 GiB: the length is signed (PR [61344]) |
+//! | what is in it | UTF-8; what is not is U+FFFD | [V8's format](crate::v8) |
+//! | accepted | white space around it, `\r\n` | bytes after the value |
+//! | refused | an empty line, a BOM, control characters | version 16 |
+//! | the limit | V8's longest string, about 512 MB | 2 GiB (PR [61344]) |
 //!
 //! All of it *(seen, ser)*. The end of the stream within a frame is an end;
 //! the rest is dropped *(seen)*.
@@ -74,7 +75,7 @@
 //!
 //! | `type` | what it is | |
 //! |---|---|---|
-//! | `net.Socket` | a connection; `key` if it came from a server of Node's | seen |
+//! | `net.Socket` | a connection; `key` if it came to a Node server | seen |
 //! | `net.Server` | a listening socket, of TCP or of a path | seen |
 //! | `net.Native` | a handle without a wrapper: what a cluster sends | seen |
 //! | `dgram.Socket` | UDP; `dgramType` is `udp4` or `udp6` | seen |
@@ -85,17 +86,22 @@
 //!
 //! The receiver answers at once, before all that waits, and exactly once:
 //!
-//! | answer | when | what the sender does |
+//! | answer | when | what Node does |
 //! |---|---|---|
-//! | `{"cmd":"NODE_HANDLE_ACK"}` | a descriptor came | closes its `net.Socket` (unless `keepOpen`), goes on |
-//! | `{"cmd":"NODE_HANDLE_NACK"}` | none came | sends a `net.Socket` again, 3 times; drops all else |
+//! | `{"cmd":"NODE_HANDLE_ACK"}` | a descriptor came | goes on |
+//! | `{"cmd":"NODE_HANDLE_NACK"}` | none came | may send it again |
 //!
 //! - After a socket the sender keeps every message back until it has the
-//!   answer. Without one they wait for ever, and `disconnect()` too. *(cp, seen)*
-//! - What is sent again is in an envelope more each time, the outer one a
-//!   `net.Native`: `{"cmd":"NODE_HANDLE",..,"msg":{"cmd":"NODE_HANDLE",..}}`. It
-//!   came with one descriptor, and gets one answer. *(seen)*
-//! - After the third time Node warns: `SentHandleNotReceivedWarning`. *(cp)*
+//!   answer. Without one they wait for ever, and `disconnect()` too.
+//!   *(cp, seen)*
+//! - With the ACK Node closes its own `net.Socket`, unless it was sent with
+//!   `keepOpen`. Servers and datagram sockets stay open in it. *(cp, seen)*
+//! - After a NACK it sends a `net.Socket` again, three times, and then warns:
+//!   `SentHandleNotReceivedWarning`. Other sockets are dropped with their
+//!   message. *(cp, seen)*
+//! - What is sent again is in one envelope more each time, the outer one a
+//!   `net.Native`: `{"cmd":"NODE_HANDLE",..,"msg":{"cmd":"NODE_HANDLE",..}}`.
+//!   It comes with one descriptor, and gets one answer. *(seen)*
 //! - A descriptor with any other message is kept for the next `NODE_HANDLE`; of
 //!   two, the second is. *(seen)*
 //! - libuv sets what it sends to non-blocking, and so it arrives. One that
@@ -106,10 +112,13 @@
 //! Node counts the connections of a server that it has handed on, by `key`,
 //! for `server.getConnections()` and `server.close()`. *(list, seen)*
 //!
-//! | it asks | the answer |
-//! |---|---|
-//! | `{"cmd":"NODE_SOCKET_GET_COUNT","key":K}` | at once: `{"cmd":"NODE_SOCKET_COUNT","key":K,"count":2}` |
-//! | `{"cmd":"NODE_SOCKET_NOTIFY_CLOSE","key":K}` | when none is open any more: `{"cmd":"NODE_SOCKET_ALL_CLOSED","key":K}` |
+//! ```text
+//! {"cmd":"NODE_SOCKET_GET_COUNT","key":K}       at once:
+//! {"cmd":"NODE_SOCKET_COUNT","key":K,"count":2}
+//!
+//! {"cmd":"NODE_SOCKET_NOTIFY_CLOSE","key":K}    when none is open any more:
+//! {"cmd":"NODE_SOCKET_ALL_CLOSED","key":K}
+//! ```
 //!
 //! Without an answer both wait until this process ends. *(seen)*
 //!
@@ -120,29 +129,35 @@
 //!
 //! | what happens | what Node does | source |
 //! |---|---|---|
-//! | the child closes, exits, is killed | `'disconnect'`, `'exit'`, `'close'`; nobody promises the order | seen |
-//! | the parent closes | the child: `'disconnect'`; it exits when nothing else is left to do | seen |
-//! | `disconnect()` right after a long `send()` | loses what the kernel has not taken, without an error | seen |
-//! | `process.exit()` with messages queued | the same; a natural end delivers them | seen |
-//! | `send()` after the end | `false`, and `ERR_IPC_CHANNEL_CLOSED` | cp, seen |
-//! | a second `disconnect()` | an error, `ERR_IPC_DISCONNECTED` | cp, seen |
-//! | closed with unread data | `ECONNRESET`, which counts as the end | seen |
-//! | the peer does not read | `send()` says `false` from 128 KiB in its queue on; nothing is dropped | cp, seen |
-//! | no `'message'` listener | messages wait without limit; the channel does not keep the child alive | seen |
+//! | the child closes or dies | `'disconnect'`, `'exit'`, `'close'` | seen |
+//! | the parent closes | `'disconnect'` in the child | seen |
+//! | `send()` after the end | `false`, `ERR_IPC_CHANNEL_CLOSED` | cp, seen |
+//! | a second `disconnect()` | `ERR_IPC_DISCONNECTED` | cp, seen |
+//! | closed with unread data | `ECONNRESET`: it is the end | seen |
+//!
+//! - The order of the three events was the same each time, but nobody promises
+//!   it. *(seen)*
+//! - A Node child exits after the end when nothing else is left to do. Without
+//!   a listener for `'message'`, the channel does not keep it alive; messages
+//!   wait in it, without a limit. *(seen)*
+//! - From 128 KiB in its queue on, `send()` says `false`. Nothing is dropped.
+//!   *(cp, seen)*
+//! - `disconnect()` and `process.exit()` drop the queue: what the kernel has
+//!   not taken is lost, without an error. A natural end delivers it. *(seen)*
 //!
 //! # What a Node process dies of
 //!
 //! | what arrives | how it dies | source |
 //! |---|---|---|
-//! | a line that is not JSON, also an empty one | uncaught exception, exit 1 | seen |
+//! | a line that is not JSON, or empty | uncaught exception, exit 1 | seen |
 //! | a payload that is not V8's | the same | seen |
 //! | a length from 2^31 on | the same; mended by PR [61344] | seen |
-//! | an ACK or NACK to nothing, or a second one | `ERR_INTERNAL_ASSERTION` | cp, seen |
-//! | a `NODE_HANDLE` of an unknown `type` | `TypeError`, after its ACK | cp, seen |
+//! | an ACK or NACK too many | `ERR_INTERNAL_ASSERTION` | cp, seen |
+//! | `NODE_HANDLE`, `type` unknown | `TypeError`, after its ACK | cp, seen |
 //! | the descriptor of a file | an assertion in C++, SIGABRT | seen |
 //!
-//! With a listener for `'uncaughtException'` the rest of that piece is lost, and
-//! if the line had begun in a piece before, every later one throws again.
+//! With a listener for `'uncaughtException'` the rest of that piece is lost,
+//! and if the line had begun in a piece before, every later one throws again.
 //! It survives a Unix socket of datagrams or packets, but NACKs that and every
 //! socket after it. *(seen)*
 //!
@@ -183,9 +198,9 @@
 //! P>C {..,"ack":5,"seq":3}                                 then the end
 //! ```
 //!
-//! - `K` is `address:port:addressType:fd:index`. Workers that send the same have
-//!   the same socket; `index` tells a worker's servers at one address from each
-//!   other, from 0 on. *(cluster, seen)*
+//! - `K` is `address:port:addressType:fd:index`. Workers that send the same
+//!   have the same socket; `index` tells a worker's servers at one address from
+//!   each other, from 0 on. *(cluster, seen)*
 //! - `seq` counts what one process has sent, over all its workers; `ack` is the
 //!   `seq` of what it answers. *(cluster, seen)*
 //! - A worker whose primary has gone without a word exits 0. *(cluster, seen)*

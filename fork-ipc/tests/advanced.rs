@@ -234,6 +234,13 @@ async fn by_hand() -> Result<()> {
         (b"\xFF\x0Fc\x02\x2D\x4E", "'中'", "中".into()),
         (b"\xFF\x0F\0c\x02\x2D\x4E", "'中'", "中".into()),
         (b"\xFF\x0E\0\0\0I\x02", "1", 1.into()),
+        (b"\xFF\x0F?\x05?\0T", "true", Value::Bool(true)),
+        (b"\xFF\x0FA\x02-I\x02$\0\x02", "[ <1 empty item>, 1 ]", {
+            Value::from(vec![Value::Hole, 1.into()])
+        }),
+        (b"\xFF\x0F\\\x01o{\0", "{}", {
+            Value::Host(Value::Object(Vec::new()).into())
+        }),
         // What follows the value is left aside.
         (b"\xFF\x0FTgarbage", "true", Value::Bool(true)),
         (b"\xFF\x0D\\\0\x0A\x02hi", "<Buffer 68 69>", {

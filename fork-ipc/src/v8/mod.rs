@@ -1,5 +1,6 @@
-//! V8's format for values: what `serialization: 'advanced'` sends, and what
-//! `v8.serialize()` makes.
+//! V8's format for values: what `serialization: 'advanced'` sends. What
+//! `v8.serialize()` makes is the same but for Buffers and typed arrays, where
+//! Node leaves out the 0 behind `\`; it is not read here.
 //!
 //! Usable without a channel: [`Value::read`] and [`Value::write`] turn bytes
 //! into a [`Value`] and back; [`to_vec`] and [`from_slice`] do it with types
@@ -15,22 +16,38 @@
 //! | `undefined`, `null`, `true`, `false` | `_`, `0`, `T`, `F` |
 //! | a whole number of 32 bits | `I` and the number, zigzag |
 //! | any other number | `N` and 8 bytes, little-endian |
-//! | a BigInt | `Z`, the sign and length, and its digits |
+//! | a BigInt | `Z`, a bit for the sign, the length, its digits |
 //! | a string of Latin-1 | `"`, its length, its bytes |
-//! | any other string | `c`, its length in bytes, UTF-16, at an even place |
+//! | any other string | `c`, its length in bytes, UTF-16 |
 //! | an object | `o`, keys and values, `{`, how many |
-//! | an array | `A`, its length, elements, what `a` has, with `$` |
+//! | an array | `A`, length, elements, keys, values, `$`, how many, length |
 //! | one with gaps | `a`, length, keys, values, `@`, how many, length |
 //! | the same object again | `^` and its number |
 //! | a Date | `D` and 8 bytes |
-//! | a Map, a Set | `;` .. `:`, `'` .. `,` and how many |
+//! | a Map | `;`, keys and values, `:`, how many of both |
+//! | a Set | `'`, elements, `,`, how many |
+//! | a boxed `true`, `false` | `y`, `x` |
+//! | a boxed number, BigInt, string | `n`, `z`, `s`, and as above |
 //! | a RegExp | `R`, a string, its flags |
-//! | an Error | `r`, its parts, `.` |
+//! | an Error | `r`, its kind, `m` message, `c` cause, `s` stack, `.` |
 //! | an ArrayBuffer | `B`, its length, its bytes |
 //! | a resizable one | `~`, its length, its greatest length, its bytes |
 //! | a Buffer or typed array | `\`, 0, its kind, its length, its bytes |
+//! | another object of Node's own | `\`, 1, and a plain object |
 //!
-//! In an array of numbers, all are `N` if one is. Objects are numbered in the order in which they begin.
+//! In an array of numbers, all are `N` if one is. A byte 0 comes before `c`
+//! where its UTF-16 would begin at an odd place. Objects, with boxed values and
+//! buffers, are numbered in the order in which they begin.
+//!
+//! Read, but not written by Node 20:
+//!
+//! | bytes | what it is |
+//! |---|---|
+//! | `U` and a number | a whole number without a sign |
+//! | `S`, its length, UTF-8 | a string |
+//! | `-` | a gap, within an `A`; written, should there be one |
+//! | `?` and a number | how many objects there were; it is left aside |
+//! | 0 | padding, before any tag |
 
 mod de;
 mod read;
