@@ -47,7 +47,8 @@ impl Message {
         read(serialization, bytes.into()).map(|(_, message)| message)
     }
 
-    /// The message as it came: JSON text, or V8's format.
+    /// The message as it came: JSON text, where U+FFFD stands for what was not
+    /// UTF-8, or V8's format. Without the envelope of a socket.
     pub fn bytes(&self) -> &[u8] {
         match &self.body {
             Body::Json { text, .. } => text.as_bytes(),
