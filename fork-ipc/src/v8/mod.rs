@@ -364,6 +364,7 @@ impl Value {
 
     /// Changes the number of every reference; false when there is none for
     /// one of them.
+    #[cfg(unix)]
     fn renumber(&mut self, change: &impl Fn(u32) -> Option<u32>) -> bool {
         if let Self::Reference(number) = self {
             let changed = change(*number);
@@ -383,6 +384,7 @@ impl Value {
     }
 
     /// The values within this one, in the order in which they are written.
+    #[cfg(unix)]
     fn children_mut(&mut self) -> Vec<&mut Self> {
         fn flat(
             entries: &mut [(Value, Value)],
