@@ -263,6 +263,10 @@ pub(crate) fn read(
         Serialization::Json => read_json(frame.into_bytes())?,
         Serialization::Advanced => {
             let kind = match v8::find_text(frame.bytes(), "cmd") {
+                // With half a surrogate pair it is Node's own all the same.
+                Ok(Some(Value::Utf16(units))) => {
+                    Kind::of(Some(&String::from_utf16_lossy(&units)))
+                }
                 Ok(cmd) => Kind::of(cmd.as_ref().and_then(Value::as_str)),
                 Err(error) => {
                     return Err(Error::malformed(error, frame.into_bytes()));

@@ -495,6 +495,7 @@ async fn cycles() -> Result<()> {
 
 async fn internal() -> Result<()> {
     let script = "process.send({ cmd: 'NODE_SECRET', x: '中' })
+        process.send({ cmd: 'NODE_\\ud800' })
         process.send({ cmd: 'NODE_' })
         process.send({ x: 'NODE_SECRET' })
         process.send(new Map([['cmd', 'NODE_SECRET']]))
