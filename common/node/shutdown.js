@@ -31,6 +31,26 @@ stop.addEventListener('abort', () => {
 })
 
 /**
+ * What `promise` answers; throws when a second after `stop` it has not. For
+ * what a server may never answer: the program's end should say that nobody
+ * knows.
+ */
+export async function unlessOverdue(promise) {
+  let stopped
+  const late = new Promise((_, reject) => {
+    const giveUp = () => reject(Error('no answer'))
+    stopped = () => setTimeout(giveUp, PATIENCE).unref()
+    stop.addEventListener('abort', stopped)
+    if (stop.aborted) stopped()
+  })
+  try {
+    return await Promise.race([promise, late])
+  } finally {
+    stop.removeEventListener('abort', stopped)
+  }
+}
+
+/**
  * Calls `run` a second after `stop`: what should have ended by itself by now,
  * has to be ended. There is just time for it.
  */

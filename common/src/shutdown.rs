@@ -121,6 +121,17 @@ pub async fn overdue(token: &CancellationToken) {
     time::sleep(PATIENCE).await;
 }
 
+/// What `answer` comes to; None when a second after Ctrl-C it is not there.
+/// For what a server may never answer: the program's end should say that
+/// nobody knows. Must be called within a tokio runtime.
+pub async fn unless_overdue<T>(answer: impl Future<Output = T>) -> Option<T> {
+    let stop = token();
+    tokio::select! {
+        answer = answer => Some(answer),
+        () = overdue(&stop) => None,
+    }
+}
+
 /// Waits until every task has ended: each finishes the answer it is at. Those
 /// that still wait for a peer after a second end with the program.
 pub async fn finish(tasks: TaskTracker) {

@@ -16,6 +16,7 @@ mod matrix;
 mod peer;
 mod random;
 mod redis;
+mod relay;
 mod server;
 #[cfg(unix)]
 mod terminal;

@@ -10,7 +10,7 @@ import { args } from '../../common/node/args.js'
 import { findRedis } from '../../common/node/broker.js'
 import { error, line, shown } from '../../common/node/log.js'
 import { pace, ticks } from '../../common/node/pace.js'
-import { stop } from '../../common/node/shutdown.js'
+import { stop, unlessOverdue } from '../../common/node/shutdown.js'
 import { address, clientFor, reason } from './client.js'
 
 const { channel, message, every, count } = args(
@@ -45,10 +45,10 @@ try {
   for await (const _ of ticks({ every, count }, stop)) {
     // An error leaves open whether the message was passed on: the answer
     // may be what got lost. Sent again, it could arrive twice.
-    const subscribers = await client.publish(channel, message)
-      .catch(error => {
-        throw Error(`publish: ${reason(error)}; it may have arrived or not`)
-      })
+    const published = client.publish(channel, message)
+    const subscribers = await unlessOverdue(published).catch(error => {
+      throw Error(`publish: ${reason(error)}; it may have arrived or not`)
+    })
 
     // 4. Say who got it. The number counts the connections that Redis has
     //    put it into the queue of; nobody ever answers that it was read,

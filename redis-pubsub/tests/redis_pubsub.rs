@@ -8,7 +8,9 @@ use anyhow::{Context, Result, ensure};
 use harness::{Exit, Half, Language, Signal};
 
 use crate::check::{NODE, Need, Test, both, test};
+use crate::echo::TWO_SECONDS;
 use crate::redis::{REDIS, Redis};
+use crate::relay::Relay;
 use crate::server::lesson;
 
 #[cfg(unix)]
@@ -69,6 +71,7 @@ pub fn tests() -> Vec<Test> {
             "a_producer_whose_server_dies_says_what_is_not_known",
             no_answer,
         ),
+        ("ctrl_c_without_an_answer_says_what_is_not_known", frozen),
         ("quiet_and_help_and_mistakes", help),
     ];
     let mut tests: Vec<Test> = promises
@@ -357,6 +360,21 @@ fn no_answer(language: Language) -> Result<()> {
     let stderr = producer.stderr();
     ensure!(stderr.len() == 1, "{stderr:?}");
     ensure!(stderr[0].starts_with("Error: publish: "), "{stderr:?}");
+    Ok(())
+}
+
+fn frozen(language: Language) -> Result<()> {
+    let redis = Redis::start(&[])?;
+    let relay = Relay::to(&redis.url())?;
+    let every = ["--every", "20"];
+    let mut producer = half(language, "producer", &relay.url("redis"), &every)?;
+    producer.wait_for("Sent to channel: ")?;
+    relay.fall_silent()?;
+    producer.signal(Signal::Interrupt)?;
+    let exit = producer.wait_at_most(TWO_SECONDS)?;
+    ensure!(exit == Exit::Code(1), "{exit:?}: {:?}", producer.stderr());
+    let said = "Error: publish: no answer; it may have arrived or not";
+    ensure!(producer.stderr() == [said], "{:?}", producer.stderr());
     Ok(())
 }
 

@@ -9,7 +9,7 @@
 import { args, wholeNumber } from '../../common/node/args.js'
 import { error, line, shown } from '../../common/node/log.js'
 import { pace, ticks } from '../../common/node/pace.js'
-import { stop } from '../../common/node/shutdown.js'
+import { stop, unlessOverdue } from '../../common/node/shutdown.js'
 import { Broker, place, reason } from './queue.js'
 
 const options = args('Adds numbered jobs to a queue.', {
@@ -50,7 +50,7 @@ try {
     //    job that must not be done twice has to look at its number.
     for (let stored = false; !stored;) {
       try {
-        await queue.add(jobs)
+        await unlessOverdue(queue.add(jobs))
         stored = true
       } catch (failure) {
         queue = await broker.connectAgain(queue, failure)

@@ -5,7 +5,7 @@ pub mod streams;
 
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use common::{broker::Redis, log, shutdown};
 use tokio::time;
 
@@ -141,15 +141,20 @@ pub enum Queue {
 }
 
 impl Queue {
-    /// Adds jobs; returns when the broker has all of them on its disk.
+    /// Adds jobs; returns when the broker has all of them on its disk, or
+    /// has not said so a second after Ctrl-C.
     ///
     /// # Errors
     /// Leave open which of them the broker has: add them once more.
     pub async fn add(&mut self, jobs: &[String]) -> Result<()> {
-        match self {
-            Self::Streams(queue) => queue.add(jobs).await,
-            Self::Amqp(queue) => queue.add(jobs).await,
-        }
+        let added = async {
+            match self {
+                Self::Streams(queue) => queue.add(jobs).await,
+                Self::Amqp(queue) => queue.add(jobs).await,
+            }
+        };
+        let added = shutdown::unless_overdue(added).await;
+        added.context("no answer")?
     }
 
     /// Takes the next job; waits until there is one. It stays in the queue,

@@ -11,7 +11,9 @@ use harness::rabbit::{self, Rabbit};
 use harness::{Exit, Half, Language, Signal, Stream};
 
 use crate::check::{NODE, Need, Test, both, test};
+use crate::echo::TWO_SECONDS;
 use crate::redis::{REDIS, Redis};
+use crate::relay::Relay;
 use crate::server::lesson;
 
 type Promise = fn(Language, &At) -> Result<()>;
@@ -28,6 +30,7 @@ pub fn tests() -> Vec<Test> {
         ),
         ("a_job_that_kills_its_workers_is_a_dead_letter", deadly),
         ("ctrl_c_ends_the_wait_and_not_the_work", ctrl_c),
+        ("ctrl_c_without_an_answer_says_what_is_not_known", no_answer),
         ("without_a_broker_it_says_so_without_the_password", nobody),
     ];
     let of_redis: &[(&str, RedisPromise)] = &[
@@ -147,6 +150,20 @@ impl At {
         ensure!(producer.stdout() == stored, "{:?}", producer.stdout());
         Ok(())
     }
+}
+
+/// A producer that waits for an answer which never comes, and all that it
+/// had said before.
+fn unanswered(language: Language, at: &At) -> Result<(Half, Relay)> {
+    let relay = Relay::to(&at.url)?;
+    let amqp = at.url.starts_with("amqp");
+    let by_relay = relay.url(if amqp { "amqp" } else { "redis" });
+    let mut command = lesson("work-queue")?.half(language, "producer")?;
+    command.args([&at.queue, "--broker", &by_relay]);
+    let producer = Half::start(command.args(["--every", "10"]))?;
+    producer.wait_for_lines(5, "stored: ")?;
+    relay.fall_silent()?;
+    Ok((producer, relay))
 }
 
 /// Soon given to others, where it is the time that decides.
@@ -275,6 +292,17 @@ fn ctrl_c(language: Language, at: &At) -> Result<()> {
     let mut waits = at.worker(language, &[])?;
     ensure!(waits.stop(Signal::Terminate)? == Exit::Code(0));
     ensure!(waits.stderr().is_empty(), "{:?}", waits.stderr());
+    Ok(())
+}
+
+fn no_answer(language: Language, at: &At) -> Result<()> {
+    let (mut producer, _relay) = unanswered(language, at)?;
+    producer.signal(Signal::Interrupt)?;
+    let exit = producer.wait_at_most(TWO_SECONDS)?;
+    ensure!(exit == Exit::Code(1), "{exit:?}: {:?}", producer.stderr());
+    let next = 1 + lines_of(&producer, "stored: ").len();
+    let said = format!("Error: perhaps not stored: job {next}");
+    ensure!(producer.stderr().contains(&said), "{:?}", producer.stderr());
     Ok(())
 }
 

@@ -7,9 +7,11 @@
 //!
 //! Try this: start two consumers, or none.
 
-use anyhow::anyhow;
+use std::fmt::Display;
+
+use anyhow::{Error, anyhow};
 use clap::Parser;
-use common::{broker::Redis, log, pace::Pace};
+use common::{broker::Redis, log, pace::Pace, shutdown};
 use redis::AsyncTypedCommands;
 use redis_pubsub::{advise, client, connect};
 
@@ -48,12 +50,12 @@ async fn main() -> common::Result {
     while ticks.next().await {
         // An error leaves open whether the message was passed on: the
         // answer may be what got lost. Sent again, it could arrive twice.
-        let subscribers = connection
-            .publish(&args.channel, &args.message)
-            .await
-            .map_err(|error| {
-                anyhow!("publish: {error}; it may have arrived or not")
-            })?;
+        let published = connection.publish(&args.channel, &args.message);
+        let subscribers = match shutdown::unless_overdue(published).await {
+            Some(Ok(subscribers)) => subscribers,
+            Some(Err(error)) => Err(unknown(&error))?,
+            None => Err(unknown(&"no answer"))?,
+        };
 
         // 4. Say who got it. The number counts the connections that Redis
         //    has put it into the queue of; nobody ever answers that it was
@@ -70,4 +72,8 @@ async fn main() -> common::Result {
         ));
     }
     Ok(())
+}
+
+fn unknown(why: &dyn Display) -> Error {
+    anyhow!("publish: {why}; it may have arrived or not")
 }

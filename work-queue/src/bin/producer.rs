@@ -72,7 +72,7 @@ async fn main() -> common::Result {
     Ok(())
 }
 
-/// Stopped while the broker was away.
+/// Stopped while the broker was away, or gave no answer.
 fn bail_out(jobs: &[String]) -> anyhow::Result<()> {
     bail!("perhaps not stored: {}", jobs.join(", "))
 }
