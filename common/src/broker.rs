@@ -36,7 +36,9 @@ impl Redis {
     pub fn find(lesson: &str, settings: &[&str]) -> Result<Self> {
         // From here on Ctrl-C ends this program in order, and its server.
         shutdown::token();
-        if let Ok(url) = env::var("REDIS_URL") {
+        if let Ok(url) = env::var("REDIS_URL")
+            && !url.is_empty()
+        {
             return Ok(Self { url, own: None });
         }
         let mut command = Command::new("sh");

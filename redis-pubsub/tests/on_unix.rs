@@ -86,6 +86,16 @@ pub fn own_server(language: Language) -> Result<()> {
     Ok(())
 }
 
+pub fn empty_url(language: Language) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut command = lesson("redis-pubsub")?.half(language, "producer")?;
+    command.env("REDIS_URL", "").env("TMPDIR", folder.path());
+    let mut producer = Half::start(command.args(["--count", "1"]))?;
+    ensure!(producer.wait()? == Exit::Code(0), "{:?}", producer.stderr());
+    producer.wait_for("started redis-server at ")?;
+    Ok(())
+}
+
 pub fn orphan(language: Language) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let mut consumer = half_in(language, "consumer", folder.path(), &[])?;

@@ -52,6 +52,7 @@ pub fn tests() -> Vec<Test> {
             "without_redis_url_a_server_is_started_and_stopped",
             on_unix!(own_server),
         ),
+        ("an_empty_redis_url_is_none", on_unix!(empty_url)),
         (
             "its_own_server_ends_even_when_the_program_is_killed",
             on_unix!(orphan),
