@@ -11,21 +11,29 @@ const [half, url] = process.argv.slice(2)
 const redis = new Redis(url.replace(/^unix:\/\//, ''), {
   retryStrategy: () => null, // by default: for ever
 })
-redis.on('error', error => {
-  console.error(`Error: ${error.message}`)
-  process.exitCode = 1
-})
+redis.on('error', fail)
 
-if (half === 'producer') {
-  const subscribers = await redis.publish('channel', 'Hello from ioredis')
-  console.log(`Sent to channel: Hello from ioredis (${subscribers})`)
-  redis.disconnect()
-} else {
-  // An event for all channels, not a callback for each.
-  redis.on('message', (channel, message) => {
-    console.log(`Received from ${channel}: ${message}`)
+try {
+  if (half === 'producer') {
+    const subscribers = await redis.publish('channel', 'Hello from ioredis')
+    console.log(`Sent to channel: Hello from ioredis (${subscribers})`)
     redis.disconnect()
-  })
-  await redis.subscribe('channel')
-  console.log('listening on channel')
+  } else {
+    // An event for all channels, not a callback for each.
+    redis.on('message', (channel, message) => {
+      console.log(`Received from ${channel}: ${message}`)
+      redis.disconnect()
+    })
+    await redis.subscribe('channel')
+    console.log('listening on channel')
+  }
+} catch (error) {
+  fail(error)
+}
+
+// Says it once: without a connection, each command fails as well.
+function fail({ message, code }) {
+  if (!process.exitCode) console.error(`Error: ${message || code}`)
+  process.exitCode = 1
+  redis.disconnect()
 }

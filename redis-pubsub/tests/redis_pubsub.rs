@@ -408,9 +408,10 @@ fn help(language: Language) -> Result<()> {
 fn ioredis() -> Result<()> {
     let redis = Redis::start(&[])?;
     let script = lesson("redis-pubsub")?.folder().join("node/ioredis.js");
+    let url = redis.url();
     let start = |half: &str| {
         let mut node = Command::new("node");
-        Half::start(node.arg(&script).args([half, &redis.url()]))
+        Half::start(node.arg(&script).args([half, &url]))
     };
     for language in [Language::Rust, Language::Node] {
         let mut consumer = listening(language, &redis, &["--count", "1"])?;
@@ -425,6 +426,14 @@ fn ioredis() -> Result<()> {
         publish(language, &redis, "Hello from producer")?;
         ensure!(consumer.wait()? == Exit::Code(0), "{:?}", consumer.stderr());
         consumer.wait_for("Received from channel: Hello from producer")?;
+    }
+    drop(redis);
+    for half in ["producer", "consumer"] {
+        let mut alone = start(half)?;
+        ensure!(alone.wait()? == Exit::Code(1), "{:?}", alone.stdout());
+        let stderr = alone.stderr();
+        ensure!(stderr.len() == 1, "{half}: {stderr:?}");
+        ensure!(stderr[0].starts_with("Error: connect "), "{stderr:?}");
     }
     Ok(())
 }
