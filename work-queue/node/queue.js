@@ -67,16 +67,16 @@ export class Broker {
       found.own = await findRedis('work-queue', DURABLE)
       found.url = found.own.url
     }
+    found.kind = /^(amqp|redis|unix):/.exec(found.url)?.[1]
+    if (!found.kind) throw Error('--broker must be redis://, unix:// or amqp://')
     return found
   }
 
   /** Connects, and makes the queue where it is not there yet. */
   async connect() {
-    const kind = /^(amqp|redis|unix):/.exec(this.url)?.[1]
-    if (!kind) throw Error('--broker must be redis://, unix:// or amqp://')
     // Only the package that is needed.
     const { connect } = await import(
-      kind === 'amqp' ? './amqp.js' : './streams.js')
+      this.kind === 'amqp' ? './amqp.js' : './streams.js')
     try {
       return await connect(this.url, this.options)
     } catch (failure) {

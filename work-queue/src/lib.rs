@@ -70,8 +70,8 @@ impl Broker {
     /// Finds it; starts one of our own where there is none.
     ///
     /// # Errors
-    /// When there is none, and none to start. Must be called within a tokio
-    /// runtime.
+    /// When there is none, and none to start, or none that we know. Must be
+    /// called within a tokio runtime.
     pub fn find(place: Place, taking: Taking) -> Result<Self> {
         // From here on Ctrl-C ends us in order, also while we connect.
         shutdown::token();
@@ -82,6 +82,9 @@ impl Broker {
                 (own.url.clone(), Some(own))
             }
         };
+        if !matches!(kind(&url), "amqp" | "redis" | "unix") {
+            bail!("--broker must be redis://, unix:// or amqp://");
+        }
         Ok(Self {
             place,
             taking,
@@ -98,15 +101,14 @@ impl Broker {
         let Self {
             place, taking, url, ..
         } = self;
-        Ok(match url.split(':').next() {
-            Some("amqp") => {
+        Ok(match kind(url) {
+            "amqp" => {
                 let queue = amqp::connect(url, &place.queue, taking).await?;
                 Queue::Amqp(queue)
             }
-            Some("redis" | "unix") => Queue::Streams(
+            _ => Queue::Streams(
                 streams::connect(url, &place.queue, taking).await?,
             ),
-            _ => bail!("--broker must be redis://, unix:// or amqp://"),
         })
     }
 
@@ -210,6 +212,11 @@ impl Queue {
             Self::Amqp(queue) => queue.close().await,
         }
     }
+}
+
+/// Which broker a URL is of.
+fn kind(url: &str) -> &str {
+    url.split_once(':').map_or("", |(scheme, _)| scheme)
 }
 
 /// For who cannot connect at all.
