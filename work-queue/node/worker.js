@@ -59,7 +59,8 @@ await queue?.close()
 await broker?.end()
 
 async function serve() {
-  // 3. Take a job. Ctrl-C ends the wait for one, and not the work.
+  // 3. Take a job. Ctrl-C ends the wait for one, and not the work; but after
+  //    a second and a half it is cut, and the job comes again.
   for (let job; (job = await untilStop(queue.next()));) {
     const text = shown(job.text)
     line(`taken: ${text}`)

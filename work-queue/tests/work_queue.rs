@@ -30,6 +30,7 @@ pub fn tests() -> Vec<Test> {
         ),
         ("a_job_that_kills_its_workers_is_a_dead_letter", deadly),
         ("ctrl_c_ends_the_wait_and_not_the_work", ctrl_c),
+        ("ctrl_c_cuts_long_work_and_the_job_comes_again", cut),
         ("ctrl_c_without_an_answer_says_what_is_not_known", no_answer),
         ("without_a_broker_it_says_so_without_the_password", nobody),
     ];
@@ -292,6 +293,18 @@ fn ctrl_c(language: Language, at: &At) -> Result<()> {
     let mut waits = at.worker(language, &[])?;
     ensure!(waits.stop(Signal::Terminate)? == Exit::Code(0));
     ensure!(waits.stderr().is_empty(), "{:?}", waits.stderr());
+    Ok(())
+}
+
+fn cut(language: Language, at: &At) -> Result<()> {
+    at.add(language, 1)?;
+    let mut worker = at.worker(language, &LONG)?;
+    worker.wait_for("taken: job 1")?;
+    worker.signal(Signal::Interrupt)?;
+    ensure!(worker.wait_at_most(TWO_SECONDS)? == Exit::Code(0));
+    ensure!(lines_of(&worker, "done: ").is_empty());
+    let next = at.worker(language, &SOON)?;
+    next.wait_for("done: job 1")?;
     Ok(())
 }
 

@@ -66,7 +66,8 @@ async fn main() -> common::Result {
 
 async fn serve(queue: &mut Queue, args: &Args) -> Result<()> {
     let stop = shutdown::token();
-    // 3. Take a job. Ctrl-C ends the wait for one, and not the work.
+    // 3. Take a job. Ctrl-C ends the wait for one, and not the work; but
+    //    after a second and a half it is cut, and the job comes again.
     while let Some(job) = stop.run_until_cancelled(queue.next()).await {
         let job = job?;
         let text = log::shown(&job.text);
