@@ -23,6 +23,7 @@ pub fn tests() -> Vec<Test> {
     let of_both_brokers: &[(&str, Promise)] = &[
         ("jobs_wait_for_the_first_worker", first_worker),
         ("several_workers_share_the_work", share),
+        ("a_busy_worker_keeps_no_more_than_its_prefetch", prefetch),
         ("a_dead_workers_job_is_taken_over", take_over),
         (
             "a_job_that_fails_over_and_over_is_a_dead_letter",
@@ -213,6 +214,18 @@ fn share(language: Language, at: &At) -> Result<()> {
     }
     let each: BTreeSet<String> = all().into_iter().collect();
     ensure!(each.len() == 40, "{each:?}");
+    Ok(())
+}
+
+fn prefetch(language: Language, at: &At) -> Result<()> {
+    at.add(language, 3)?;
+    let never = ["--idle", "3600000"]; // what it holds, it keeps
+    let endless = [&never[..], &["--work", "3600000"]].concat();
+    let busy = at.worker(language, &endless)?;
+    busy.wait_for("taken: job 1")?;
+    let other = at.worker(language, &never)?;
+    other.wait_for("done: job 2")?;
+    other.wait_for("done: job 3")?;
     Ok(())
 }
 
