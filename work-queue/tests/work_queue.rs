@@ -29,6 +29,7 @@ pub fn tests() -> Vec<Test> {
             "a_job_that_fails_over_and_over_is_a_dead_letter",
             dead_letter,
         ),
+        ("what_a_killed_producer_called_stored_is_done", killed),
         ("a_job_that_kills_its_workers_is_a_dead_letter", deadly),
         ("ctrl_c_ends_the_wait_and_not_the_work", ctrl_c),
         ("ctrl_c_cuts_long_work_and_the_job_comes_again", cut),
@@ -236,6 +237,19 @@ fn take_over(language: Language, at: &At) -> Result<()> {
     ensure!(dies.stop(Signal::Kill)? == Exit::Signal(9));
     let heir = at.worker(language, &SOON)?;
     heir.wait_for("done: job 1")?;
+    Ok(())
+}
+
+fn killed(language: Language, at: &At) -> Result<()> {
+    // Killed when its last jobs have not reached the broker.
+    let (mut producer, _relay) = unanswered(language, at)?;
+    ensure!(producer.stop(Signal::Kill)? == Exit::Signal(9));
+    let worker = at.worker(language, &SOON)?;
+    for stored in lines_of(&producer, "stored: ") {
+        let done = stored.replace("stored", "done");
+        let there = |lines: &[String]| lines.contains(&done).then_some(());
+        worker.wait_until(&done, there)?;
+    }
     Ok(())
 }
 
