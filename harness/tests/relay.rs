@@ -1,21 +1,34 @@
-//! Stands between a program and its broker, and can fall silent: then the
-//! broker is there, and gives no answer.
+//! Stands between a program and its broker: it can fall silent, as a broker
+//! that hangs, and break all connections, as one that was killed.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use anyhow::{Context, Result};
-use harness::LIMIT;
+use harness::{LIMIT, Shape};
+
+use crate::peer::Peer;
 
 /// A way to a broker, over TCP.
 pub struct Relay {
     address: SocketAddr,
-    silent: Arc<AtomicBool>,
+    state: Arc<Mutex<State>>,
     held: Receiver<()>,
+}
+
+#[derive(Default)]
+struct State {
+    silent: bool,
+    cut: bool,
+    /// What ends each connection.
+    ends: Vec<TcpStream>,
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Relay {
@@ -23,17 +36,17 @@ impl Relay {
     pub fn to(url: &str) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
-        let silent = Arc::new(AtomicBool::new(false));
+        let state = Arc::default();
         let (hold, held) = mpsc::channel();
-        let (url, is_silent) = (url.to_owned(), Arc::clone(&silent));
+        let (url, shared) = (url.to_owned(), Arc::clone(&state));
         thread::spawn(move || {
             while let Ok((program, _)) = listener.accept() {
-                let _ = relay(program, &url, &is_silent, &hold);
+                let _ = relay(program, &url, &shared, &hold);
             }
         });
         Ok(Self {
             address,
-            silent,
+            state,
             held,
         })
     }
@@ -46,53 +59,64 @@ impl Relay {
     /// Passes nothing on any more. Returns when the program has said
     /// something, and so waits for an answer that never comes.
     pub fn fall_silent(&self) -> Result<()> {
-        self.silent.store(true, Ordering::Relaxed);
+        lock(&self.state).silent = true;
         let held = self.held.recv_timeout(LIMIT);
         held.context("the program says nothing")
+    }
+
+    /// Ends all connections, and each new one at once.
+    pub fn cut(&self) {
+        let mut state = lock(&self.state);
+        state.cut = true;
+        for end in state.ends.drain(..) {
+            let _ = end.shutdown(Shutdown::Both); // it may have ended
+        }
+    }
+
+    /// Lets new connections through again.
+    pub fn mend(&self) {
+        lock(&self.state).cut = false;
     }
 }
 
 /// Both directions of one connection, each in a thread of its own.
 fn relay(
-    program: TcpStream,
+    mut program: TcpStream,
     url: &str,
-    silent: &Arc<AtomicBool>,
+    state: &Arc<Mutex<State>>,
     hold: &Sender<()>,
 ) -> Result<()> {
     program.set_nodelay(true)?;
-    let (_, at) = url.split_once("://").context("a URL")?;
-    #[cfg(unix)]
-    if url.starts_with("unix:") {
-        let broker = std::os::unix::net::UnixStream::connect(at)?;
-        let back = (broker.try_clone()?, program.try_clone()?);
-        copy(back, None);
-        copy((program, broker), Some((Arc::clone(silent), hold.clone())));
-        return Ok(());
+    {
+        let mut state = lock(state);
+        if state.cut {
+            return Ok(());
+        }
+        state.ends.push(program.try_clone()?);
     }
-    let broker = TcpStream::connect(at)?;
-    broker.set_nodelay(true)?;
-    copy((broker.try_clone()?, program.try_clone()?), None);
-    copy((program, broker), Some((Arc::clone(silent), hold.clone())));
-    Ok(())
-}
-
-fn copy(
-    (mut from, mut to): (
-        impl Read + Send + 'static,
-        impl Write + Send + 'static,
-    ),
-    held: Option<(Arc<AtomicBool>, Sender<()>)>,
-) {
+    let (scheme, at) = url.split_once("://").context("a URL")?;
+    let shape = match scheme {
+        "unix" => Shape::Pipe,
+        _ => Shape::Tcp,
+    };
+    let mut broker = Peer::connect(shape, at)?;
+    let mut from_broker = broker.try_clone()?;
+    let mut to_program = program.try_clone()?;
+    let (state, hold) = (Arc::clone(state), hold.clone());
     thread::spawn(move || {
         let mut buffer = vec![0; 64 * 1024];
-        while let Ok(length @ 1..) = from.read(&mut buffer) {
-            match &held {
-                Some((silent, hold)) if silent.load(Ordering::Relaxed) => {
-                    let _ = hold.send(());
-                }
-                _ if to.write_all(&buffer[..length]).is_err() => return,
-                _ => {}
+        while let Ok(length @ 1..) = program.read(&mut buffer) {
+            if lock(&state).silent {
+                let _ = hold.send(());
+            } else if broker.write_all(&buffer[..length]).is_err() {
+                break;
             }
         }
+        let _ = broker.finish(); // and it lets go of what it had given out
     });
+    thread::spawn(move || {
+        let _ = io::copy(&mut from_broker, &mut to_program);
+        let _ = to_program.shutdown(Shutdown::Write);
+    });
+    Ok(())
 }

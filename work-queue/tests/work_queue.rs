@@ -31,6 +31,7 @@ pub fn tests() -> Vec<Test> {
         ),
         ("what_a_killed_producer_called_stored_is_done", killed),
         ("a_job_that_kills_its_workers_is_a_dead_letter", deadly),
+        ("both_halves_outlive_a_broken_connection", broken),
         ("ctrl_c_ends_the_wait_and_not_the_work", ctrl_c),
         ("ctrl_c_cuts_long_work_and_the_job_comes_again", cut),
         ("ctrl_c_without_an_answer_says_what_is_not_known", no_answer),
@@ -69,7 +70,7 @@ pub fn tests() -> Vec<Test> {
     tests.extend([
         test(format!("{fault}::redis"), || {
             let redis = Redis::start(&DURABLE)?;
-            fault_test("redis", redis.url(), 4, redis)
+            fault_test("redis", Language::Rust, redis.url(), 4, redis)
         })
         .needs(REDIS)
         .needs(NODE)
@@ -77,7 +78,7 @@ pub fn tests() -> Vec<Test> {
         .long(),
         test(format!("{fault}::rabbitmq"), || {
             let rabbit = Rabbit::start()?;
-            fault_test("rabbitmq", rabbit.url(), 2, rabbit)
+            fault_test("rabbitmq", Language::Node, rabbit.url(), 2, rabbit)
         })
         .needs(Need::RabbitMq)
         .needs(NODE)
@@ -158,15 +159,21 @@ impl At {
 /// A producer that waits for an answer which never comes, and all that it
 /// had said before.
 fn unanswered(language: Language, at: &At) -> Result<(Half, Relay)> {
-    let relay = Relay::to(&at.url)?;
-    let amqp = at.url.starts_with("amqp");
-    let by_relay = relay.url(if amqp { "amqp" } else { "redis" });
+    let (relay, url) = relay_to(at)?;
     let mut command = lesson("work-queue")?.half(language, "producer")?;
-    command.args([&at.queue, "--broker", &by_relay]);
+    command.args([&at.queue, "--broker", &url]);
     let producer = Half::start(command.args(["--every", "10"]))?;
     producer.wait_for_lines(5, "stored: ")?;
     relay.fall_silent()?;
     Ok((producer, relay))
+}
+
+/// A way to the broker, and its URL.
+fn relay_to(at: &At) -> Result<(Relay, String)> {
+    let relay = Relay::to(&at.url)?;
+    let amqp = at.url.starts_with("amqp");
+    let url = relay.url(if amqp { "amqp" } else { "redis" });
+    Ok((relay, url))
 }
 
 /// Soon given to others, where it is the time that decides.
@@ -244,13 +251,7 @@ fn killed(language: Language, at: &At) -> Result<()> {
     // Killed when its last jobs have not reached the broker.
     let (mut producer, _relay) = unanswered(language, at)?;
     ensure!(producer.stop(Signal::Kill)? == Exit::Signal(9));
-    let worker = at.worker(language, &SOON)?;
-    for stored in lines_of(&producer, "stored: ") {
-        let done = stored.replace("stored", "done");
-        let there = |lines: &[String]| lines.contains(&done).then_some(());
-        worker.wait_until(&done, there)?;
-    }
-    Ok(())
+    all_done(&at.worker(language, &SOON)?, &producer)
 }
 
 fn dead_letter(language: Language, at: &At) -> Result<()> {
@@ -302,6 +303,41 @@ fn deadly(language: Language, at: &At) -> Result<()> {
     }
     let survives = at.worker(language, &twice)?;
     survives.wait_for("dead letter: job 1 (given up)")?;
+    Ok(())
+}
+
+fn broken(language: Language, at: &At) -> Result<()> {
+    let (relay, url) = relay_to(at)?;
+    let start = |name: &str, arguments: &[&str]| {
+        let mut command = lesson("work-queue")?.half(language, name)?;
+        command.args([&at.queue, "--broker", &url]);
+        Half::start(command.args(arguments))
+    };
+    let worker = start("worker", &SOON)?;
+    worker.wait_for("listening on ")?;
+    let pace = ["--every", "20", "--count", "200"];
+    let mut producer = start("producer", &pace)?;
+    worker.wait_for("done: job 5")?;
+    relay.cut();
+    for half in [&worker, &producer] {
+        half.wait_for_error("; next try in ")?;
+    }
+    relay.mend();
+    worker.wait_for(&format!("listening on {} again", at.queue))?;
+    ensure!(producer.wait()? == Exit::Code(0), "{:?}", producer.stderr());
+    // Also the one that it had in hand.
+    let jobs = (1..=200).map(|number| format!("stored: job {number}"));
+    ensure!(producer.stdout().into_iter().eq(jobs), "others");
+    all_done(&worker, &producer)
+}
+
+/// Waits until the worker has done all that the producer had called stored.
+fn all_done(worker: &Half, producer: &Half) -> Result<()> {
+    for stored in lines_of(producer, "stored: ") {
+        let done = stored.replace("stored", "done");
+        let there = |lines: &[String]| lines.contains(&done).then_some(());
+        worker.wait_until(&done, there)?;
+    }
     Ok(())
 }
 
@@ -618,9 +654,10 @@ fn last_words<'a>(halves: impl Iterator<Item = &'a Half>) -> String {
 
 /// Numbered jobs, and SIGKILL for workers and broker alike, at random times:
 /// after a random number of jobs, so that it falls into the work on a slow
-/// machine too.
+/// machine too. The producer is of `language`.
 fn fault_test(
     name: &str,
+    language: Language,
     url: String,
     broker_kills: usize,
     mut broker: impl Killable,
@@ -643,7 +680,7 @@ fn fault_test(
         .into_iter()
         .map(|language| Ok((language, worker(language)?)))
         .collect::<Result<_>>()?;
-    let mut command = lesson("work-queue")?.half(Language::Rust, "producer")?;
+    let mut command = lesson("work-queue")?.half(language, "producer")?;
     command.args(["--broker", &url, "--batch", "50"]);
     command.args(["--count", "200", "--every", "5"]);
     let mut producer = Half::start(&mut command)?;
