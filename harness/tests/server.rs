@@ -1,6 +1,6 @@
 //! A lesson's server, started for one test.
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, Write};
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -186,6 +186,16 @@ pub fn ends_unread(half: &mut Half, mut poke: impl FnMut()) -> Result<()> {
     ensure!(exit == Some(Exit::Code(0)), "{exit:?}: {:?}", half.stderr());
     ensure!(half.stderr().is_empty(), "{:?}", half.stderr());
     Ok(())
+}
+
+/// Starts a program and reads the first line of it, as `command | head -1`
+/// does: from then on nobody reads what it prints.
+pub fn start_unread(command: &mut Command) -> Result<Half> {
+    let (half, stdout) = Half::start_with_stdout(command)?;
+    let mut line = String::new();
+    BufReader::new(stdout).read_line(&mut line)?;
+    ensure!(!line.is_empty(), "{:?}", half.stderr());
+    Ok(half)
 }
 
 /// Asks again and again: where nobody prints a line.

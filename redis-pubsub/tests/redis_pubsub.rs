@@ -11,7 +11,7 @@ use crate::check::{NODE, Need, Test, both, test};
 use crate::echo::TWO_SECONDS;
 use crate::redis::{REDIS, Redis};
 use crate::relay::Relay;
-use crate::server::lesson;
+use crate::server::{ends_unread, lesson, start_unread};
 
 #[cfg(unix)]
 #[path = "../../redis-pubsub/tests/on_unix.rs"]
@@ -73,6 +73,7 @@ pub fn tests() -> Vec<Test> {
             no_answer,
         ),
         ("ctrl_c_without_an_answer_says_what_is_not_known", frozen),
+        ("a_closed_stdout_ends_both_halves_quietly", unread),
         ("quiet_and_help_and_mistakes", help),
     ];
     let mut tests: Vec<Test> = promises
@@ -376,6 +377,20 @@ fn frozen(language: Language) -> Result<()> {
     ensure!(exit == Exit::Code(1), "{exit:?}: {:?}", producer.stderr());
     let said = "Error: publish: no answer; it may have arrived or not";
     ensure!(producer.stderr() == [said], "{:?}", producer.stderr());
+    Ok(())
+}
+
+fn unread(language: Language) -> Result<()> {
+    let redis = Redis::start(&[])?;
+    // It gives the consumer something to say, again and again.
+    let often: &[&str] = &["--every", "5"];
+    let _publishes = half(Language::Rust, "producer", &redis.url(), often)?;
+    for (name, arguments) in [("producer", often), ("consumer", &[])] {
+        let mut command = lesson("redis-pubsub")?.half(language, name)?;
+        command.env("REDIS_URL", redis.url()).args(arguments);
+        let mut half = start_unread(&mut command)?;
+        ends_unread(&mut half, || ()).context(name)?;
+    }
     Ok(())
 }
 

@@ -14,7 +14,7 @@ use crate::check::{NODE, Need, Test, both, test};
 use crate::echo::TWO_SECONDS;
 use crate::redis::{REDIS, Redis};
 use crate::relay::Relay;
-use crate::server::lesson;
+use crate::server::{ends_unread, lesson, start_unread};
 
 type Promise = fn(Language, &At) -> Result<()>;
 type RedisPromise = fn(Language) -> Result<()>;
@@ -35,6 +35,7 @@ pub fn tests() -> Vec<Test> {
         ("ctrl_c_ends_the_wait_and_not_the_work", ctrl_c),
         ("ctrl_c_cuts_long_work_and_the_job_comes_again", cut),
         ("ctrl_c_without_an_answer_says_what_is_not_known", no_answer),
+        ("a_closed_stdout_ends_both_halves_quietly", unread),
         ("without_a_broker_it_says_so_without_the_password", nobody),
     ];
     let of_redis: &[(&str, RedisPromise)] = &[
@@ -379,6 +380,19 @@ fn no_answer(language: Language, at: &At) -> Result<()> {
     let next = 1 + lines_of(&producer, "stored: ").len();
     let said = format!("Error: perhaps not stored: job {next}");
     ensure!(producer.stderr().contains(&said), "{:?}", producer.stderr());
+    Ok(())
+}
+
+fn unread(language: Language, at: &At) -> Result<()> {
+    // It gives the worker something to say, again and again.
+    let often: &[&str] = &["--every", "5"];
+    let _adds = at.half(Language::Rust, "producer", &at.queue, often)?;
+    for (name, arguments) in [("producer", often), ("worker", &[])] {
+        let mut command = lesson("work-queue")?.half(language, name)?;
+        command.args([&at.queue, "--broker", &at.url]);
+        let mut half = start_unread(command.args(arguments))?;
+        ends_unread(&mut half, || ()).context(name)?;
+    }
     Ok(())
 }
 
