@@ -67,7 +67,7 @@ pub fn tests() -> Vec<Test> {
             "without_a_server_there_it_says_so_without_the_password",
             nobody,
         ),
-        ("ctrl_c_ends_a_consumer_that_listens_or_waits", ctrl_c),
+        ("ctrl_c_ends_a_consumer_and_a_producer", ctrl_c),
         (
             "a_producer_whose_server_dies_says_what_is_not_known",
             no_answer,
@@ -349,6 +349,15 @@ fn ctrl_c(language: Language) -> Result<()> {
     redis.kill()?;
     waits.wait_for_error("; next try in 800ms")?;
     ensure!(waits.stop(Signal::Terminate)? == Exit::Code(0));
+    // A producer that has nothing in hand, as most of the time.
+    redis.start_again()?;
+    for signal in [Signal::Interrupt, Signal::Terminate] {
+        let seldom = ["--every", "3600000"];
+        let mut producer = half(language, "producer", &redis.url(), &seldom)?;
+        producer.wait_for("Sent to channel: ")?;
+        ensure!(producer.stop(signal)? == Exit::Code(0), "{signal:?}");
+        ensure!(producer.stderr().is_empty(), "{:?}", producer.stderr());
+    }
     Ok(())
 }
 

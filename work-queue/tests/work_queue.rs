@@ -357,8 +357,18 @@ fn ctrl_c(language: Language, at: &At) -> Result<()> {
     let mut waits = at.worker(language, &[])?;
     ensure!(waits.stop(Signal::Terminate)? == Exit::Code(0));
     ensure!(waits.stderr().is_empty(), "{:?}", waits.stderr());
+    // A producer that has nothing in hand, as most of the time.
+    for signal in [Signal::Interrupt, Signal::Terminate] {
+        let mut producer = at.half(language, "producer", &at.queue, &SELDOM)?;
+        producer.wait_for("stored: job 1")?;
+        ensure!(producer.stop(signal)? == Exit::Code(0), "{signal:?}");
+        ensure!(producer.stderr().is_empty(), "{:?}", producer.stderr());
+    }
     Ok(())
 }
+
+/// Once, and then not while a test runs.
+const SELDOM: [&str; 2] = ["--every", "3600000"];
 
 fn cut(language: Language, at: &At) -> Result<()> {
     at.add(language, 1)?;
