@@ -47,6 +47,7 @@ pub fn tests() -> Vec<Test> {
         ("each_consumer_gets_each_message", two_consumers),
         ("a_pattern_gets_the_channels_that_match", pattern),
         ("text_from_a_peer_cannot_drive_the_terminal", hostile_text),
+        ("a_message_of_16_mib_arrives_whole", large),
         ("redis_over_tcp_works_too", on_unix!(tcp)),
         (
             "without_redis_url_a_server_is_started_and_stopped",
@@ -294,6 +295,16 @@ fn hostile_text(language: Language) -> Result<()> {
         &cut,
     ];
     ensure!(consumer.stdout() == expected, "{:?}", consumer.stdout());
+    Ok(())
+}
+
+fn large(language: Language) -> Result<()> {
+    let redis = Redis::start(&[])?;
+    let mut consumer = listening(language, &redis, &["--count", "1"])?;
+    redis.cli_with(&["PUBLISH", "channel"], &vec![b'x'; 16 * 1024 * 1024])?;
+    let text = consumer.wait_for("Received from channel: xxx")?;
+    ensure!(text.ends_with("x… (16777216 bytes)"), "{text}");
+    ensure!(consumer.wait()? == Exit::Code(0), "{:?}", consumer.stderr());
     Ok(())
 }
 

@@ -14,7 +14,7 @@ use crate::check::{NODE, Need, Test, both, test};
 use crate::echo::TWO_SECONDS;
 use crate::redis::{REDIS, Redis};
 use crate::relay::Relay;
-use crate::server::{ends_unread, lesson, start_unread};
+use crate::server::{ends_unread, lesson, start_unread, tool};
 
 type Promise = fn(Language, &At) -> Result<()>;
 type RedisPromise = fn(Language) -> Result<()>;
@@ -38,6 +38,12 @@ pub fn tests() -> Vec<Test> {
         ("a_closed_stdout_ends_both_halves_quietly", unread),
         ("without_a_broker_it_says_so_without_the_password", nobody),
     ];
+    // Over RabbitMQ also in Rust with the packages of Node: redis-cli has no
+    // counterpart there.
+    let of_any_bytes: &[(&str, Promise)] = &[
+        ("a_dead_letter_has_the_bytes_of_the_job", dead_bytes),
+        ("a_job_of_16_mib_is_done_and_buried_whole", large),
+    ];
     let of_redis: &[(&str, RedisPromise)] = &[
         ("both_halves_outlive_a_killed_redis", killed_redis),
         (
@@ -45,14 +51,15 @@ pub fn tests() -> Vec<Test> {
             trimmed,
         ),
         ("a_job_that_takes_too_long_is_done_twice", too_long),
-        ("a_dead_letter_has_the_bytes_of_the_job", dead_bytes),
         ("a_redis_that_forgets_is_warned_of", forgetful),
         ("its_own_server_keeps_the_jobs", own_server),
         ("quiet_and_help_and_mistakes", help),
     ];
     let packages = Need::Packages("work-queue");
     let mut tests = Vec::new();
-    for &(name, run) in of_both_brokers {
+    let with_any_bytes = of_any_bytes.iter().map(|test| (test, true));
+    let others = of_both_brokers.iter().map(|test| (test, false));
+    for (&(name, run), any_bytes) in others.chain(with_any_bytes) {
         let over = |broker: &str| format!("{name}::{broker}");
         let [rust, node] =
             both(&over("redis"), move |language| run(language, &At::redis()?));
@@ -60,6 +67,11 @@ pub fn tests() -> Vec<Test> {
         let [rust, node] = both(&over("rabbitmq"), move |language| {
             run(language, &At::rabbit()?)
         });
+        let rust = if any_bytes {
+            rust.needs(NODE).needs(packages)
+        } else {
+            rust
+        };
         let needs = |test: Test| test.needs(Need::RabbitMq);
         tests.extend([rust, node.needs(packages)].map(needs));
     }
@@ -276,20 +288,83 @@ fn dead_letter(language: Language, at: &At) -> Result<()> {
     Ok(())
 }
 
-fn dead_bytes(language: Language) -> Result<()> {
-    let redis = Redis::start(&DURABLE)?;
+/// For Node: puts stdin's bytes into a queue of RabbitMQ, or prints those of
+/// its first job, in hexadecimal.
+const AMQP: &str = r"
+const [amqplib, url, queue, verb] = process.argv.slice(1)
+async function main() {
+  const connection = await require(amqplib).connect(url)
+  const channel = await connection.createConfirmChannel()
+  if (verb === 'put') {
+    channel.sendToQueue(queue, require('fs').readFileSync(0))
+    await channel.waitForConfirms()
+  } else {
+    const { content } = await channel.get(queue, { noAck: true })
+    console.log(content.toString('hex'))
+  }
+  await connection.close()
+}
+main()
+";
+
+impl At {
+    fn amqp(&self, queue: &str, verb: &str, bytes: &[u8]) -> Result<String> {
+        let amqplib = "node/node_modules/amqplib";
+        let amqplib = lesson("work-queue")?.folder().join(amqplib);
+        let amqplib = amqplib.to_str().context("its path is no text")?;
+        let arguments = ["-e", AMQP, amqplib, &self.url, queue, verb];
+        Ok(tool("node", &arguments, bytes)?.concat())
+    }
+
+    fn redis_cli(&self, command: &[&str], bytes: &[u8]) -> Result<String> {
+        let socket = self.url.trim_start_matches("unix://");
+        let arguments = [&["-s", socket], command].concat();
+        Ok(tool("redis-cli", &arguments, bytes)?.concat())
+    }
+
+    /// Adds a job that no producer adds: its argument would have to be text,
+    /// and short.
+    fn put(&self, bytes: &[u8]) -> Result<()> {
+        if self.url.starts_with("amqp") {
+            self.amqp(&self.queue, "put", bytes)?;
+        } else {
+            let add = ["-x", "XADD", &self.queue, "*", "job"];
+            self.redis_cli(&add, bytes)?;
+        }
+        Ok(())
+    }
+}
+
+fn dead_bytes(language: Language, at: &At) -> Result<()> {
+    let fails = ["--idle", "100", "--tries", "2", "--fail", "caf"];
+    let mut worker = at.worker(language, &fails)?;
     // No UTF-8, a NUL, a line end: and one that is taken over on its way.
-    let bytes = b"caf\xe9 \x00\xff\r\n\xf0\x9f\x98";
-    redis.cli_with(&["XADD", "jobs", "*", "job"], bytes)?;
-    let mut command = lesson("work-queue")?.half(language, "worker")?;
-    command.args(["--broker", &redis.url(), "--idle", "100"]);
-    command.args(["--tries", "2", "--fail", "caf"]);
-    let mut worker = Half::start(&mut command)?;
+    at.put(b"caf\xe9 \x00\xff\r\n\xf0\x9f\x98")?;
     worker.wait_for("dead letter: caf\u{FFFD} ")?;
     ensure!(worker.stop(Signal::Interrupt)? == Exit::Code(0));
-    let dead = redis.cli(&["--no-raw", "XRANGE", "jobs.dead", "-", "+"])?;
-    let shown = r#""caf\xe9 \x00\xff\r\n\xf0\x9f\x98""#;
-    ensure!(dead.contains(shown), "{dead}");
+    let dead = format!("{}.dead", at.queue);
+    if at.url.starts_with("amqp") {
+        let shown = at.amqp(&dead, "get", b"")?;
+        ensure!(shown == "636166e92000ff0d0af09f98", "{shown}");
+    } else {
+        let range = ["--no-raw", "XRANGE", &dead, "-", "+"];
+        let shown = at.redis_cli(&range, b"")?;
+        let bytes = r#""caf\xe9 \x00\xff\r\n\xf0\x9f\x98""#;
+        ensure!(shown.contains(bytes), "{shown}");
+    }
+    Ok(())
+}
+
+fn large(language: Language, at: &At) -> Result<()> {
+    let fails = ["--tries", "1", "--fail", "x"];
+    let mut worker = at.worker(language, &fails)?;
+    at.put(&vec![b'x'; 16 * 1024 * 1024])?;
+    let shown = format!("{}… (16777216 bytes)", "x".repeat(160));
+    worker.wait_for(&format!("dead letter: {shown}"))?;
+    ensure!(worker.stop(Signal::Interrupt)? == Exit::Code(0));
+    let dead = format!("{}.dead", at.queue);
+    let reader = at.half(language, "worker", &dead, &[])?;
+    reader.wait_for(&format!("done: {shown}"))?;
     Ok(())
 }
 
