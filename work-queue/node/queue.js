@@ -68,7 +68,9 @@ export class Broker {
       found.url = found.own.url
     }
     found.kind = /^(amqp|redis|unix):/.exec(found.url)?.[1]
-    if (!found.kind) throw Error('--broker must be redis://, unix:// or amqp://')
+    if (!found.kind) {
+      throw Error('--broker must be redis://, unix:// or amqp://')
+    }
     return found
   }
 
