@@ -56,13 +56,15 @@ async function talk() {
   if (unanswered === 0) leave()
 }
 
-// 4. The connection is lost, and with it what was on its way. Try to come in
-//    again, unless we were about to leave.
+// 4. The connection is lost, and with it what was on its way: in the end, that
+//    is a failure. Try to come in again, unless we were about to leave.
+let lost = false
 me.on('lost', () => {
   if (over.signal.aborted) return
   line('disconnected: trying again')
-  if (ended) return fail('something on its way was lost')
+  lost ||= unanswered > 0
   unanswered = 0
+  if (ended) return leave()
   me.enterAgain()
 })
 
@@ -73,6 +75,7 @@ function leave() {
   over.abort()
   me.leave()
   if (inside) line('disconnected.')
+  if (lost) fail('something on its way was lost')
 }
 
 function fail(why) {

@@ -35,6 +35,7 @@ pub struct Session {
     longest_silence: Duration,
     heard: Instant,
     sent: u64,
+    unanswered: u64,
 }
 
 impl Session {
@@ -58,6 +59,7 @@ impl Session {
             longest_silence: PATIENCE,
             heard: Instant::now(),
             sent: 0,
+            unanswered: 0,
         };
         let Packet::Open(heartbeat) = session.receive().await? else {
             bail!("it does not open a session");
@@ -84,6 +86,7 @@ impl Session {
         data: impl Serialize,
     ) -> Result<()> {
         self.sent += 1;
+        self.unanswered += 1;
         let data = serde_json::to_value(data)?;
         self.send(packet::event(self.sent, event, &data)).await
     }
@@ -101,6 +104,7 @@ impl Session {
                     return Ok(Heard::Event(name, data));
                 }
                 Packet::Ack(_, mut data) => {
+                    self.unanswered = self.unanswered.saturating_sub(1);
                     let data = data.drain(..).next().unwrap_or_default();
                     return Ok(Heard::Answer(data));
                 }
@@ -112,6 +116,13 @@ impl Session {
                 Packet::Refused(why) => bail!("the server refuses: {why}"),
             }
         }
+    }
+
+    /// How many of our events the server has not answered. That one has been
+    /// sent says little: until the answer is here, the connection may still
+    /// be lost.
+    pub fn unanswered(&self) -> u64 {
+        self.unanswered
     }
 
     /// Says goodbye, and waits until the server has heard it.

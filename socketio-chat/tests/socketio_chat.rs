@@ -48,6 +48,8 @@ pub fn tests() -> Vec<Test> {
         plain("ctrl_c_ends_a_server_that_has_clients", ctrl_c),
         plain("hostile_bytes_end_no_server", hostile),
         plain("a_client_comes_back_to_its_room", comes_back),
+        plain("a_client_whose_text_was_lost_says_so", text_lost)
+            .map(|test| test.needs(Need::Unix)),
         plain("where_no_websocket_gets_through_it_is_said", no_websocket),
         plain("a_client_says_what_is_typed", typed),
         plain("a_client_shows_the_time_if_asked", client_time),
@@ -313,6 +315,38 @@ fn comes_back(language: Language) -> Result<()> {
         let shown = shown_of_a_reconnect(readme)?;
         ensure!(client.stdout() == shown, "{:?}", client.stdout());
     }
+    Ok(())
+}
+
+/// A server is killed with a text that it has not answered. The client comes
+/// back to the next one, says the rest there, and does not pretend at its end
+/// that all is well.
+fn text_lost(language: Language) -> Result<()> {
+    let mut server = Server::start(NAME, language)?;
+    let mut client = server.client(language, &["--name", "Ada"])?;
+    let mut keyboard = client.take_stdin()?;
+    keyboard.write_all(b"one\n")?;
+    client.wait_for("acknowledged.")?;
+    server.half.signal(Signal::Freeze)?;
+    keyboard.write_all(b"two\n")?;
+    client.wait_for("send: two")?;
+    ensure!(server.half.stop(Signal::Kill)? == Exit::Signal(9));
+    client.wait_for("disconnected: trying again")?;
+
+    let mut command = lesson(NAME)?.half(language, "server")?;
+    let again = Half::start(command.arg(&server.address))?;
+    again.wait_for("* Ada joined")?;
+    keyboard.write_all(b"three\n")?;
+    drop(keyboard);
+    ensure!(client.wait()? == Exit::Code(1), "{:?}", client.stdout());
+    let lines = client.stdout();
+    let answers = lines.iter().filter(|line| *line == "acknowledged.");
+    ensure!(answers.count() == 2, "{lines:?}");
+    ensure!(lines.last().is_some_and(|line| line == "disconnected."));
+    let stderr = client.stderr();
+    ensure!(stderr.len() == 1, "{stderr:?}");
+    let why = "Error: something on its way was lost";
+    ensure!(stderr[0].starts_with(why), "{stderr:?}");
     Ok(())
 }
 

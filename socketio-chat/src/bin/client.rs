@@ -52,22 +52,29 @@ async fn main() -> common::Result {
 
     // 2. Talk, until all is said or Ctrl-C.
     let mut texts = Texts::new(args.texts);
-    while let Err(lost) = talk(&mut session, me, &mut texts).await {
-        // 4. The connection is lost, and with it what was on its way. Try to
-        //    come in again, unless we were about to leave.
+    let mut outcome = Ok(());
+    while let Err(error) = talk(&mut session, me, &mut texts).await {
+        // 4. The connection is lost, and with it what was on its way: in the
+        //    end, that is a failure. Try to come in again, unless we were
+        //    about to leave.
         log::line("disconnected: trying again");
+        if session.unanswered() > 0 {
+            outcome = Err(error.context("something on its way was lost"));
+        }
         if texts.ended() {
-            return Err(lost.context("something on its way was lost").into());
+            return Ok(outcome?);
         }
         let again = stop.run_until_cancelled(me.enter_again(url)).await;
-        let Some(again) = again else { return Ok(()) };
+        let Some(again) = again else {
+            return Ok(outcome?);
+        };
         session = again;
     }
 
     // 5. All is said and answered: leave.
     session.leave().await;
     log::line("disconnected.");
-    Ok(())
+    Ok(outcome?)
 }
 
 /// 3. Says and hears at once. An error means that the connection is lost.
@@ -76,23 +83,17 @@ async fn talk(
     me: &Member,
     texts: &mut Texts,
 ) -> Result<()> {
-    // The server answers each text. That it has been sent says little: until
-    // the answer is here, the connection may still be lost.
-    let mut unanswered = 0;
-    while !texts.ended() || unanswered > 0 {
+    // The server answers each text, and we stay until the last answer.
+    while !texts.ended() || session.unanswered() > 0 {
         tokio::select! {
             heard = session.next() => match heard? {
                 Heard::Event(event, data) => me.show(&event, &data),
-                Heard::Answer(answer) => {
-                    show::answer(&answer);
-                    unanswered -= 1;
-                }
+                Heard::Answer(answer) => show::answer(&answer),
             },
             text = texts.next(), if !texts.ended() => {
                 let Some(text) = text else { continue };
                 log::line(format_args!("send: {}", log::shown(&text)));
                 me.say(&text, session).await?;
-                unanswered += 1;
             }
         }
     }
