@@ -40,6 +40,11 @@ impl Redis {
         Ok(())
     }
 
+    /// Stops it where it is: its connections stay, and it answers nothing.
+    pub fn freeze(&self) -> Result<()> {
+        Ok(self.server.signal(Signal::Freeze)?)
+    }
+
     /// Starts it again at the same socket, with what it had written to disk.
     pub fn start_again(&mut self) -> Result<()> {
         self.server = run(&self.folder, &self.settings)?;

@@ -1,5 +1,6 @@
 // What is said in the chat, and what is refused. Rust twin: ../src/chat.rs.
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Server } from 'socket.io'
 import { escaped, line, shown } from '../../common/node/log.js'
 
@@ -7,6 +8,9 @@ import { escaped, line, shown } from '../../common/node/log.js'
 const LONGEST_TEXT = 2000
 const LONGEST_NAME = 24
 const MOST_ROOMS = 20
+
+// How long the other servers may take to answer, in milliseconds.
+const PATIENCE = 1000
 
 /**
  * A Socket.IO server behind `http`, which `admits(request)` guards. Its
@@ -116,9 +120,12 @@ export function tell(event, by, room) {
 
 /** The names of those who are in `audience`, on every server. */
 export async function here(audience) {
-  // Not to be asked means that Redis is away: then, on this server.
-  const sockets = await audience.fetchSockets()
-    .catch(() => audience.local.fetchSockets())
+  // Not to be asked means that Redis is away, or answers nothing: then, on
+  // this server.
+  const everywhere = audience.fetchSockets().catch(() => undefined)
+  const late = sleep(PATIENCE, undefined, { ref: false })
+  const sockets = await Promise.race([everywhere, late]) ??
+    await audience.local.fetchSockets()
   const names = new Set(sockets.map(socket => socket.data.name))
   return { here: [...names].sort() }
 }

@@ -593,6 +593,12 @@ mod several {
         let mut say =
             |text: &str| keyboard.write_all(format!("{text}\n").as_bytes());
 
+        // It does not answer, and there is nobody to say that it is away.
+        redis.freeze()?;
+        let dora = person(&one, "Dora")?;
+        ensure!(dora.wait_for("in lobby: ")? == "Ada, Bob, Dora");
+        drop(dora);
+
         redis.kill()?;
         for server in [&one, &two] {
             server.half.wait_for_error("redis: connection lost")?;
