@@ -57,12 +57,9 @@ impl Origins {
         own == Some(true) || self.names(origin)
     }
 
-    /// Lets pages of a named site read the answer: CORS.
-    fn allow(&self, origin: Option<HeaderValue>, headers: &mut HeaderMap) {
-        if let Some(origin) = origin.filter(|origin| self.names(origin)) {
-            headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-            headers.append(VARY, HeaderValue::from_static("Origin"));
-        }
+    /// The named site whose page asks, if it is one.
+    fn named(&self, headers: &HeaderMap) -> Option<HeaderValue> {
+        headers.get(ORIGIN).filter(|from| self.names(from)).cloned()
     }
 }
 
@@ -153,13 +150,18 @@ where
         let why = "pages of other sites may not use this server\n";
         return Ok(page::plain(StatusCode::FORBIDDEN, why).map(Either::Right));
     }
-    let origin = request.headers().get(ORIGIN).cloned();
+    // CORS: pages of a named site may ask first, and read the answer.
+    let Some(site) = origins.named(request.headers()) else {
+        return Ok(service.call(request).await?.map(Either::Left));
+    };
     let mut response = if request.method() == Method::OPTIONS {
         permission().map(Either::Right)
     } else {
         service.call(request).await?.map(Either::Left)
     };
-    origins.allow(origin, response.headers_mut());
+    let headers = response.headers_mut();
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, site);
+    headers.append(VARY, HeaderValue::from_static("Origin"));
     Ok(response)
 }
 

@@ -151,6 +151,17 @@ fn origins(language: Language) -> Result<()> {
         ensure!(taken == welcome, "{origin}: {answer}");
         let lower = answer.to_lowercase();
         ensure!(!lower.contains("access-control"), "{answer}");
+        // Nobody is asked to allow what no site was named for.
+        for path in ["/socket.io/?EIO=4&transport=polling", "/"] {
+            let question = format!(
+                "OPTIONS {path}\nOrigin: {origin}\n\
+                Access-Control-Request-Method: POST"
+            );
+            let answer = http(&server, &question)?;
+            ensure!(answer.starts_with("HTTP/1.1 4"), "{answer}");
+            let lower = answer.to_lowercase();
+            ensure!(!lower.contains("access-control"), "{answer}");
+        }
         if !welcome {
             let upgrade = format!("{UPGRADE}\nOrigin: {origin}");
             let upgrade = upgrade.replace("Connection: close", "");
