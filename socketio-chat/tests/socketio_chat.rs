@@ -9,6 +9,7 @@ use anyhow::{Context, Result, ensure};
 use harness::{Exit, Half, Language, Signal, root};
 
 use crate::check::{Need, Test, both};
+use crate::peer::Peer;
 use crate::server::{Server, lesson};
 
 const NAME: &str = "socketio-chat";
@@ -132,9 +133,23 @@ fn http(server: &Server, request: &str) -> Result<String> {
 }
 
 const OPEN: &str = "GET /socket.io/?EIO=4&transport=polling";
-const UPGRADE: &str = "GET /socket.io/?EIO=4&transport=websocket\n\
-    Upgrade: websocket\nSec-WebSocket-Version: 13\n\
-    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
+
+/// A connection that asks to be a WebSocket, from a page at `origin`, and the
+/// beginning of the answer.
+fn upgrade(server: &Server, origin: &str) -> Result<(Peer, String)> {
+    let mut peer = server.connect()?;
+    let head = format!(
+        "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\n\
+        Host: {}\r\nOrigin: {origin}\r\nConnection: Upgrade\r\n\
+        Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        server.address
+    );
+    peer.write_all(head.as_bytes())?;
+    let mut start = [0; 12];
+    peer.read_exact(&mut start)?;
+    Ok((peer, String::from_utf8_lossy(&start).into_owned()))
+}
 
 fn origins(language: Language) -> Result<()> {
     let server = Server::start(NAME, language)?;
@@ -162,12 +177,9 @@ fn origins(language: Language) -> Result<()> {
             let lower = answer.to_lowercase();
             ensure!(!lower.contains("access-control"), "{answer}");
         }
-        if !welcome {
-            let upgrade = format!("{UPGRADE}\nOrigin: {origin}");
-            let upgrade = upgrade.replace("Connection: close", "");
-            let answer = http(&server, &upgrade)?;
-            ensure!(!answer.starts_with("HTTP/1.1 101"), "{answer}");
-        }
+        let (_peer, start) = upgrade(&server, origin)?;
+        let taken = start == "HTTP/1.1 101";
+        ensure!(taken == welcome, "{origin}: {start}");
     }
     // No browser at all.
     let answer = http(&server, OPEN)?;
@@ -281,14 +293,9 @@ fn hostile(language: Language) -> Result<()> {
         b"\x81\x84\x00\x00\x00\x00420[",
         b"\x82\x84\x00\x00\x00\x00\xff\xff\xff\xff",
     ] {
-        let mut peer = server.connect()?;
-        let upgrade = UPGRADE.replacen('\n', " HTTP/1.1\nHost: x\n", 1);
-        let upgrade = upgrade.replace('\n', "\r\n");
-        let head = format!("{upgrade}\r\nConnection: Upgrade\r\n\r\n");
-        peer.write_all(head.as_bytes())?;
-        let mut start = [0; 12];
-        peer.read_exact(&mut start)?;
-        ensure!(start == *b"HTTP/1.1 101", "{start:?}");
+        let own = format!("http://{}", server.address);
+        let (mut peer, start) = upgrade(&server, &own)?;
+        ensure!(start == "HTTP/1.1 101", "{start}");
         peer.write_all(bytes)?;
         drop(peer);
     }
