@@ -8,6 +8,7 @@ import { once } from 'node:events'
 import { createRequire } from 'node:module'
 
 const require = createRequire(new URL('../node/', import.meta.url))
+const { transports } = require('engine.io-client')
 const { io } = require('socket.io-client')
 const [scenario, url, transport = 'websocket'] = process.argv.slice(2)
 
@@ -188,6 +189,41 @@ const scenarios = {
     for (const socket of [ada, bob]) {
       const said = heard(socket).filter(([event]) => event === 'chat message')
       assert.deepEqual(said.map(([, { text }]) => text), expected)
+    }
+  },
+
+  // Both speak from before an upgrade until after it: Ada, who has none, to
+  // Bob while he has his.
+  async upgrade() {
+    let begin
+    const begun = new Promise(resolve => { begin = resolve })
+    class Late extends transports.websocket {
+      doOpen() { begun.then(() => super.doOpen()) }
+    }
+    const ada = await enter('Ada')
+    const bob = client('Bob', { transports: [transports.polling, Late] })
+    await once(bob, 'greeting')
+    const answers = []
+    for (let said = 0, after = 0; after < 20; said += 1) {
+      for (const by of [ada, bob]) {
+        answers.push(ask(by, 'chat message', `message ${said}`))
+      }
+      await answers.at(-2) // Ada's: nobody has thousands waiting for him
+      const { name } = bob.io.engine.transport
+      // Something has come the long way: now the other one is tried.
+      if (name === 'polling' && bob.heard.length > 40) begin()
+      if (name === 'websocket') after += 1
+    }
+    for (const answer of answers) assert.deepEqual(await answer, {})
+    await settle(ada, bob)
+    const expected = Array.from({ length: answers.length / 2 },
+      (_, i) => `message ${i}`)
+    for (const socket of [ada, bob]) {
+      const messages = heard(socket).map(([, data]) => data)
+      for (const by of ['Ada', 'Bob']) {
+        const said = messages.filter(({ name, text }) => name === by && text)
+        assert.deepEqual(said.map(({ text }) => text), expected)
+      }
     }
   },
 

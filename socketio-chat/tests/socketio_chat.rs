@@ -39,6 +39,7 @@ pub fn tests() -> Vec<Test> {
     }
     let own = [
         plain("the_time_is_told_now_and_then", the_time),
+        plain("nothing_is_lost_in_an_upgrade", upgrades),
         plain("a_thousand_clients_at_once_are_served", thousand)
             .map(Test::long),
         plain("a_client_that_never_reads_costs_little", never_reads)
@@ -95,6 +96,11 @@ fn real_with(server: &Server, scenario: &str, transport: &str) -> Result<()> {
 fn the_time(language: Language) -> Result<()> {
     let server = Server::start_with(NAME, language, &["--every", "100"])?;
     real_with(&server, "notifications", "websocket")
+}
+
+fn upgrades(language: Language) -> Result<()> {
+    let server = Server::start_with(NAME, language, &["--quiet"])?;
+    real_with(&server, "upgrade", "upgrade")
 }
 
 fn thousand(language: Language) -> Result<()> {
