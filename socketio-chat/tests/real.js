@@ -1,7 +1,7 @@
 // Node's real client against a server of ours: what tests/socketio_chat.rs
 // starts. Ends with status 0 when all is as promised.
 //
-//     node real.js SCENARIO URL [TRANSPORT]
+//     node real.js SCENARIO URL [TRANSPORT] [OTHER_URL]
 
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
@@ -10,7 +10,8 @@ import { createRequire } from 'node:module'
 const require = createRequire(new URL('../node/', import.meta.url))
 const { transports } = require('engine.io-client')
 const { io } = require('socket.io-client')
-const [scenario, url, transport = 'websocket'] = process.argv.slice(2)
+const [scenario, url, transport = 'websocket', otherUrl] =
+  process.argv.slice(2)
 
 const TRANSPORTS = {
   websocket: ['websocket'],
@@ -25,8 +26,8 @@ setTimeout(() => {
   throw Error(`${scenario}: something did not come`)
 }, LIMIT).unref()
 
-function client(name, options = {}) {
-  const socket = io(url, {
+function client(name, options = {}, at = url) {
+  const socket = io(at, {
     auth: { name },
     forceNew: true,
     reconnection: false,
@@ -37,14 +38,15 @@ function client(name, options = {}) {
   socket.heard = []
   socket.onAny((event, data) => {
     if (event !== 'notification') socket.heard.push([event, data])
+    socket.more?.()
   })
   all.push(socket)
   return socket
 }
 
 /** A client that is in: it was greeted. */
-async function enter(name, options) {
-  const socket = client(name, options)
+async function enter(name, options, at) {
+  const socket = client(name, options, at)
   socket.on('connect_error', error => { throw error })
   const [greeting] = await once(socket, 'greeting')
   assert.deepEqual(greeting, { text: `Welcome, ${name}!` })
@@ -68,6 +70,14 @@ function heard(socket) {
     assert.ok(time === undefined || Math.abs(time - Date.now()) < 60_000)
     return [event, data]
   })
+}
+
+/** As `heard`, once there are so many. */
+async function hear(socket, count) {
+  while (socket.heard.length < count) {
+    await new Promise(resolve => { socket.more = resolve })
+  }
+  return heard(socket)
 }
 
 const scenarios = {
@@ -225,6 +235,28 @@ const scenarios = {
         assert.deepEqual(said.map(({ text }) => text), expected)
       }
     }
+  },
+
+  // Each event reaches the client of another server too, and once.
+  async servers() {
+    const ada = await enter('Ada')
+    heard(ada)
+    const bob = await enter('Bob', {}, otherUrl)
+    heard(bob)
+    assert.deepEqual(await hear(ada, 1), [['joined', { name: 'Bob' }]])
+    for (const [by, name, other] of [[ada, 'Ada', bob], [bob, 'Bob', ada]]) {
+      assert.deepEqual(await ask(by, 'chat message', 'one'), {})
+      assert.deepEqual(await ask(by, 'clientmessage', 'two'), {})
+      assert.deepEqual(await ask(by, 'chat message', 'three'), {})
+      const one = ['chat message', { name, text: 'one' }]
+      const two = ['message', { name, text: 'two' }]
+      const three = ['chat message', { name, text: 'three' }]
+      assert.deepEqual(await hear(by, 2), [one, three])
+      assert.deepEqual(await hear(other, 3), [one, two, three])
+      assert.deepEqual(await ask(by, 'who is here'), { here: ['Ada', 'Bob'] })
+    }
+    bob.disconnect()
+    assert.deepEqual(await hear(ada, 1), [['left', { name: 'Bob' }]])
   },
 
   // A packet of 1 MB and ten attachments is taken, and not more.

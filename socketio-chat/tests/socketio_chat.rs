@@ -565,6 +565,7 @@ mod several {
     pub fn tests() -> Vec<Test> {
         [
             both("a_room_spans_two_servers", room),
+            both("each_event_reaches_the_clients_of_two_servers", events),
             both("without_redis_each_server_goes_on", no_redis),
             both("no_redis_at_the_start_is_said", none),
             both("strange_news_from_redis_end_no_server", strange),
@@ -603,6 +604,22 @@ mod several {
         let heard = bob.stdout();
         let heard = heard.iter().filter(|line| line.starts_with("receive"));
         ensure!(heard.count() == 2, "twice: {:?}", bob.stdout());
+        one.stop()?;
+        two.stop()?;
+        Ok(())
+    }
+
+    fn events(language: Language) -> Result<()> {
+        let redis = Redis::start(&[])?;
+        let (one, two) = (server(language, &redis)?, server(language, &redis)?);
+        let url = |server: &Server| format!("http://{}", server.address);
+        let script = root().join(NAME).join("tests/real.js");
+        let mut node = Command::new("node");
+        node.arg(script)
+            .args(["servers", &url(&one), "websocket", &url(&two)]);
+        let mut node = Half::start(&mut node)?;
+        let exit = node.wait()?;
+        ensure!(exit == Exit::Code(0), "{}", node.stderr().join("\n"));
         one.stop()?;
         two.stop()?;
         Ok(())
