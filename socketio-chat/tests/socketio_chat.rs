@@ -9,6 +9,7 @@ use anyhow::{Context, Result, ensure};
 use harness::{Exit, Half, Language, Signal, root};
 
 use crate::check::{Need, Test, both};
+use crate::echo;
 use crate::peer::Peer;
 use crate::server::{Server, lesson};
 
@@ -47,7 +48,11 @@ pub fn tests() -> Vec<Test> {
         plain("pages_of_other_sites_may_not_connect", origins),
         plain("a_named_site_may_connect_and_read", named_origin),
         plain("the_page_comes_with_all_it_needs", page),
-        plain("ctrl_c_ends_a_server_that_has_clients", ctrl_c),
+        plain("a_signal_ends_a_server_that_has_clients", ended_server)
+            .map(|test| test.needs(Need::Unix)),
+        plain("a_second_server_at_the_address_is_refused", |language| {
+            echo::in_use(NAME, language)
+        }),
         plain("hostile_bytes_end_no_server", hostile),
         plain("a_client_comes_back_to_its_room", comes_back),
         plain("a_client_whose_text_was_lost_says_so", text_lost)
@@ -57,7 +62,8 @@ pub fn tests() -> Vec<Test> {
         plain("a_client_shows_the_time_if_asked", client_time),
         plain("a_client_without_a_server_says_what_to_start", no_server),
         plain("a_client_that_is_refused_says_why", refused),
-        plain("ctrl_c_ends_a_client", ctrl_c_client),
+        plain("a_signal_ends_a_client", ended_client)
+            .map(|test| test.needs(Need::Unix)),
         plain("the_page_is_a_chat_in_a_real_browser", browser)
             .map(|test| test.needs(CHROMIUM)),
     ];
@@ -251,8 +257,15 @@ fn page(language: Language) -> Result<()> {
     Ok(())
 }
 
-fn ctrl_c(language: Language) -> Result<()> {
-    let server = Server::start(NAME, language)?;
+fn ended_server(language: Language) -> Result<()> {
+    for signal in [Signal::Interrupt, Signal::Terminate] {
+        server_ends(language, signal).with_context(|| format!("{signal:?}"))?;
+    }
+    Ok(())
+}
+
+fn server_ends(language: Language, signal: Signal) -> Result<()> {
+    let mut server = Server::start(NAME, language)?;
     let url = format!("http://{}", server.address);
     let mut clients = Vec::new();
     for transport in ["websocket", "polling", "upgrade"] {
@@ -264,10 +277,14 @@ fn ctrl_c(language: Language) -> Result<()> {
     let _idle = server.connect()?;
     let mut half = server.connect()?;
     half.write_all(b"GET / HTTP/1.1\r\n")?;
-    let begun = std::time::Instant::now();
-    server.stop()?;
-    let took = begun.elapsed();
-    ensure!(took.as_millis() < 2000, "{took:?}");
+    server.half.signal(signal)?;
+    let exit = server.half.wait_at_most(echo::TWO_SECONDS)?;
+    ensure!(exit == Exit::Code(0), "{exit:?}");
+    ensure!(
+        server.half.stderr().is_empty(),
+        "{:?}",
+        server.half.stderr()
+    );
     for client in &mut clients {
         ensure!(client.wait()? == Exit::Code(0), "{:?}", client.stderr());
     }
@@ -519,15 +536,19 @@ fn refused(language: Language) -> Result<()> {
     Ok(())
 }
 
-fn ctrl_c_client(language: Language) -> Result<()> {
+fn ended_client(language: Language) -> Result<()> {
     let server = Server::start(NAME, language)?;
-    for arguments in [&["--message", "x"][..], &[]] {
+    for (arguments, signal) in [
+        (&["--message", "x"][..], Signal::Interrupt),
+        (&["--message", "x"], Signal::Terminate),
+        (&[], Signal::Interrupt),
+        (&[], Signal::Terminate),
+    ] {
         let mut client = server.client(language, arguments)?;
         client.wait_for("greeting: ")?;
-        let begun = std::time::Instant::now();
-        ensure!(client.stop(Signal::Interrupt)? == Exit::Code(0));
-        let took = begun.elapsed();
-        ensure!(took.as_millis() < 2000, "{took:?}");
+        client.signal(signal)?;
+        let exit = client.wait_at_most(echo::TWO_SECONDS)?;
+        ensure!(exit == Exit::Code(0), "{signal:?}: {exit:?}");
         let last = client.stdout().pop().context("no line")?;
         ensure!(last == "disconnected.", "{last}");
     }
