@@ -11,7 +11,7 @@ use harness::{Exit, Half, Language, Signal, root};
 use crate::check::{Need, Test, both};
 use crate::echo;
 use crate::peer::Peer;
-use crate::server::{Server, lesson};
+use crate::server::{Server, ends_unread, lesson};
 
 const NAME: &str = "socketio-chat";
 /// What Node's real client needs, whatever the server is written in.
@@ -50,6 +50,8 @@ pub fn tests() -> Vec<Test> {
         plain("the_page_comes_with_all_it_needs", page),
         plain("a_signal_ends_a_server_that_has_clients", ended_server)
             .map(|test| test.needs(Need::Unix)),
+        plain("a_closed_stdout_ends_the_server_quietly", unread_server),
+        plain("a_closed_stdout_ends_the_client_quietly", unread_client),
         plain("a_second_server_at_the_address_is_refused", |language| {
             echo::in_use(NAME, language)
         }),
@@ -289,6 +291,38 @@ fn server_ends(language: Language, signal: Signal) -> Result<()> {
         ensure!(client.wait()? == Exit::Code(0), "{:?}", client.stderr());
     }
     Ok(())
+}
+
+fn unread_server(language: Language) -> Result<()> {
+    let mut command = lesson(NAME)?.half(language, "server")?;
+    let (mut server, stdout) =
+        Half::start_with_stdout(command.arg("127.0.0.1:0"))?;
+    let mut line = String::new();
+    let mut stdout = BufReader::new(stdout);
+    stdout.read_line(&mut line)?;
+    let address = line.trim_end().strip_prefix("listening on ");
+    let url = format!("http://{}", address.context("the address")?);
+    drop(stdout); // as `server | head -1` does
+    let mut command = lesson(NAME)?.half(Language::Rust, "client")?;
+    command.arg(url);
+    ends_unread(&mut server, || {
+        // Whoever comes in gives the server a line to print.
+        if let Ok(client) = Half::start(&mut command) {
+            let _ = client.wait_for("greeting: ");
+        }
+    })
+}
+
+fn unread_client(language: Language) -> Result<()> {
+    let server = Server::start(NAME, language)?;
+    let pace = ["--message", "hello", "--every", "1"];
+    let mut command = server.client_command(language, &pace)?;
+    let (mut client, stdout) = Half::start_with_stdout(&mut command)?;
+    let mut line = String::new();
+    BufReader::new(stdout).read_line(&mut line)?; // as `client | head -1`
+    ensure!(line == "connected.\n", "{line}: {:?}", client.stderr());
+    ends_unread(&mut client, || ())?;
+    server.lives()
 }
 
 fn hostile(language: Language) -> Result<()> {
