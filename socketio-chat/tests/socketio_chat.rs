@@ -23,6 +23,11 @@ pub fn tests() -> Vec<Test> {
     let plain = |promise: &str, run: fn(Language) -> Result<()>| {
         both(promise, run).map(|test| test.of(NAME).needs(PACKAGES))
     };
+    // Both halves are of the one language: only Node's need npm.
+    let alike = |promise: &str, run: fn(Language) -> Result<()>| {
+        let [rust, node] = both(promise, run);
+        [rust.of(NAME), node.of(NAME).needs(PACKAGES)]
+    };
     let mut tests = Vec::new();
     for transport in ["websocket", "polling", "upgrade"] {
         for (promise, scenario) in [
@@ -45,26 +50,26 @@ pub fn tests() -> Vec<Test> {
             .map(Test::long),
         plain("a_client_that_never_reads_costs_little", never_reads)
             .map(Test::long),
-        plain("pages_of_other_sites_may_not_connect", origins),
-        plain("a_named_site_may_connect_and_read", named_origin),
-        plain("the_page_comes_with_all_it_needs", page),
+        alike("pages_of_other_sites_may_not_connect", origins),
+        alike("a_named_site_may_connect_and_read", named_origin),
+        alike("the_page_comes_with_all_it_needs", page),
         plain("a_signal_ends_a_server_that_has_clients", ended_server)
             .map(|test| test.needs(Need::Unix)),
-        plain("a_closed_stdout_ends_the_server_quietly", unread_server),
-        plain("a_closed_stdout_ends_the_client_quietly", unread_client),
-        plain("a_second_server_at_the_address_is_refused", |language| {
+        alike("a_closed_stdout_ends_the_server_quietly", unread_server),
+        alike("a_closed_stdout_ends_the_client_quietly", unread_client),
+        alike("a_second_server_at_the_address_is_refused", |language| {
             echo::in_use(NAME, language)
         }),
-        plain("hostile_bytes_end_no_server", hostile),
-        plain("a_client_comes_back_to_its_room", comes_back),
-        plain("a_client_whose_text_was_lost_says_so", text_lost)
+        alike("hostile_bytes_end_no_server", hostile),
+        alike("a_client_comes_back_to_its_room", comes_back),
+        alike("a_client_whose_text_was_lost_says_so", text_lost)
             .map(|test| test.needs(Need::Unix)),
         plain("where_no_websocket_gets_through_it_is_said", no_websocket),
-        plain("a_client_says_what_is_typed", typed),
-        plain("a_client_shows_the_time_if_asked", client_time),
-        plain("a_client_without_a_server_says_what_to_start", no_server),
-        plain("a_client_that_is_refused_says_why", refused),
-        plain("a_signal_ends_a_client", ended_client)
+        alike("a_client_says_what_is_typed", typed),
+        alike("a_client_shows_the_time_if_asked", client_time),
+        alike("a_client_without_a_server_says_what_to_start", no_server),
+        alike("a_client_that_is_refused_says_why", refused),
+        alike("a_signal_ends_a_client", ended_client)
             .map(|test| test.needs(Need::Unix)),
         plain("the_page_is_a_chat_in_a_real_browser", browser)
             .map(|test| test.needs(CHROMIUM)),
@@ -618,17 +623,22 @@ mod several {
     use crate::redis::{REDIS, Redis};
 
     pub fn tests() -> Vec<Test> {
+        // The clients are ours, in Rust: only Node's servers need npm.
+        let alike = |promise: &str, run: fn(Language) -> Result<()>| {
+            let [rust, node] = both(promise, run);
+            [rust, node.needs(PACKAGES)]
+        };
+        let events = both("each_event_reaches_two_servers", events);
         [
-            both("a_room_spans_two_servers", room),
-            both("each_event_reaches_the_clients_of_two_servers", events),
-            both("without_redis_each_server_goes_on", no_redis),
-            both("no_redis_at_the_start_is_said", none),
-            both("strange_news_from_redis_end_no_server", strange),
+            alike("a_room_spans_two_servers", room),
+            events.map(|test| test.needs(PACKAGES)),
+            alike("without_redis_each_server_goes_on", no_redis),
+            alike("no_redis_at_the_start_is_said", none),
+            alike("strange_news_from_redis_end_no_server", strange),
         ]
         .into_iter()
         .flatten()
-        .map(|test| test.of(NAME).needs(Need::Unix))
-        .map(|test| test.needs(PACKAGES).needs(REDIS))
+        .map(|test| test.of(NAME).needs(Need::Unix).needs(REDIS))
         .collect()
     }
 
