@@ -8,6 +8,8 @@ import { escaped, line, shown } from '../../common/node/log.js'
 const LONGEST_TEXT = 2000
 const LONGEST_NAME = 24
 const MOST_ROOMS = 20
+// So many packets wait for a client; with more, it is sent away.
+const MOST_WAITING = 4096
 
 // How long the other servers may take to answer, in milliseconds.
 const PATIENCE = 1000
@@ -17,12 +19,28 @@ const PATIENCE = 1000
  * parser takes ten binary attachments in one packet.
  */
 export function open(http, origins, admits) {
-  return new Server(http, {
+  const io = new Server(http, {
     serveClient: false, // the page has its own copy
     maxHttpBufferSize: 1_000_000, // WebSocket and long polling alike
     cors: origins.length > 0 ? { origin: origins } : undefined,
     allowRequest: (request, decide) => decide(null, admits(request)),
   })
+  io.engine.on('connection', mustRead)
+  return io
+}
+
+/** Ends a connection whose client does not read what is sent to it. */
+function mustRead(connection) {
+  let waiting = 0
+  connection.on('flush', () => { waiting = 0 })
+  connection.on('packetCreate', () => {
+    waiting += 1
+    // Not at once: what is sent in one go cannot leave before its end.
+    if (waiting === MOST_WAITING) setImmediate(unlessRead)
+  })
+  function unlessRead() {
+    if (waiting >= MOST_WAITING) connection.close(true)
+  }
 }
 
 /** Why something is refused, in words for the one who tried. */

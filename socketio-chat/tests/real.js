@@ -300,7 +300,8 @@ const scenarios = {
     }
   },
 
-  // Who does not read takes no memory without end, nor anybody's time.
+  // Who does not read takes no memory without end, nor anybody's time. Says
+  // who is there in the end.
   async silent() {
     const ada = await enter('Ada')
     const deaf = await enter('Deaf')
@@ -312,6 +313,8 @@ const scenarios = {
     }
     const said = heard(ada).filter(([event]) => event === 'chat message')
     assert.equal(said.length, 10_000)
+    const { here } = await ask(ada, 'who is here')
+    console.log(`here: ${here.join(', ')}`)
   },
 
   // Stays until the server goes.
