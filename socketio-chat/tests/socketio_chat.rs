@@ -8,7 +8,7 @@ use std::{fs, thread};
 use anyhow::{Context, Result, ensure};
 use harness::{Exit, Half, Language, Signal, root};
 
-use crate::check::{Need, Test, both};
+use crate::check::{Need, Test, both, test};
 use crate::echo;
 use crate::peer::Peer;
 use crate::server::{Server, ends_unread, lesson};
@@ -75,6 +75,8 @@ pub fn tests() -> Vec<Test> {
             .map(|test| test.needs(CHROMIUM)),
     ];
     tests.extend(own.into_iter().flatten());
+    let script = test("the_page_has_the_socket_io_client_of_npm", npms_file);
+    tests.push(script.of(NAME).needs(PACKAGES));
     tests.extend(several::tests());
     tests
 }
@@ -274,6 +276,14 @@ fn page(language: Language) -> Result<()> {
         let start = format!("HTTP/1.1 {status} ");
         ensure!(answer.starts_with(&start), "{request}: {answer}");
     }
+    Ok(())
+}
+
+fn npms_file() -> Result<()> {
+    let folder = root().join(NAME);
+    let ours = fs::read(folder.join("page/socket.io.min.js"))?;
+    let npms = "node/node_modules/socket.io-client/dist/socket.io.min.js";
+    ensure!(ours == fs::read(folder.join(npms))?, "another file");
     Ok(())
 }
 
