@@ -125,6 +125,15 @@ impl Session {
         self.unanswered
     }
 
+    /// What it means when the connection is lost now.
+    ///
+    /// # Errors
+    /// When events are unanswered.
+    pub fn all_answered(&self) -> Result<()> {
+        ensure!(self.unanswered == 0, "something on its way was lost");
+        Ok(())
+    }
+
     /// Says goodbye, and waits until the server has heard it.
     pub async fn leave(mut self) {
         let goodbye = async {

@@ -53,14 +53,12 @@ async fn main() -> common::Result {
     // 2. Talk, until all is said or Ctrl-C.
     let mut texts = Texts::new(args.texts);
     let mut outcome = Ok(());
-    while let Err(error) = talk(&mut session, me, &mut texts).await {
+    while talk(&mut session, me, &mut texts).await.is_err() {
         // 4. The connection is lost, and with it what was on its way: in the
         //    end, that is a failure. Try to come in again, unless we were
         //    about to leave.
         log::line("disconnected: trying again");
-        if session.unanswered() > 0 {
-            outcome = Err(error.context("something on its way was lost"));
-        }
+        outcome = outcome.and(session.all_answered());
         if texts.ended() {
             return Ok(outcome?);
         }
