@@ -253,6 +253,7 @@ function choose(room) {
   const { log } = rooms.get(room)
   log.scrollTop = log.scrollHeight
   find('here-title').textContent = room === EVERYBODY ? 'Here' : `In ${room}`
+  find('here').replaceChildren() // until the answer comes
   if (socket.connected) showWhoIsHere()
 }
 

@@ -115,6 +115,13 @@ for (const page of [ada, bob]) {
 await ada.screenshot({ path: join(folder, 'desktop.png') })
 await bob.screenshot({ path: join(folder, 'phone.png') })
 
+// No room's names stand under another one's title.
+assert.equal(await ada.evaluate(() => {
+  document.querySelector('[role=tab]').click()
+  return document.querySelector('#here').children.length
+}), 0)
+await ada.getByRole('tab', { name: 'lobby' }).click()
+
 // The server is gone, and comes back: so do they, into their room.
 console.log('restart')
 await ada.locator('#status', { hasText: 'connecting again' }).waitFor()
