@@ -3,8 +3,9 @@
 //
 //     node browser.js URL POLLING FOLDER
 //
-// At POLLING is the same server, and no WebSocket gets through. Says `restart` when the server is to be started again at the same address,
-// and leaves its screenshots in the folder.
+// At POLLING is the same server, and no WebSocket gets through. Says `restart`
+// when the server is to be started again at the same address, and leaves its
+// screenshots in the folder.
 
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
