@@ -13,7 +13,7 @@ use common::{accept, log, shutdown};
 use http_echo::connection::Connections;
 use http_echo::{body, limits::Limits, reply, target, tls::Tls};
 use hyper::body::Incoming;
-use hyper::{Method, Request, StatusCode};
+use hyper::{Method, Request};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
 
@@ -96,13 +96,9 @@ async fn answer(
 
     // The next request begins where this one's body ends, so read to there.
     // Keep nothing of it: bodies that are collected fill the memory.
-    match body::fits(request, limit).await {
+    Ok(match body::drain(request, limit).await? {
         // To HEAD, the same but for the body.
-        Ok(true) => Ok(reply::text(target, is_head)),
-        Ok(false) => Ok(reply::refusal(StatusCode::PAYLOAD_TOO_LARGE)),
-        Err(error) if body::is_malformed(&error) => {
-            Ok(reply::refusal(StatusCode::BAD_REQUEST))
-        }
-        Err(error) => Err(error),
-    }
+        None => reply::text(target, is_head),
+        Some(status) => reply::refusal(status),
+    })
 }
