@@ -114,8 +114,7 @@ pub fn run(entries: &[Entry], notes: &[String]) -> Result<bool> {
         }
         tasks.sort_by_key(|(place, what)| (*place, what.measure));
         let contest = |tasks| Contest {
-            transport: *transport,
-            programs: pair.clone(),
+            sides: pair.iter().map(|one| (*transport, one.clone())).collect(),
             tasks,
         };
         // All once, with the same running programs; then those again that

@@ -16,7 +16,9 @@ use crate::floor;
 use crate::html;
 use crate::machine::Machine;
 use crate::place::Cores;
-use crate::run::{Contest, Runner, Watchdog, bar, raise_descriptor_limit};
+use crate::run::{
+    Contest, Runner, Side, Watchdog, bar, raise_descriptor_limit,
+};
 use crate::sample::{Measure, Report, SCHEMA, Settings, What};
 use crate::text;
 use crate::transport::{PROFILE, Program, Transport, all};
@@ -268,6 +270,31 @@ fn is_main(what: What) -> bool {
     }
 }
 
+/// Whose ratio answers the claim: they take their turns in the same rounds,
+/// or the machine's drift between the two would be the answer.
+const RIVALS: [&str; 2] = ["tcp-echo", "pipe-echo"];
+
+/// Who takes turns with whom: the rivals with each other, as both are asked
+/// the same; every other transport's programs among themselves.
+fn contestants(entries: &[Entry]) -> Vec<&[Entry]> {
+    let rivals =
+        |one: &Entry, other: &Entry| RIVALS == [one.0.name(), other.0.name()];
+    entries.chunk_by(rivals).collect()
+}
+
+/// All of them, the same program over each transport in turn: who are
+/// compared with each other run one right after the other.
+fn in_turns(entries: &[Entry]) -> Vec<Side<'_>> {
+    let mut sides: Vec<Side<'_>> = Vec::new();
+    let most = entries.iter().map(|(_, programs)| programs.len()).max();
+    for i in 0..most.unwrap_or_default() {
+        sides.extend(entries.iter().filter_map(|(transport, programs)| {
+            Some((*transport, programs.get(i)?.clone()))
+        }));
+    }
+    sides
+}
+
 fn measure(
     args: &Args,
     transports: &[&'static dyn Transport],
@@ -285,51 +312,51 @@ fn measure(
         notes.push("a debug build: none of its figures count".to_owned());
     }
     let descriptors = raise_descriptor_limit();
-    let contests: Vec<_> = entries
-        .iter()
-        .map(|(transport, programs)| {
-            let mut measures = transport.measures(args.quick);
-            measures.retain(|what| {
-                args.measure.is_empty() || args.measure.contains(&what.measure)
-            });
-            let mut tasks = Vec::new();
-            for placement in &placements {
-                for what in &measures {
-                    // These say the same on one core and on two.
-                    let once = match what.measure {
-                        Measure::LogLine
-                        | Measure::Start
-                        | Measure::Memory
-                        | Measure::StuckReader => true,
-                        _ => args.quick && !is_main(*what),
-                    };
-                    let needed = match what.measure {
-                        Measure::Memory => what.size as u64 + 100,
-                        _ => 0,
-                    };
-                    if once && Some(placement) != placements.first() {
-                        continue;
-                    }
-                    if needed > descriptors {
-                        notes.push(format!(
-                            "{} {what}: the limit of open files is \
-                             {descriptors}, and could not be raised",
-                            transport.name()
-                        ));
-                        continue;
-                    }
-                    tasks.push((*placement, *what));
+    let mut contests: Vec<Contest<'_>> = Vec::new();
+    for entries in contestants(&entries) {
+        let Some((transport, _)) = entries.first() else {
+            continue;
+        };
+        let mut measures = transport.measures(args.quick);
+        measures.retain(|what| {
+            args.measure.is_empty() || args.measure.contains(&what.measure)
+        });
+        let mut tasks = Vec::new();
+        for placement in &placements {
+            for what in &measures {
+                // These say the same on one core and on two.
+                let once = match what.measure {
+                    Measure::LogLine
+                    | Measure::Start
+                    | Measure::Memory
+                    | Measure::StuckReader => true,
+                    _ => args.quick && !is_main(*what),
+                };
+                let needed = match what.measure {
+                    Measure::Memory => what.size as u64 + 100,
+                    _ => 0,
+                };
+                if once && Some(placement) != placements.first() {
+                    continue;
                 }
+                if needed > descriptors {
+                    let names: Vec<_> =
+                        entries.iter().map(|(one, _)| one.name()).collect();
+                    notes.push(format!(
+                        "{} {what}: the limit of open files is \
+                         {descriptors}, and could not be raised",
+                        names.join(", ")
+                    ));
+                    continue;
+                }
+                tasks.push((*placement, *what));
             }
-            // Those that a running program answers one after the other.
-            tasks.sort_by_key(|(place, what)| (*place, what.measure));
-            Contest {
-                transport: *transport,
-                programs: programs.clone(),
-                tasks,
-            }
-        })
-        .collect();
+        }
+        // Those that a running program answers one after the other.
+        tasks.sort_by_key(|(place, what)| (*place, what.measure));
+        let sides = in_turns(entries);
+        contests.push(Contest { sides, tasks });
+    }
 
     let rounds = args.rounds.unwrap_or(if args.quick { 2 } else { 5 });
     let samples = contests.iter().map(|one| one.samples(rounds)).sum();
@@ -390,4 +417,39 @@ fn show(report: &Report, args: &Args) -> Result<bool> {
     write(&args.html, &|| Ok(html::page(report)))?;
     write(&args.results, &|| Ok(text::markdown(report)))?;
     Ok(report.failures().count() == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tcp_and_unix_sockets_take_turns_with_each_other() {
+        let entry = |one: &'static dyn Transport| (one, one.programs());
+        let all: Vec<Entry> = all().into_iter().map(entry).collect();
+        let groups = contestants(&all);
+        assert_eq!(groups.len(), all.len() - 1, "the others by themselves");
+        let rivals: Vec<_> = groups[0].iter().map(|one| one.0).collect();
+        for quick in [true, false] {
+            // So the tasks of the one are those of the other.
+            assert_eq!(rivals[0].measures(quick), rivals[1].measures(quick));
+        }
+        let turns: Vec<_> = in_turns(groups[0])
+            .iter()
+            .map(|(transport, program)| {
+                format!("{} {program}", transport.name())
+            })
+            .collect();
+        assert_eq!(
+            turns,
+            [
+                "tcp-echo floor",
+                "pipe-echo floor",
+                "tcp-echo Rust",
+                "pipe-echo Rust",
+                "tcp-echo Node",
+                "pipe-echo Node",
+            ]
+        );
+    }
 }

@@ -27,13 +27,14 @@ const LIMIT: Duration = Duration::from_secs(15);
 
 /// What takes turns.
 pub struct Contest<'a> {
-    /// The transport.
-    pub transport: &'a dyn Transport,
-    /// Who takes part.
-    pub programs: Vec<Program>,
+    /// Who takes part, in the order of their turns.
+    pub sides: Vec<Side<'a>>,
     /// What is measured, and where.
     pub tasks: Vec<(Placement, What)>,
 }
+
+/// Who takes part: a program, and how it is spoken to.
+pub type Side<'a> = (&'a dyn Transport, Program);
 
 /// Takes samples.
 pub struct Runner<'a> {
@@ -54,6 +55,7 @@ pub struct Runner<'a> {
 /// One program in its turn: it is started when it is needed, and again when
 /// it failed.
 struct Turn<'a> {
+    transport: &'a dyn Transport,
     program: &'a Program,
     peer: Option<Peer>,
     /// The same without `--quiet`.
@@ -96,17 +98,17 @@ impl Contest<'_> {
     /// How many samples that makes.
     pub fn samples(&self, rounds: u32) -> u64 {
         let turns = self.tasks.iter().flat_map(|(_, what)| {
-            let transport = self.transport;
-            let takes =
-                |program: &&Program| transport.takes_part(program, *what);
-            self.programs.iter().filter(takes)
+            let takes = |(transport, program): &&Side<'_>| {
+                transport.takes_part(program, *what)
+            };
+            self.sides.iter().filter(takes)
         });
         turns.count() as u64 * u64::from(rounds)
     }
 }
 
 impl Runner<'_> {
-    /// All samples of one transport, failed ones too.
+    /// All samples of one contest, failed ones too.
     pub fn run(&self, contest: &Contest<'_>) -> Vec<Sample> {
         let mut samples = Vec::new();
         let mut turns = Vec::new();
@@ -114,13 +116,13 @@ impl Runner<'_> {
         for (placement, what) in &contest.tasks {
             let group = Some((*placement, Group::of(*what)));
             if running != group {
-                turns = contest.programs.iter().map(Turn::new).collect();
+                turns = contest.sides.iter().map(Turn::new).collect();
                 running = group;
             }
             // One more round to warm up, which is not kept.
             for round in 0..=self.rounds {
                 for turn in &mut turns {
-                    let transport = contest.transport;
+                    let transport = turn.transport;
                     if !transport.takes_part(turn.program, *what) {
                         continue;
                     }
@@ -133,7 +135,7 @@ impl Runner<'_> {
                     if round == 0 {
                         // What goes wrong here goes wrong below as well.
                         if self.warm_up(turn, &task).is_err() {
-                            *turn = Turn::new(turn.program);
+                            turn.start_anew();
                         }
                         continue;
                     }
@@ -176,7 +178,7 @@ impl Runner<'_> {
         let taken = self.sample(turn, task, self.length);
         taken.map_err(|error| {
             let why = format!("{error:#}");
-            *turn = Turn::new(turn.program);
+            turn.start_anew();
             turn.failed = Some(Failed {
                 what: task.what,
                 times: times + 1,
@@ -532,8 +534,13 @@ impl Task<'_> {
 }
 
 impl<'a> Turn<'a> {
-    fn new(program: &'a Program) -> Self {
+    fn new((transport, program): &'a Side<'a>) -> Self {
+        Self::not_running(*transport, program)
+    }
+
+    fn not_running(transport: &'a dyn Transport, program: &'a Program) -> Self {
         Self {
+            transport,
             program,
             peer: None,
             logging: None,
@@ -541,6 +548,11 @@ impl<'a> Turn<'a> {
             warm: false,
             failed: None,
         }
+    }
+
+    /// Ends what runs; the next sample starts another one.
+    fn start_anew(&mut self) {
+        *self = Self::not_running(self.transport, self.program);
     }
 }
 

@@ -292,25 +292,40 @@ impl Report {
         better: Better,
         figure: impl Fn(&Figures) -> Option<f64>,
     ) -> Option<f64> {
-        let ratios =
-            self.ratios(transport, pair, what, placement, better, figure);
+        let pair = pair.map(|program| (transport, program));
+        let ratios = self.ratios(pair, what, placement, better, figure);
         Some(Spread::new(ratios)?.median)
     }
 
-    /// The same of each round.
+    /// As [`Report::times`], for one program over two transports that took
+    /// their turns in the same rounds.
+    pub fn times_over(
+        &self,
+        [ours, theirs]: [&str; 2],
+        program: &str,
+        what: What,
+        placement: Placement,
+    ) -> Option<f64> {
+        let better = what.measure.better();
+        let figure = |figures: &Figures| what.measure.of(figures);
+        let pair = [(ours, program), (theirs, program)];
+        let ratios = self.ratios(pair, what, placement, better, figure);
+        Some(Spread::new(ratios)?.median)
+    }
+
+    /// The same of each round, between two programs over their transports.
     fn ratios(
         &self,
-        transport: &str,
-        [ours, theirs]: [&str; 2],
+        [ours, theirs]: [(&str, &str); 2],
         what: What,
         placement: Placement,
         better: Better,
         figure: impl Fn(&Figures) -> Option<f64>,
     ) -> Vec<f64> {
-        self.of(transport, ours, what, placement)
+        self.of(ours.0, ours.1, what, placement)
             .filter_map(|own| {
                 let other = self
-                    .of(transport, theirs, what, placement)
+                    .of(theirs.0, theirs.1, what, placement)
                     .find(|other| other.round == own.round)?;
                 let ours = figure(&own.figures)?;
                 Some(better.times(ours, figure(&other.figures)?))
@@ -341,9 +356,9 @@ impl Report {
             }
             let better = what.measure.better();
             let figure = |figures: &Figures| what.measure.of(figures);
-            let pair = ["Rust", "Node"];
-            let ratios =
-                self.ratios(transport, pair, what, placement, better, figure);
+            let pair =
+                ["Rust", "Node"].map(|program| (transport.as_str(), program));
+            let ratios = self.ratios(pair, what, placement, better, figure);
             if let Some(times) = Spread::new(ratios) {
                 all.push(Compared {
                     transport: transport.clone(),

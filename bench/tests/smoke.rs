@@ -84,6 +84,33 @@ fn a_short_run_writes_its_table_its_json_its_page_and_its_markdown() {
 }
 
 #[test]
+fn tcp_and_unix_sockets_are_measured_in_the_same_rounds() {
+    let folder = tempfile::tempdir().unwrap();
+    let json = folder.path().join("json").display().to_string();
+    let output = bench(&[
+        "--quick",
+        "--only",
+        "tcp-echo,pipe-echo",
+        "--measure",
+        "start",
+        "--json",
+        &json,
+    ]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let json = fs::read_to_string(json).unwrap();
+    let report: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let taken: Vec<_> = report["samples"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| [&one["transport"], &one["round"]].map(|one| one.clone()))
+        .collect();
+    let rounds: Vec<_> = taken.iter().map(|one| one[1].as_u64()).collect();
+    assert!(rounds.is_sorted() && rounds[0] != rounds[6], "{taken:?}");
+    assert_ne!(taken[0][0], taken[1][0], "{taken:?}");
+}
+
+#[test]
 fn what_was_measured_before_can_be_shown_again() {
     let folder = tempfile::tempdir().unwrap();
     let json = folder.path().join("json").display().to_string();
