@@ -119,7 +119,7 @@ impl Runner<'_> {
                 turns = contest.sides.iter().map(Turn::new).collect();
                 running = group;
             }
-            // One more round to warm up, which is not kept.
+            // One more round to warm up, of which only failures are kept.
             for round in 0..=self.rounds {
                 for turn in &mut turns {
                     let transport = turn.transport;
@@ -132,14 +132,10 @@ impl Runner<'_> {
                         placement: *placement,
                     };
                     self.show(&task, turn.program);
-                    if round == 0 {
-                        // What goes wrong here goes wrong below as well.
-                        if self.warm_up(turn, &task).is_err() {
-                            turn.start_anew();
-                        }
-                        continue;
-                    }
-                    let (figures, error) = match self.take(turn, &task) {
+                    let warming = round == 0;
+                    let taken = self.take(turn, &task, warming);
+                    let (figures, error) = match taken {
+                        Ok(_) if warming => continue,
                         Ok(figures) => (figures, None),
                         Err(error) => (Figures::default(), Some(error)),
                     };
@@ -148,23 +144,27 @@ impl Runner<'_> {
                         program: turn.program.to_string(),
                         what: *what,
                         placement: *placement,
-                        round: round - 1,
+                        round: round.saturating_sub(1),
                         error,
                         figures,
                     });
-                    self.bar.inc(1);
+                    if !warming {
+                        self.bar.inc(1);
+                    }
                 }
             }
         }
         samples
     }
 
-    /// One sample, or why there is none. What fails twice in a row is not
-    /// tried again: each time might take as long as a hang may.
+    /// One sample, or a warming up without figures; or why there is none.
+    /// What fails twice in a row is not tried again: each time might take as
+    /// long as a hang may.
     fn take(
         &self,
         turn: &mut Turn<'_>,
         task: &Task<'_>,
+        warming: bool,
     ) -> std::result::Result<Figures, String> {
         let failed = turn.failed.take().filter(|one| one.what == task.what);
         let times = failed.as_ref().map_or(0, |one| one.times);
@@ -175,7 +175,10 @@ impl Runner<'_> {
             turn.failed = Some(failed);
             return Err(why);
         }
-        let taken = self.sample(turn, task, self.length);
+        let taken = match warming {
+            true => self.warm_up(turn, task).map(|()| Figures::default()),
+            false => self.sample(turn, task, self.length),
+        };
         taken.map_err(|error| {
             let why = format!("{error:#}");
             turn.start_anew();
@@ -204,7 +207,8 @@ impl Runner<'_> {
         // What a virtual machine compiles, it compiles in the beginning.
         let least = if turn.warm { WARM_UP } else { 3 * WARM_UP };
         turn.warm = true;
-        self.sample(turn, task, least.max(self.length / 4))?;
+        self.sample(turn, task, least.max(self.length / 4))
+            .context("warming up")?;
         Ok(())
     }
 
@@ -706,4 +710,94 @@ pub fn bar(samples: u64) -> ProgressBar {
         bar.set_style(style.progress_chars("━╸─"));
     }
     bar
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LENGTH: Duration = Duration::from_millis(100);
+
+    /// Programs that measure themselves, some of them in vain: of each call
+    /// it is kept whether it was a sample, or only to warm up.
+    struct Script {
+        fails: Vec<bool>,
+        calls: Mutex<Vec<&'static str>>,
+    }
+
+    impl Transport for Script {
+        fn name(&self) -> &'static str {
+            "script"
+        }
+
+        fn title(&self) -> &'static str {
+            "script"
+        }
+
+        fn measures(&self, _: bool) -> Vec<What> {
+            Vec::new()
+        }
+
+        fn exchange(&self, size: usize, _: usize) -> Exchange {
+            Exchange::echo(vec![0; size])
+        }
+
+        fn start(&self, _: &Program, _: Start<'_>) -> Result<Peer> {
+            bail!("nothing to start")
+        }
+
+        fn own_clock(
+            &self,
+            _: &Program,
+            _: usize,
+            length: Duration,
+        ) -> Result<Option<Figures>> {
+            let mut calls = self.calls.lock().unwrap();
+            let fails = self.fails.get(calls.len()) == Some(&true);
+            calls.push(if length == LENGTH {
+                "sample"
+            } else {
+                "warm up"
+            });
+            if fails {
+                bail!("wrong byte");
+            }
+            Ok(Some(Figures::default()))
+        }
+    }
+
+    fn run(fails: &[bool]) -> (Vec<Option<String>>, Vec<&'static str>) {
+        let script = Script {
+            fails: fails.to_vec(),
+            calls: Mutex::default(),
+        };
+        let cores = Cores::find().unwrap();
+        let runner = Runner {
+            cores: &cores,
+            folder: Path::new("/"),
+            rounds: 3,
+            length: LENGTH,
+            bar: ProgressBar::hidden(),
+            watchdog: Watchdog::default(),
+        };
+        let what = What {
+            measure: Measure::RoundTrip,
+            size: 5,
+        };
+        let samples = runner.run(&Contest {
+            sides: vec![(&script, Program::Rust)],
+            tasks: vec![(Placement::One, what)],
+        });
+        // This thread may be the next test's.
+        cores.release().unwrap();
+        let errors = samples.into_iter().map(|one| one.error).collect();
+        (errors, script.calls.into_inner().unwrap())
+    }
+
+    #[test]
+    fn a_failure_while_warming_up_is_reported() {
+        let (errors, _) = run(&[true]);
+        let why = Some("warming up: wrong byte".to_owned());
+        assert_eq!(errors, [why, None, None, None]);
+    }
 }

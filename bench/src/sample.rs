@@ -87,7 +87,7 @@ pub struct Sample {
     pub what: What,
     /// On one core or two.
     pub placement: Placement,
-    /// From 0.
+    /// From 0; what failed while it warmed up counts to the first.
     pub round: u32,
     /// Why it failed. Then there are no figures.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -324,11 +324,12 @@ impl Report {
     ) -> Vec<f64> {
         self.of(ours.0, ours.1, what, placement)
             .filter_map(|own| {
-                let other = self
+                // A round may hold a failed warming up besides.
+                let theirs = self
                     .of(theirs.0, theirs.1, what, placement)
-                    .find(|other| other.round == own.round)?;
-                let ours = figure(&own.figures)?;
-                Some(better.times(ours, figure(&other.figures)?))
+                    .filter(|other| other.round == own.round)
+                    .find_map(|other| figure(&other.figures))?;
+                Some(better.times(figure(&own.figures)?, theirs))
             })
             .filter(|ratio| ratio.is_finite())
             .collect()
