@@ -1,5 +1,7 @@
 //! What is sent, and what must come back.
 
+use std::fmt::{self, Display};
+
 use anyhow::{Result, bail};
 
 /// How many different messages take turns, so that an answer that comes one
@@ -33,6 +35,19 @@ pub enum Reply {
         tail: Vec<u8>,
     },
 }
+
+/// What no other work on the machine explains: a wrong answer, or one too
+/// many, or an end in the middle.
+#[derive(Clone, Debug)]
+pub struct Wrong(pub String);
+
+impl Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Wrong {}
 
 /// How far an answer has arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +96,9 @@ impl Reply {
         match received.len() {
             length if length < whole => Ok(Progress::Partly),
             length if length == whole => Ok(Progress::Whole),
-            length => bail!("{length} bytes came back instead of {whole}"),
+            length => bail!(Wrong(format!(
+                "{length} bytes came back instead of {whole}"
+            ))),
         }
     }
 
@@ -94,7 +111,9 @@ impl Reply {
             Self::Exact(bytes) => compare(bytes, received),
             Self::Http(body) => match Head::parse(received)? {
                 Some(head) => compare(body, &received[head.length..]),
-                None => bail!("no whole HTTP header came back"),
+                None => {
+                    bail!(Wrong("no whole HTTP header came back".to_owned()))
+                }
             },
             Self::Dated { head, digits, tail } => {
                 let parts = received.split_at_checked(head.len());
@@ -103,7 +122,8 @@ impl Reply {
                 let parts = rest.split_at_checked(*digits);
                 let (time, last) = parts.unwrap_or((rest, b""));
                 if !time.iter().all(u8::is_ascii_digit) {
-                    bail!("wrong byte: the time is no number");
+                    let why = "wrong byte: the time is no number";
+                    bail!(Wrong(why.to_owned()));
                 }
                 compare(tail, last)
             }
@@ -124,12 +144,12 @@ pub fn compare(expected: &[u8], received: &[u8]) -> Result<()> {
         .zip(received)
         .position(|(ours, theirs)| ours != theirs)
         .unwrap_or(expected.len().min(received.len()));
-    bail!(
+    bail!(Wrong(format!(
         "wrong byte: {:?} came back instead of {:?}, {at} bytes into {}",
         received.get(at).map(|byte| char::from(*byte)),
         expected.get(at).map(|byte| char::from(*byte)),
         expected.len()
-    )
+    )))
 }
 
 /// What is needed of an HTTP response's header.
@@ -147,7 +167,7 @@ impl Head {
         if !received.starts_with(b"HTTP/1.1 200 ") {
             let line = received.split(|byte| *byte == b'\r').next();
             let line = String::from_utf8_lossy(line.unwrap_or_default());
-            bail!("the answer is {line:?}");
+            bail!(Wrong(format!("the answer is {line:?}")));
         }
         let length =
             received[..end]
@@ -163,7 +183,9 @@ impl Head {
                 length: end + 4,
                 body,
             })),
-            None => bail!("the answer has no content-length"),
+            None => {
+                bail!(Wrong("the answer has no content-length".to_owned()))
+            }
         }
     }
 }
@@ -216,7 +238,8 @@ mod tests {
         let reply = Reply::Exact(b"hello".to_vec());
         assert_eq!(reply.progress(b"hell").unwrap(), Progress::Partly);
         assert_eq!(reply.progress(b"hello").unwrap(), Progress::Whole);
-        reply.progress(b"hellohello").unwrap_err();
+        let error = reply.progress(b"hellohello").unwrap_err();
+        assert!(error.is::<Wrong>());
     }
 
     #[test]
@@ -233,7 +256,7 @@ mod tests {
         assert_eq!(reply.progress(wrong).unwrap(), Progress::Whole);
         reply.check(wrong).unwrap_err();
         let wrong = b"HTTP/1.1 503 No\r\ncontent-length: 6\r\n\r\n/hello";
-        reply.progress(wrong).unwrap_err();
+        assert!(reply.progress(wrong).unwrap_err().is::<Wrong>());
         let wrong = b"HTTP/1.1 200 OK\r\n\r\n/hello";
         reply.progress(wrong).unwrap_err();
     }

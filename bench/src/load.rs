@@ -6,11 +6,11 @@
 use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Error, Result, bail, ensure};
 use hdrhistogram::Histogram;
 use rustix::event::{Timespec, epoll};
 
-use crate::exchange::{Exchange, Progress, Reply, compare};
+use crate::exchange::{Exchange, Progress, Reply, Wrong, compare};
 use crate::link::Link;
 
 /// How long nothing may come back.
@@ -84,7 +84,7 @@ fn send_all(link: &mut dyn Link, mut bytes: &[u8]) -> Result<()> {
         match link.send(bytes) {
             Ok(length) => bytes = &bytes[length..],
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error).context("send"),
+            Err(error) => return Err(broken(error, "send")),
         }
     }
     Ok(())
@@ -98,10 +98,12 @@ fn receive_whole<'a>(
     let mut received = 0;
     loop {
         match link.receive(&mut room[received..]) {
-            Ok(0) => bail!("the other side closed after {received} bytes"),
+            Ok(0) => {
+                return Err(closed().context(format!("after {received} bytes")));
+            }
             Ok(length) => received += length,
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error).context("receive"),
+            Err(error) => return Err(broken(error, "receive")),
         }
         if reply.progress(&room[..received])? == Progress::Whole {
             return Ok(&room[..received]);
@@ -114,9 +116,11 @@ fn nothing_more(link: &mut dyn Link) -> Result<()> {
     link.set_blocking(false)?;
     match link.receive(&mut [0; 64]) {
         Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
-        Err(error) => Err(error).context("receive"),
-        Ok(0) => bail!("the other side closed"),
-        Ok(length) => bail!("{length} bytes came back that nobody sent"),
+        Err(error) => Err(broken(error, "receive")),
+        Ok(0) => Err(closed()),
+        Ok(length) => {
+            bail!(Wrong(format!("{length} bytes came back that nobody sent")))
+        }
     }
 }
 
@@ -183,13 +187,13 @@ pub fn stream(
                     }
                 }
                 Err(error) if passes(&error) => break,
-                Err(error) => return Err(error).context("send"),
+                Err(error) => return Err(broken(error, "send")),
             }
         }
 
         loop {
             match link.receive(&mut room) {
-                Ok(0) => bail!("the other side closed"),
+                Ok(0) => return Err(closed()),
                 Ok(length) => {
                     progress = true;
                     expect(reply, received, &room[..length])?;
@@ -199,7 +203,7 @@ pub fn stream(
                     }
                 }
                 Err(error) if passes(&error) => break,
-                Err(error) => return Err(error).context("receive"),
+                Err(error) => return Err(broken(error, "receive")),
             }
         }
 
@@ -207,7 +211,10 @@ pub fn stream(
             goal = sent.next_multiple_of(unit);
         }
         let all = sent.div_ceil(unit) * answer;
-        ensure!(received <= all, "more came back than was sent");
+        ensure!(
+            received <= all,
+            Wrong("more came back than was sent".to_owned())
+        );
         if sent == goal && received == all {
             let time = began.elapsed();
             nothing_more(link)?;
@@ -236,6 +243,21 @@ fn expect(reply: &[u8], received: u64, mut piece: &[u8]) -> Result<()> {
         at = 0;
     }
     Ok(())
+}
+
+fn closed() -> Error {
+    Wrong("the other side closed".to_owned()).into()
+}
+
+/// What the kernel said.
+fn broken(error: io::Error, doing: &'static str) -> Error {
+    match error.kind() {
+        // Only an end on the other side does that.
+        ErrorKind::ConnectionReset
+        | ErrorKind::ConnectionRefused
+        | ErrorKind::BrokenPipe => Wrong(format!("{doing}: {error}")).into(),
+        _ => Error::new(error).context(doing),
+    }
 }
 
 fn passes(error: &io::Error) -> bool {
@@ -268,7 +290,7 @@ pub fn datagrams(
                     bytes += length as u64;
                 }
                 Err(error) if passes(&error) => break,
-                Err(error) => return Err(error).context("send"),
+                Err(error) => return Err(broken(error, "send")),
             }
         }
         let before = received;
@@ -279,7 +301,7 @@ pub fn datagrams(
                     received += 1;
                 }
                 Err(error) if passes(&error) => break,
-                Err(error) => return Err(error).context("receive"),
+                Err(error) => return Err(broken(error, "receive")),
             }
         }
         sending = began.elapsed() < length;
@@ -345,10 +367,10 @@ pub fn many(
             let (count, room, filled) = &mut states[i];
             let exchange = turn(*count);
             match link.receive(&mut room[*filled..]) {
-                Ok(0) => bail!("the other side closed a connection"),
+                Ok(0) => return Err(closed()),
                 Ok(length) => *filled += length,
                 Err(error) if passes(&error) => continue,
-                Err(error) => return Err(error).context("receive"),
+                Err(error) => return Err(broken(error, "receive")),
             }
             let received = &room[..*filled];
             if exchange.reply.progress(received)? == Progress::Partly {
@@ -433,10 +455,10 @@ fn skip_to(link: &mut dyn Link, reply: &Reply) -> Result<()> {
     let mut room = vec![0; 64 * 1024];
     loop {
         match link.receive(&mut room) {
-            Ok(0) => bail!("the other side closed"),
+            Ok(0) => return Err(closed()),
             Ok(length) => heard.extend(&room[..length]),
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error).context("receive"),
+            Err(error) => return Err(broken(error, "receive")),
         }
         let start = heard.len().saturating_sub(reply.room());
         if reply.check(&heard[start..]).is_ok() {
@@ -469,7 +491,7 @@ pub fn never_read(
             Err(error) if passes(&error) => {
                 std::thread::sleep(Duration::from_millis(1));
             }
-            Err(error) => return Err(error).context("send"),
+            Err(error) => return Err(broken(error, "send")),
         }
     }
     Ok(sent)
@@ -603,6 +625,7 @@ mod tests {
         };
         let error =
             round_trips(&mut spoilt(17), &echoes(5), SHORT).unwrap_err();
+        assert!(error.is::<Wrong>());
         assert!(format!("{error:#}").contains("message 4: wrong byte"));
         for at in [0, 65_536, 3_000_000] {
             let what = a_stream(1 << 20, 1, 1 << 20);
@@ -618,6 +641,17 @@ mod tests {
             add: true,
             ..Mirror::default()
         };
-        round_trips(&mut talker, &echoes(5), SHORT).unwrap_err();
+        let error = round_trips(&mut talker, &echoes(5), SHORT).unwrap_err();
+        assert!(error.is::<Wrong>(), "{error:#}");
+    }
+
+    /// What a busy machine does not do is told from what it does.
+    #[test]
+    fn a_crash_is_told_from_silence() {
+        assert!(closed().context("after 3 bytes").is::<Wrong>());
+        let reset = ErrorKind::ConnectionReset.into();
+        assert!(broken(reset, "receive").is::<Wrong>());
+        let late = ErrorKind::TimedOut.into();
+        assert!(!broken(late, "receive").is::<Wrong>());
     }
 }

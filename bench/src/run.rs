@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
-use rustix::process::{Pid, Resource, Signal, getrlimit, kill_process};
+use rustix::process::{Pid, Resource, Signal, getrlimit, kill_process_group};
 use rustix::process::{Rlimit, setrlimit};
 
-use crate::exchange::{Exchange, Reply, TURNS};
+use crate::exchange::{Exchange, Reply, TURNS, Wrong};
 use crate::link::Link;
 use crate::load::{self, Run, Stream};
 use crate::place::{Cores, Placement};
@@ -69,7 +69,24 @@ struct Turn<'a> {
 struct Failed {
     what: What,
     times: u32,
-    why: String,
+    why: Reason,
+}
+
+/// Why there are no figures.
+#[derive(Clone, Debug)]
+struct Reason {
+    text: String,
+    /// No other work on the machine explains it.
+    wrong: bool,
+}
+
+impl From<Error> for Reason {
+    fn from(error: Error) -> Self {
+        Self {
+            text: format!("{error:#}"),
+            wrong: error.is::<Wrong>(),
+        }
+    }
 }
 
 /// What can be asked of the same running program.
@@ -145,7 +162,8 @@ impl Runner<'_> {
                         what: *what,
                         placement: *placement,
                         round: round.saturating_sub(1),
-                        error,
+                        wrong: error.as_ref().is_some_and(|one| one.wrong),
+                        error: error.map(|one| one.text),
                         figures,
                     });
                     if !warming {
@@ -165,7 +183,7 @@ impl Runner<'_> {
         turn: &mut Turn<'_>,
         task: &Task<'_>,
         warming: bool,
-    ) -> std::result::Result<Figures, String> {
+    ) -> std::result::Result<Figures, Reason> {
         let failed = turn.failed.take().filter(|one| one.what == task.what);
         let times = failed.as_ref().map_or(0, |one| one.times);
         if let Some(failed) = failed
@@ -180,7 +198,7 @@ impl Runner<'_> {
             false => self.sample(turn, task, self.length),
         };
         taken.map_err(|error| {
-            let why = format!("{error:#}");
+            let why = Reason::from(error);
             turn.start_anew();
             turn.failed = Some(Failed {
                 what: task.what,
@@ -343,10 +361,9 @@ impl Runner<'_> {
         load: impl FnOnce() -> Result<Run>,
     ) -> Result<Figures> {
         let id = peer.half.id();
-        let _watched = self.watchdog.watch(id);
         let server = Share::of(id);
         let own = Share::own();
-        let run = load()?;
+        let run = self.watchdog.watching(id, load)?;
         let own = Share::own().since(own);
         let server = Share::of(id).since(server);
         let per_message = |share: Option<Share>| {
@@ -436,9 +453,11 @@ impl Runner<'_> {
         let mut time = began.elapsed();
         if first.is_none() {
             let peer = self.start(program, task)?;
-            let _watched = self.watchdog.watch(peer.half.id());
-            let mut link = (peer.connect)()?;
-            load::round_trips(link.as_mut(), &exchanges[..1], Duration::ZERO)?;
+            self.watchdog.watching(peer.half.id(), || {
+                let mut link = (peer.connect)()?;
+                let first = &exchanges[..1];
+                load::round_trips(link.as_mut(), first, Duration::ZERO)
+            })?;
             time = began.elapsed();
         }
         Ok(Figures {
@@ -449,16 +468,18 @@ impl Runner<'_> {
 
     fn memory(&self, program: &Program, task: &Task<'_>) -> Result<Figures> {
         let peer = self.start(program, task)?;
-        let _watched = self.watchdog.watch(peer.half.id());
         let exchanges = task.exchanges(5);
         let mut links = Vec::new();
-        // With none: one that comes and goes, so that the program has begun.
-        for _ in 0..task.what.size.max(1) {
-            let mut link = (peer.connect)()?;
-            // Answered, so it has been accepted; from here on it waits.
-            load::round_trips(link.as_mut(), &exchanges, Duration::ZERO)?;
-            links.push(link);
-        }
+        self.watchdog.watching(peer.half.id(), || {
+            // With none: one that comes and goes, so that it has begun.
+            for _ in 0..task.what.size.max(1) {
+                let mut link = (peer.connect)()?;
+                // Answered, so it has been accepted; from here on it waits.
+                load::round_trips(link.as_mut(), &exchanges, Duration::ZERO)?;
+                links.push(link);
+            }
+            Ok(())
+        })?;
         if task.what.size == 0 {
             links.clear();
         }
@@ -477,18 +498,19 @@ impl Runner<'_> {
         const SILENCE: Duration = Duration::from_millis(200);
         let peer = self.start(program, task)?;
         let id = peer.half.id();
-        let _watched = self.watchdog.watch(id);
-        let mut link = (peer.connect)()?;
-        load::round_trips(link.as_mut(), &task.exchanges(5), WARM_UP)?;
-        let before = resident(id)?;
-        let sent = load::never_read(link.as_mut(), MOST, SILENCE)?;
-        let after = resident(id)?;
-        if sent >= MOST {
-            bail!("it took {} MiB that nobody read", sent >> 20);
-        }
-        Ok(Figures {
-            memory_kib: Some((after - before).max(0.0)),
-            ..Figures::default()
+        self.watchdog.watching(id, || {
+            let mut link = (peer.connect)()?;
+            load::round_trips(link.as_mut(), &task.exchanges(5), WARM_UP)?;
+            let before = resident(id)?;
+            let sent = load::never_read(link.as_mut(), MOST, SILENCE)?;
+            let after = resident(id)?;
+            if sent >= MOST {
+                bail!("it took {} MiB that nobody read", sent >> 20);
+            }
+            Ok(Figures {
+                memory_kib: Some((after - before).max(0.0)),
+                ..Figures::default()
+            })
         })
     }
 }
@@ -564,11 +586,16 @@ impl<'a> Turn<'a> {
 /// its end.
 #[derive(Clone, Default)]
 pub struct Watchdog {
-    watched: Arc<Mutex<Option<(u32, Instant)>>>,
+    watched: Arc<Mutex<Option<Watch>>>,
 }
 
-/// Ends the watch when dropped.
-pub struct Watched<'a>(&'a Watchdog);
+/// What is watched, and what became of it.
+#[derive(Clone, Copy)]
+struct Watch {
+    id: u32,
+    since: Instant,
+    killed: bool,
+}
 
 impl Watchdog {
     /// Begins to look, twice a second.
@@ -578,31 +605,50 @@ impl Watchdog {
         thread::spawn(move || {
             loop {
                 thread::sleep(Duration::from_millis(500));
-                let watched =
-                    *watched.lock().unwrap_or_else(PoisonError::into_inner);
-                let late = watched.filter(|(_, since)| since.elapsed() > LIMIT);
-                let id = late.and_then(|(id, _)| Pid::from_raw(id as i32));
-                if let Some(id) = id {
-                    let _ = kill_process(id, Signal::KILL);
+                let mut watched =
+                    watched.lock().unwrap_or_else(PoisonError::into_inner);
+                let Some(watch) = watched.as_mut() else {
+                    continue;
+                };
+                if watch.since.elapsed() < LIMIT {
+                    continue;
+                }
+                watch.killed = true;
+                // Its group: what a script started holds the connection too.
+                if let Some(id) = Pid::from_raw(watch.id as i32) {
+                    let _ = kill_process_group(id, Signal::KILL);
                 }
             }
         });
         dog
     }
 
-    fn watch(&self, id: u32) -> Watched<'_> {
-        self.set(Some((id, Instant::now())));
-        Watched(self)
+    /// Does `work`, for which the program of this id has so long. Where it
+    /// was killed, that is why the work failed, and not what it did.
+    fn watching<T>(
+        &self,
+        id: u32,
+        work: impl FnOnce() -> Result<T>,
+    ) -> Result<T> {
+        self.set(Some(Watch {
+            id,
+            since: Instant::now(),
+            killed: false,
+        }));
+        let result = work();
+        let killed = self.set(None).is_some_and(|watch| watch.killed);
+        match result {
+            Err(error) if killed => {
+                bail!("killed, as it took longer than {LIMIT:?}: {error:#}")
+            }
+            result => result,
+        }
     }
 
-    fn set(&self, to: Option<(u32, Instant)>) {
-        *self.watched.lock().unwrap_or_else(PoisonError::into_inner) = to;
-    }
-}
-
-impl Drop for Watched<'_> {
-    fn drop(&mut self) {
-        self.0.set(None);
+    fn set(&self, to: Option<Watch>) -> Option<Watch> {
+        let mut watched =
+            self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut watched, to)
     }
 }
 
@@ -760,13 +806,13 @@ mod tests {
                 "warm up"
             });
             if fails {
-                bail!("wrong byte");
+                bail!(Wrong("wrong byte".to_owned()));
             }
             Ok(Some(Figures::default()))
         }
     }
 
-    fn run(fails: &[bool]) -> (Vec<Option<String>>, Vec<&'static str>) {
+    fn run(fails: &[bool]) -> (Vec<Sample>, Vec<&'static str>) {
         let script = Script {
             fails: fails.to_vec(),
             calls: Mutex::default(),
@@ -790,14 +836,32 @@ mod tests {
         });
         // This thread may be the next test's.
         cores.release().unwrap();
-        let errors = samples.into_iter().map(|one| one.error).collect();
-        (errors, script.calls.into_inner().unwrap())
+        (samples, script.calls.into_inner().unwrap())
     }
 
     #[test]
     fn a_failure_while_warming_up_is_reported() {
-        let (errors, _) = run(&[true]);
-        let why = Some("warming up: wrong byte".to_owned());
+        let (samples, _) = run(&[true]);
+        let errors: Vec<_> =
+            samples.iter().map(|one| one.error.as_deref()).collect();
+        let why = Some("warming up: wrong byte");
         assert_eq!(errors, [why, None, None, None]);
+        assert!(samples[0].wrong && !samples[1].wrong);
+    }
+
+    #[test]
+    fn the_end_of_what_was_killed_is_no_crash() {
+        let dog = Watchdog::default();
+        let closed = || Error::from(Wrong("the other side closed".to_owned()));
+        let error = dog.watching(1, || Err::<(), _>(closed())).unwrap_err();
+        assert!(error.is::<Wrong>());
+        let error = dog
+            .watching(1, || {
+                // As its thread does.
+                dog.watched.lock().unwrap().as_mut().unwrap().killed = true;
+                Err::<(), _>(closed())
+            })
+            .unwrap_err();
+        assert!(!error.is::<Wrong>(), "{error:#}");
     }
 }

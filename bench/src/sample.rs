@@ -92,6 +92,10 @@ pub struct Sample {
     /// Why it failed. Then there are no figures.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub error: Option<String>,
+    /// It failed for what no other work on the machine explains: a wrong
+    /// answer, or an end in the middle.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub wrong: bool,
     /// The figures; which of them there are depends on the measure.
     #[serde(flatten)]
     pub figures: Figures,
@@ -470,6 +474,7 @@ pub(crate) mod tests {
             placement: Placement::One,
             round,
             error: None,
+            wrong: false,
             figures: Figures {
                 messages: Some(100),
                 min: Some(median / 2.0),

@@ -19,7 +19,7 @@ use rustix::process::{Signal, set_parent_process_death_signal};
 use rustix::thread::futex;
 
 use super::{Peer, Program, Start, Transport, floor, lesson};
-use crate::exchange::{Exchange, text};
+use crate::exchange::{Exchange, Wrong, text};
 use crate::sample::{Figures, Measure, What};
 
 /// How the floor tells its child where the memory is.
@@ -82,8 +82,7 @@ impl Transport for Memory {
         let exit = half.wait()?;
         ensure!(
             exit == Exit::Code(0),
-            "it failed: {}",
-            half.stderr().join("; ")
+            Wrong(format!("it failed: {}", half.stderr().join("; ")))
         );
         half.stdout()
             .iter()
