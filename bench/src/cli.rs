@@ -360,6 +360,13 @@ fn measure(
 
     let rounds = args.rounds.unwrap_or(if args.quick { 2 } else { 5 });
     let samples = contests.iter().map(|one| one.samples(rounds)).sum();
+    if samples == 0 {
+        let why = match notes.is_empty() {
+            true => "no such figure of these lessons".to_owned(),
+            false => notes.join("; "),
+        };
+        bail!("nothing to measure: {why}");
+    }
     let altogether = if args.quick { QUICK } else { FULL };
     let length = altogether
         .div_f64((samples as f64).max(1.0))

@@ -103,10 +103,14 @@ pub fn how(report: &Report) -> String {
 pub fn endings(report: &Report) -> Vec<(String, Vec<String>)> {
     let mut all = Vec::new();
     let slower = slower_than_node(report, false);
-    all.push(match slower.is_empty() {
-        true => ("Nothing was slower than Node.".to_owned(), slower),
-        false => ("Slower than Node:".to_owned(), slower),
-    });
+    let title = match slower.is_empty() {
+        _ if report.against_node().is_empty() => {
+            "Nothing was compared with Node."
+        }
+        true => "Nothing was slower than Node.",
+        false => "Slower than Node:",
+    };
+    all.push((title.to_owned(), slower));
     let even = slower_than_node(report, true);
     if !even.is_empty() {
         let title = "No quicker than Node, in some rounds slower:";
@@ -243,6 +247,15 @@ mod tests {
         for line in screen(&report, false).lines() {
             assert!(line.chars().count() <= WIDTH, "{line}");
         }
+    }
+
+    #[test]
+    fn nothing_is_slower_only_where_something_was_compared() {
+        let mut report = report();
+        let first = |report: &Report| endings(report).swap_remove(0).0;
+        assert_eq!(first(&report), "Nothing was slower than Node.");
+        report.samples.retain(|one| one.program != "Node");
+        assert_eq!(first(&report), "Nothing was compared with Node.");
     }
 
     #[test]

@@ -5,7 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -167,6 +167,46 @@ fn a_program_that_does_not_start_is_a_failed_run() {
     assert!(screen.contains("listening on"), "{screen}");
 }
 
+/// A folder with all that PATH has, but for this program.
+fn all_but(absent: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let path = std::env::var_os("PATH").unwrap();
+    for from in std::env::split_paths(&path).filter(|one| one.is_dir()) {
+        for file in fs::read_dir(from).unwrap().flatten() {
+            if file.file_name() != absent {
+                // The first one of a name counts, as in PATH.
+                let to = folder.path().join(file.file_name());
+                let _ = symlink(file.path(), to);
+            }
+        }
+    }
+    folder
+}
+
+#[test]
+fn without_redis_its_lessons_are_a_note_and_no_failure() {
+    let path = all_but("redis-server");
+    let bench = |arguments: &[&str]| {
+        let mut command = Command::new(BENCH);
+        command.env("PATH", path.path());
+        command.args(["--only", "redis-pubsub"]).args(arguments);
+        command.output().unwrap()
+    };
+    let lack = "redis-server is not installed here";
+    let check = bench(&["--check"]);
+    let stdout = text(&check.stdout);
+    assert!(!stdout.contains("FAILED"), "{stdout}");
+    assert!(
+        stdout.contains(&format!("not checked: redis-pubsub Rust: {lack}"))
+    );
+    // But a check of nothing, or a run of nothing, is none.
+    for output in [check, bench(&["--quick"])] {
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        assert!(stderr.contains("Error: nothing "), "{stderr}");
+    }
+}
+
 #[test]
 fn mistakes_on_the_command_line_are_told() {
     for (arguments, said) in [
@@ -174,6 +214,10 @@ fn mistakes_on_the_command_line_are_told() {
         (&["--with", "udp=/bin/true"], "udp is not measured here"),
         (&["--with", "/no/such/file"], "/no/such/file"),
         (&["--measure", "nonsense"], "nonsense"),
+        (
+            &["--only", "shared-memory", "--measure", "stream"],
+            "nothing to measure",
+        ),
         (&["--from", "/no/such/file"], "read /no/such/file"),
     ] {
         let output = bench(arguments);
