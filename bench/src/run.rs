@@ -348,10 +348,13 @@ impl Runner<'_> {
         let Some(peer) = &turn.peer else {
             bail!("not started");
         };
-        while turn.links.len() < connections {
-            turn.links.push((peer.connect)()?);
-        }
-        Ok(())
+        let links = &mut turn.links;
+        self.watchdog.watching(peer.half.id(), || {
+            while links.len() < connections {
+                links.push((peer.connect)()?);
+            }
+            Ok(())
+        })
     }
 
     /// Runs the load and takes both sides' processor time.
@@ -406,7 +409,10 @@ impl Runner<'_> {
         self.ready(turn, task, 1)?;
         if turn.logging.is_none() {
             let peer = self.start_as(turn.program, task, false)?;
-            turn.links.push((peer.connect)()?);
+            let watchdog = &self.watchdog;
+            let link =
+                watchdog.watching(peer.half.id(), || (peer.connect)())?;
+            turn.links.push(link);
             turn.logging = Some(peer);
         }
         let (Some(quiet), Some(logging), [first, second]) =
@@ -584,8 +590,9 @@ impl<'a> Turn<'a> {
 
 /// Kills a program that does not answer, so that whoever waits for it sees
 /// its end.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Watchdog {
+    limit: Duration,
     watched: Arc<Mutex<Option<Watch>>>,
 }
 
@@ -600,7 +607,14 @@ struct Watch {
 impl Watchdog {
     /// Begins to look, twice a second.
     pub fn new() -> Self {
-        let dog = Self::default();
+        Self::with_limit(LIMIT)
+    }
+
+    fn with_limit(limit: Duration) -> Self {
+        let dog = Self {
+            limit,
+            watched: Arc::default(),
+        };
         let watched = Arc::clone(&dog.watched);
         thread::spawn(move || {
             loop {
@@ -610,7 +624,7 @@ impl Watchdog {
                 let Some(watch) = watched.as_mut() else {
                     continue;
                 };
-                if watch.since.elapsed() < LIMIT {
+                if watch.since.elapsed() < limit {
                     continue;
                 }
                 watch.killed = true;
@@ -639,7 +653,8 @@ impl Watchdog {
         let killed = self.set(None).is_some_and(|watch| watch.killed);
         match result {
             Err(error) if killed => {
-                bail!("killed, as it took longer than {LIMIT:?}: {error:#}")
+                let limit = self.limit;
+                bail!("killed, as it took longer than {limit:?}: {error:#}")
             }
             result => result,
         }
@@ -760,13 +775,20 @@ pub fn bar(samples: u64) -> ProgressBar {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read as _;
+
+    use harness::Half;
+
     use super::*;
 
     const LENGTH: Duration = Duration::from_millis(100);
 
     /// Programs that measure themselves, some of them in vain: of each call
     /// it is kept whether it was a sample, or only to warm up.
+    #[derive(Default)]
     struct Script {
+        /// Or it is one that speaks over a connection, and says nothing.
+        is_silent: bool,
         fails: Vec<bool>,
         calls: Mutex<Vec<&'static str>>,
     }
@@ -789,7 +811,19 @@ mod tests {
         }
 
         fn start(&self, _: &Program, _: Start<'_>) -> Result<Peer> {
-            bail!("nothing to start")
+            let mut command = std::process::Command::new("cat");
+            let (half, stdout) = Half::start_with_stdout(&mut command)?;
+            let stdin = half.take_stdin()?;
+            let stdout = Mutex::new(stdout);
+            Ok(Peer {
+                half,
+                connect: Box::new(move || {
+                    let _open = &stdin;
+                    let mut stdout = stdout.lock().unwrap();
+                    let length = stdout.read(&mut [0])?;
+                    bail!("{length} bytes of a greeting")
+                }),
+            })
         }
 
         fn own_clock(
@@ -798,6 +832,9 @@ mod tests {
             _: usize,
             length: Duration,
         ) -> Result<Option<Figures>> {
+            if self.is_silent {
+                return Ok(None);
+            }
             let mut calls = self.calls.lock().unwrap();
             let fails = self.fails.get(calls.len()) == Some(&true);
             calls.push(if length == LENGTH {
@@ -815,8 +852,12 @@ mod tests {
     fn run(fails: &[bool]) -> (Vec<Sample>, Vec<&'static str>) {
         let script = Script {
             fails: fails.to_vec(),
-            calls: Mutex::default(),
+            ..Script::default()
         };
+        (samples(&script), script.calls.into_inner().unwrap())
+    }
+
+    fn samples(script: &Script) -> Vec<Sample> {
         let cores = Cores::find().unwrap();
         let runner = Runner {
             cores: &cores,
@@ -824,19 +865,19 @@ mod tests {
             rounds: 3,
             length: LENGTH,
             bar: ProgressBar::hidden(),
-            watchdog: Watchdog::default(),
+            watchdog: Watchdog::with_limit(Duration::ZERO),
         };
         let what = What {
             measure: Measure::RoundTrip,
             size: 5,
         };
         let samples = runner.run(&Contest {
-            sides: vec![(&script, Program::Rust)],
+            sides: vec![(script, Program::Rust)],
             tasks: vec![(Placement::One, what)],
         });
         // This thread may be the next test's.
         cores.release().unwrap();
-        (samples, script.calls.into_inner().unwrap())
+        samples
     }
 
     #[test]
@@ -849,9 +890,20 @@ mod tests {
         assert!(samples[0].wrong && !samples[1].wrong);
     }
 
+    /// A chat that never lets us in, for example.
+    #[test]
+    fn who_says_nothing_to_a_new_connection_is_killed() {
+        let samples = samples(&Script {
+            is_silent: true,
+            ..Script::default()
+        });
+        let why = samples[0].error.as_deref().unwrap();
+        assert!(why.contains("killed, as it took longer"), "{why}");
+    }
+
     #[test]
     fn the_end_of_what_was_killed_is_no_crash() {
-        let dog = Watchdog::default();
+        let dog = Watchdog::with_limit(LIMIT);
         let closed = || Error::from(Wrong("the other side closed".to_owned()));
         let error = dog.watching(1, || Err::<(), _>(closed())).unwrap_err();
         assert!(error.is::<Wrong>());

@@ -7,17 +7,18 @@ use std::net::TcpStream;
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::{ChildStdout, Command};
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
 use harness::{Half, Language};
 use memchr::memmem;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{RecvFlags, recv};
 
 use super::child::shown;
 use super::{
-    Peer, Program, Start, Transport, at_a_free_port, floor, installed, lacks,
-    lesson, packages,
+    PATIENCE, Peer, Program, Start, Transport, at_a_free_port, floor,
+    installed, lacks, lesson, packages,
 };
 use crate::exchange::{Exchange, Reply, text};
 use crate::link::{Fds, Link};
@@ -141,7 +142,7 @@ impl Transport for Broker {
         };
         command.env("REDIS_URL", format!("redis://{address}"));
         let (half, stdout) = Half::start_with_stdout(&mut command)?;
-        let stdout = ready(&half, stdout)?;
+        let stdout = ready(&half, stdout, PATIENCE)?;
         let server = Rc::new(server);
         Ok(Peer {
             half,
@@ -167,14 +168,26 @@ fn printed(message: &[u8]) -> Vec<u8> {
 }
 
 /// Reads until the consumer listens.
-fn ready(half: &Half, stdout: ChildStdout) -> Result<OwnedFd> {
+fn ready(
+    half: &Half,
+    stdout: ChildStdout,
+    patience: Duration,
+) -> Result<OwnedFd> {
     let mut stdout = File::from(OwnedFd::from(stdout));
+    let deadline = Instant::now() + patience;
     let mut said = Vec::new();
     let mut byte = [0];
     while !said.ends_with(b"\n") || !said.starts_with(b"listening on") {
         if said.ends_with(b"\n") {
             said.clear();
         }
+        let left = deadline.saturating_duration_since(Instant::now());
+        let mut waited = [PollFd::new(&stdout, PollFlags::IN)];
+        ensure!(
+            poll(&mut waited, Some(&Timespec::try_from(left)?))? > 0,
+            "it does not say that it listens: {}",
+            half.stderr().join("; ")
+        );
         ensure!(
             stdout.read(&mut byte)? > 0,
             "it ended: {}",
@@ -266,4 +279,18 @@ fn next<'a>(kept: &'a [u8], head: &[u8]) -> Option<(&'a [u8], usize)> {
     let message = kept.get(begin..begin + length)?;
     let end = begin + length + 2;
     (kept.len() >= end).then_some((message, end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_consumer_that_never_listens_is_not_waited_for_for_ever() {
+        let mut command = Command::new("cat");
+        let (half, stdout) = Half::start_with_stdout(&mut command).unwrap();
+        let _open = half.take_stdin().unwrap();
+        let error = ready(&half, stdout, Duration::ZERO).unwrap_err();
+        assert!(error.to_string().contains("does not say"), "{error}");
+    }
 }
