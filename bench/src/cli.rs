@@ -1,6 +1,6 @@
 //! The command line: what to measure, and where to put it.
 
-use std::fs;
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, IsTerminal, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -130,12 +130,13 @@ fn run(args: Args) -> Result<bool> {
         list();
         return Ok(true);
     }
+    let files = Files::open(&args)?;
     if let Some(file) = &args.from {
         let json = fs::read_to_string(file)
             .with_context(|| format!("read {}", file.display()))?;
         let report: Report = serde_json::from_str(&json)
             .with_context(|| format!("understand {}", file.display()))?;
-        return show(&report, &args);
+        return show(&report, files);
     }
     let mut notes = Vec::new();
     let transports = chosen(&args.only, &mut notes)?;
@@ -145,7 +146,7 @@ fn run(args: Args) -> Result<bool> {
         return check::run(&checked, &notes);
     }
     let report = measure(&args, &transports, &others, notes)?;
-    show(&report, &args)
+    show(&report, files)
 }
 
 fn list() {
@@ -410,19 +411,60 @@ pub fn folder() -> Result<TempDir> {
     Ok(folder)
 }
 
+/// Where the report goes besides the screen. Opened before anything is
+/// measured: that one of them cannot be written is not to be learnt minutes
+/// later. What they hold stays there until then.
+struct Files {
+    json: Option<Destination>,
+    html: Option<Destination>,
+    results: Option<Destination>,
+}
+
+/// An open file, and its name for messages.
+type Destination = (File, PathBuf);
+
+impl Files {
+    fn open(args: &Args) -> Result<Self> {
+        let open = |name: &Option<PathBuf>| {
+            let Some(name) = name else { return Ok(None) };
+            let mut options = OpenOptions::new();
+            let file = options.write(true).create(true).truncate(false);
+            let file = file
+                .open(name)
+                .with_context(|| format!("write {}", name.display()))?;
+            anyhow::Ok(Some((file, name.clone())))
+        };
+        Ok(Self {
+            json: open(&args.json)?,
+            html: open(&args.html)?,
+            results: open(&args.results)?,
+        })
+    }
+}
+
 /// Puts the report where it was asked for; whether no run failed.
-fn show(report: &Report, args: &Args) -> Result<bool> {
+fn show(report: &Report, files: Files) -> Result<bool> {
     let stdout = io::stdout();
     let colour = stdout.is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let _ = write!(stdout.lock(), "{}", text::screen(report, colour));
-    let write = |file: &Option<PathBuf>, text: &dyn Fn() -> Result<String>| {
-        let Some(file) = file else { return Ok(()) };
-        fs::write(file, text()?)
-            .with_context(|| format!("write {}", file.display()))
+    let write = |to: Option<Destination>, text: &dyn Fn() -> Result<String>| {
+        let Some((mut file, name)) = to else {
+            return Ok(());
+        };
+        let text = text()?;
+        // A pipe or a terminal has no length.
+        let _ = file.set_len(0);
+        file.write_all(text.as_bytes())
+            .with_context(|| format!("write {}", name.display()))
     };
-    write(&args.json, &|| Ok(serde_json::to_string(report)? + "\n"))?;
-    write(&args.html, &|| Ok(html::page(report)))?;
-    write(&args.results, &|| Ok(text::markdown(report)))?;
+    // One that fails, on a full disk, does not take the others with it.
+    let json = || Ok(serde_json::to_string(report)? + "\n");
+    let written = [
+        write(files.json, &json),
+        write(files.html, &|| Ok(html::page(report))),
+        write(files.results, &|| Ok(text::markdown(report))),
+    ];
+    written.into_iter().collect::<Result<()>>()?;
     Ok(report.failures().count() == 0)
 }
 

@@ -219,6 +219,8 @@ fn mistakes_on_the_command_line_are_told() {
             "nothing to measure",
         ),
         (&["--from", "/no/such/file"], "read /no/such/file"),
+        // Before anything is measured, and before a lesson is looked for.
+        (&["--html", "/no/such", "--only", "x"], "write /no/such"),
     ] {
         let output = bench(arguments);
         let stderr = text(&output.stderr);
