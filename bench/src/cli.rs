@@ -211,20 +211,29 @@ fn others(
     given: &[String],
     transports: &[&'static dyn Transport],
 ) -> Result<Vec<(String, Program)>> {
-    given
-        .iter()
-        .map(|text| {
-            let (lesson, file) =
-                text.split_once('=').unwrap_or(("tcp-echo", text));
-            if !transports.iter().any(|one| one.name() == lesson) {
-                bail!("--with {text}: {lesson} is not measured here");
-            }
-            let file = Path::new(file)
-                .canonicalize()
-                .with_context(|| format!("--with {file}"))?;
-            Ok((lesson.to_owned(), Program::Other(file)))
-        })
-        .collect()
+    let mut all: Vec<(String, Program)> = Vec::new();
+    for text in given {
+        let (lesson, file) = text.split_once('=').unwrap_or(("tcp-echo", text));
+        if !transports.iter().any(|one| one.name() == lesson) {
+            bail!("--with {text}: {lesson} is not measured here");
+        }
+        let file = Path::new(file)
+            .canonicalize()
+            .with_context(|| format!("--with {file}"))?;
+        let program = Program::Other(file);
+        // Rows and samples go by the name: two would become one.
+        let name = program.to_string();
+        let ours = ["floor", "Rust", "Node", "nginx"];
+        let taken = ours.contains(&name.as_str())
+            || all
+                .iter()
+                .any(|(other, one)| other == lesson && one.to_string() == name);
+        if taken {
+            bail!("--with {text}: there is a {name} already; rename the file");
+        }
+        all.push((lesson.to_owned(), program));
+    }
+    Ok(all)
 }
 
 /// A transport and who takes part.

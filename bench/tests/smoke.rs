@@ -208,6 +208,25 @@ fn without_redis_its_lessons_are_a_note_and_no_failure() {
 }
 
 #[test]
+fn two_programs_of_one_name_are_not_mixed_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| {
+        let file = folder.path().join(name);
+        fs::write(&file, "").unwrap();
+        file.display().to_string()
+    };
+    let (one, two, node) = (file("mine.sh"), file("mine.py"), file("Node.sh"));
+    for (with, name) in [(&[&one, &two][..], "mine"), (&[&node], "Node")] {
+        let mut arguments = vec!["--quick", "--measure", "start"];
+        with.iter()
+            .for_each(|one| arguments.extend(["--with", one]));
+        let stderr = text(&bench(&arguments).stderr);
+        let said = format!("there is a {name} already");
+        assert!(stderr.contains(&said), "{stderr}");
+    }
+}
+
+#[test]
 fn mistakes_on_the_command_line_are_told() {
     for (arguments, said) in [
         (&["--only", "nonsense"][..], "see --list"),
