@@ -399,7 +399,9 @@ impl Runner<'_> {
         Ok(figures)
     }
 
-    /// Round trips without log lines, then with: what a line costs.
+    /// Round trips without log lines, with, with, and without: what a line
+    /// costs. So neither of the two is always first, and a machine that gets
+    /// slower meanwhile does so for both.
     fn log_line(
         &self,
         turn: &mut Turn<'_>,
@@ -423,21 +425,17 @@ impl Runner<'_> {
         let exchanges = task.exchanges(task.what.size);
         let trips = |peer, link: &mut Box<dyn Link>| {
             self.measured(peer, || {
-                load::round_trips(link.as_mut(), &exchanges, length / 2)
+                load::round_trips(link.as_mut(), &exchanges, length / 4)
             })
         };
-        let without = trips(quiet, first)?;
+        let before = trips(quiet, first)?;
         let with = trips(logging, second)?;
-        let line =
-            with.server_cpu
-                .zip(without.server_cpu)
-                .map(|(with, without)| {
-                    // Less than nothing is noise.
-                    ((with - without) / task.transport.lines()).max(0.0)
-                });
+        let again = trips(logging, second)?;
+        let after = trips(quiet, first)?;
+        let cpu = [&before, &with, &again, &after].map(|one| one.server_cpu);
         Ok(Figures {
-            log_line: line,
-            ..with
+            log_line: line_cost(cpu, task.transport.lines()),
+            ..again
         })
     }
 
@@ -519,6 +517,14 @@ impl Runner<'_> {
             })
         })
     }
+}
+
+/// What a line costs, by the processor time of a message without lines, with,
+/// with, and without. Less than nothing is noise, and stays: without it, the
+/// median of the rounds would be too high.
+fn line_cost(cpu: [Option<f64>; 4], lines: f64) -> Option<f64> {
+    let [before, with, again, after] = cpu;
+    Some((with? + again? - before? - after?) / 2.0 / lines)
 }
 
 /// What a sample is taken of.
@@ -888,6 +894,17 @@ mod tests {
         let why = Some("warming up: wrong byte");
         assert_eq!(errors, [why, None, None, None]);
         assert!(samples[0].wrong && !samples[1].wrong);
+    }
+
+    #[test]
+    fn drift_does_not_look_like_the_cost_of_a_line() {
+        // 1 µs more from one load to the next, and two lines of 3 µs each.
+        let cpu = [10.0, 17.0, 18.0, 13.0].map(Some);
+        assert_eq!(line_cost(cpu, 2.0), Some(3.0));
+        // Noise in both directions must cancel out.
+        let cpu = [10.0, 9.0, 9.0, 10.0].map(Some);
+        assert_eq!(line_cost(cpu, 1.0), Some(-1.0));
+        assert_eq!(line_cost([Some(1.0), None, None, Some(1.0)], 1.0), None);
     }
 
     /// A chat that never lets us in, for example.

@@ -140,7 +140,8 @@ pub struct Figures {
     /// two cores, where each has its own, that is other programs' work.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waited: Option<f64>,
-    /// Processor time of the program measured, per line that it logged.
+    /// Processor time of the program measured, per line that it logged: a
+    /// difference, so noise may make it negative.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log_line: Option<f64>,
     /// Milliseconds until the first answer.
@@ -218,9 +219,15 @@ impl Display for What {
 
 impl Better {
     /// How many times better `ours` is than `theirs`.
+    ///
+    /// What costs nothing is better than all that costs something, without
+    /// end. A difference of two figures may also be less than nothing: that
+    /// is noise about nothing, and its sign means no more.
     pub fn times(self, ours: f64, theirs: f64) -> f64 {
         match self {
-            Self::Less => theirs / ours,
+            Self::Less if ours <= 0.0 && theirs <= 0.0 => 1.0,
+            Self::Less if ours <= 0.0 => f64::INFINITY,
+            Self::Less => theirs.max(0.0) / ours,
             Self::More => ours / theirs,
         }
     }
@@ -335,7 +342,7 @@ impl Report {
                     .find_map(|other| figure(&other.figures))?;
                 Some(better.times(figure(&own.figures)?, theirs))
             })
-            .filter(|ratio| ratio.is_finite())
+            .filter(|ratio| !ratio.is_nan())
             .collect()
     }
 
@@ -536,6 +543,27 @@ pub(crate) mod tests {
     fn more_of_a_rate_is_better_and_less_of_a_time() {
         assert_eq!(Better::Less.times(2.0, 6.0), 3.0);
         assert_eq!(Better::More.times(6.0, 2.0), 3.0);
+    }
+
+    /// A difference, such as the cost of a log line, may be nothing or less.
+    #[test]
+    fn no_round_is_left_out_of_a_ratio() {
+        let less = |ours, theirs| Better::Less.times(ours, theirs);
+        assert_eq!(less(0.0, 2.0), f64::INFINITY);
+        assert_eq!(less(-0.5, 2.0), f64::INFINITY);
+        assert_eq!(less(2.0, -0.5), 0.0);
+        assert_eq!(less(-0.5, -0.1), 1.0);
+        let mut report = report();
+        report.samples.clear();
+        for (round, ours, theirs) in
+            [(0, 1.0, 2.0), (1, -1.0, 2.0), (2, 0.0, 3.0)]
+        {
+            report.samples.push(sample("Rust", round, ours));
+            report.samples.push(sample("Node", round, theirs));
+        }
+        let pair = ["Rust", "Node"];
+        let times = report.times("tcp-echo", pair, HELLO, Placement::One);
+        assert_eq!(times, Some(f64::INFINITY));
     }
 
     #[test]
