@@ -193,10 +193,15 @@ impl Runner<'_> {
             turn.failed = Some(failed);
             return Err(why);
         }
-        let taken = match warming {
-            true => self.warm_up(turn, task).map(|()| Figures::default()),
-            false => self.sample(turn, task, self.length),
+        // Also after a failure, or the next sample would be a cold one.
+        let warm = match warming || !turn.warm {
+            true => self.warm_up(turn, task),
+            false => Ok(()),
         };
+        let taken = warm.and_then(|()| match warming {
+            true => Ok(Figures::default()),
+            false => self.sample(turn, task, self.length),
+        });
         taken.map_err(|error| {
             let why = Reason::from(error);
             turn.start_anew();
@@ -894,6 +899,14 @@ mod tests {
         let why = Some("warming up: wrong byte");
         assert_eq!(errors, [why, None, None, None]);
         assert!(samples[0].wrong && !samples[1].wrong);
+    }
+
+    #[test]
+    fn a_program_started_anew_is_warmed_up_again() {
+        let (samples, calls) = run(&[false, true]);
+        assert!(samples[0].error.is_some() && samples[1].error.is_none());
+        let expected = ["warm up", "sample", "warm up", "sample", "sample"];
+        assert_eq!(calls, expected);
     }
 
     #[test]
