@@ -41,7 +41,7 @@ const SHORTEST: Duration = Duration::from_millis(15);
 #[derive(Parser)]
 #[command(args_conflicts_with_subcommands = true)]
 struct Args {
-    /// Take less than a minute: three rounds, short loads, fewer sizes
+    /// Take less than a minute: two rounds, short loads, fewer sizes
     #[arg(long)]
     quick: bool,
 
@@ -49,8 +49,8 @@ struct Args {
     #[arg(long, value_name = "LESSONS", value_delimiter = ',')]
     only: Vec<String>,
 
-    /// Only these kinds of figures: round-trip, flood, stream, many, log-line,
-    /// start, memory, stuck-reader
+    /// Only these kinds of figures: round-trip, flood, stream, many, fan-out,
+    /// log-line, start, memory, stuck-reader
     #[arg(long, value_name = "KINDS", value_delimiter = ',',
           value_parser = measure_named)]
     measure: Vec<Measure>,
@@ -80,8 +80,12 @@ struct Args {
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
 
-    /// Only ask whether anything is slower than Node or answers wrongly
-    #[arg(long)]
+    /// Only ask whether anything is slower than Node or answers wrongly: a
+    /// yes or no, for all or for --only, and nothing to write down
+    #[arg(long, conflicts_with_all = [
+        "quick", "measure", "rounds", "with", "json", "html", "results",
+        "from",
+    ])]
     check: bool,
 
     /// Print the lessons that can be measured

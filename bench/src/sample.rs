@@ -127,7 +127,7 @@ pub struct Figures {
     /// Messages in a second.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub per_second: Option<f64>,
-    /// Millions of bytes in a second, in each direction.
+    /// Millions of bytes sent in a second; for a fan-out, heard.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mb_per_second: Option<f64>,
     /// Processor time of the program measured, per message.

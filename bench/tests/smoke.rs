@@ -238,6 +238,9 @@ fn mistakes_on_the_command_line_are_told() {
             "nothing to measure",
         ),
         (&["--from", "/no/such/file"], "read /no/such/file"),
+        // What would be ignored is refused.
+        (&["--check", "--json", "x"], "cannot be used with"),
+        (&["--check", "--with", "x"], "cannot be used with"),
         // Before anything is measured, and before a lesson is looked for.
         (&["--html", "/no/such", "--only", "x"], "write /no/such"),
     ] {
@@ -246,6 +249,16 @@ fn mistakes_on_the_command_line_are_told() {
         assert!(!output.status.success(), "{arguments:?}");
         assert!(stderr.contains(said), "{arguments:?}: {stderr}");
     }
+    // The help names every kind, and how many rounds there are.
+    let help = text(&bench(&["--help"]).stdout);
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        help.contains("two rounds") && help.contains("quick: 2"),
+        "{help}"
+    );
+    let kinds = "round-trip, flood, stream, many, fan-out, log-line, start, \
+                 memory, stuck-reader";
+    assert!(help.contains(kinds), "{help}");
     let list = text(&bench(&["--list"]).stdout);
     assert!(list.contains("tcp-echo") && list.contains("floor, Rust, Node"));
 }
