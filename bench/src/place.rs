@@ -1,6 +1,7 @@
 //! On which cores the two sides run.
 
 use std::fmt::{self, Display};
+use std::fs;
 
 use anyhow::{Context, Result};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -46,12 +47,16 @@ impl Cores {
     /// When it does not tell.
     pub fn find() -> Result<Self> {
         let all = sched_getaffinity(None).context("read the affinity")?;
-        let mut usable = (0..CpuSet::MAX_CPU).filter(|core| all.is_set(*core));
-        Ok(Self {
-            load: usable.next().context("no core at all")?,
-            server: usable.next(),
-            all,
+        let usable = (0..CpuSet::MAX_CPU).filter(|core| all.is_set(*core));
+        let (load, server) = two(usable, |core| {
+            let file = format!(
+                "/sys/devices/system/cpu/cpu{core}/topology/\
+                 thread_siblings_list"
+            );
+            fs::read_to_string(file).unwrap_or_default()
         })
+        .context("no core at all")?;
+        Ok(Self { all, load, server })
     }
 
     /// What can be measured here.
@@ -92,8 +97,66 @@ impl Cores {
     }
 }
 
+/// The first, and the next that is more than another thread of it: those
+/// two would share what does the work. Without such a one, the next.
+fn two(
+    usable: impl Iterator<Item = usize>,
+    siblings: impl Fn(usize) -> String,
+) -> Option<(usize, Option<usize>)> {
+    let mut usable = usable.peekable();
+    let first = usable.next()?;
+    let same = siblings(first);
+    let next = usable.peek().copied();
+    let apart = usable.find(|core| same.is_empty() || siblings(*core) != same);
+    Some((first, apart.or(next)))
+}
+
 fn pin(core: usize) -> Result<()> {
     let mut set = CpuSet::new();
     set.set(core);
     sched_setaffinity(None, &set).with_context(|| format!("run on core {core}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn two_cores_are_not_two_threads_of_one() {
+        // As Linux numbers them: threads next to each other, or cores first.
+        let pairs = |core: usize| format!("{}-{}", core & !1, core | 1);
+        let apart = |core: usize| format!("{},{}", core % 4, core % 4 + 4);
+        assert_eq!(two(0..8, pairs), Some((0, Some(2))));
+        assert_eq!(two(0..8, apart), Some((0, Some(1))));
+        // Two threads are still better than one; and nothing may be known.
+        assert_eq!(two(0..2, pairs), Some((0, Some(1))));
+        assert_eq!(two(3..6, |_| String::new()), Some((3, Some(4))));
+        assert_eq!(two(5..6, pairs), Some((5, None)));
+        assert_eq!(two(0..0, pairs), None);
+    }
+
+    #[test]
+    fn what_is_started_runs_where_it_belongs_and_nowhere_else() {
+        let cores = Cores::find().unwrap();
+        for placement in cores.placements() {
+            let run = || {
+                let mut ask = Command::new("grep");
+                ask.args(["Cpus_allowed_list", "/proc/self/status"]);
+                Ok(ask.output()?.stdout)
+            };
+            let said = cores.start(placement, run).unwrap();
+            let said = String::from_utf8(said).unwrap();
+            let core = match placement {
+                Placement::One => cores.load,
+                Placement::Two => cores.server.unwrap(),
+            };
+            assert!(said.trim_end().ends_with(&format!("\t{core}")), "{said}");
+            let own = sched_getaffinity(None).unwrap();
+            assert!(own.is_set(cores.load) && own.count() == 1);
+        }
+        cores.release().unwrap();
+        assert_eq!(sched_getaffinity(None).unwrap(), cores.all);
+    }
 }
