@@ -180,7 +180,7 @@ fn asked(what: What, placement: Placement) -> bool {
     match what.measure {
         Measure::RoundTrip | Measure::Many | Measure::FanOut => one,
         Measure::Flood => true,
-        Measure::Stream => what.size >= 64 << 10,
+        Measure::Stream => one || what.size >= 64 << 10,
         Measure::LogLine => false, // a difference of two: noise when busy
         Measure::Start => one,
         Measure::Memory => one && what.size == 0,

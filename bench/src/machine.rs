@@ -28,6 +28,9 @@ pub struct Machine {
     pub node: Option<String>,
     /// `nginx -v`, or none where it is not installed.
     pub nginx: Option<String>,
+    /// Of `redis-server --version`, or none where it is not installed.
+    #[serde(default)]
+    pub redis: Option<String>,
     /// The checkout's commit, with `+` when files differ from it.
     pub commit: String,
     /// Processes that wanted to run in the minute before: what else the
@@ -67,6 +70,11 @@ impl Machine {
             node: said("node", &["--version"]),
             nginx: said("nginx", &["-v"])
                 .map(|text| text.replace("nginx version: nginx/", "")),
+            redis: said("redis-server", &["--version"]).and_then(|text| {
+                let version =
+                    text.split(' ').find_map(|word| word.strip_prefix("v="));
+                version.map(str::to_owned)
+            }),
             commit: commit.map_or_else(String::new, |commit| commit + mark),
             load: read("/proc/loadavg")
                 .split(' ')
@@ -90,10 +98,11 @@ impl Machine {
                 self.processor, self.cores, self.memory_gib, self.kernel
             ),
             format!(
-                "{}; Node {}; nginx {}",
+                "{}; Node {}; nginx {}; Redis {}",
                 self.rust,
                 self.node.clone().unwrap_or_else(absent),
-                self.nginx.clone().unwrap_or_else(absent)
+                self.nginx.clone().unwrap_or_else(absent),
+                self.redis.clone().unwrap_or_else(absent)
             ),
             format!("commit {}, {}", self.commit, self.date),
         ];
@@ -166,5 +175,7 @@ mod tests {
         let machine = Machine::find();
         assert!(machine.cores > 0 && machine.memory_gib > 0.0);
         assert!(!machine.kernel.is_empty() && !machine.rust.is_empty());
+        let redis = machine.redis.as_deref().unwrap_or("0");
+        assert!(redis.starts_with(|c: char| c.is_ascii_digit()), "{redis}");
     }
 }

@@ -294,7 +294,7 @@ fn others(report: &Report) -> Section {
         }));
     }
     Section {
-        title: "Starting, waiting, logging".to_owned(),
+        title: "Starting, waiting, logging, on one core".to_owned(),
         note: "First answer: from the start of the program until its first \
                answer. Memory: resident, with so many connections that wait. \
                Stuck reader: what a client that sends and never reads adds. \
