@@ -586,4 +586,42 @@ pub(crate) mod tests {
         assert_eq!(first["histogram"][0][1], 99);
         assert!(first.get("error").is_none());
     }
+
+    #[test]
+    fn both_readmes_describe_every_field_of_the_json() {
+        let mut report = report();
+        let full = r#"{
+            "messages": 1, "seconds": 1, "min": 1, "median": 1, "p99": 1,
+            "p999": 1, "per_second": 1, "mb_per_second": 1, "server_cpu": 1,
+            "load_cpu": 1, "waited": 1, "log_line": 1, "start_ms": 1,
+            "memory_kib": 1, "histogram": [[1, 1]]
+        }"#;
+        report.samples[0].figures = serde_json::from_str(full).unwrap();
+        report.samples[0].error = Some(String::new());
+        report.samples[0].wrong = true;
+        let value = serde_json::to_value(&report).unwrap();
+        let names = |value: &serde_json::Value| -> Vec<String> {
+            value.as_object().unwrap().keys().cloned().collect()
+        };
+        let all = [
+            names(&value),
+            names(&value["machine"]),
+            names(&value["settings"]),
+            names(&value["samples"][0]),
+        ]
+        .concat();
+        for readme in [
+            include_str!("../README.md"),
+            include_str!("../README.zh-CN.md"),
+        ] {
+            let json = readme.split("\n## ").find(|part| {
+                part.lines()
+                    .next()
+                    .is_some_and(|line| line.ends_with("JSON"))
+            });
+            for name in &all {
+                assert!(json.unwrap().contains(&format!("`{name}`")), "{name}");
+            }
+        }
+    }
 }

@@ -97,7 +97,7 @@ impl Place {
             0.0 => 0.5,
             span => (at(value) - low) / span,
         };
-        self.from + share.clamp(0.0, 1.0) * (self.to - self.from)
+        self.from + share * (self.to - self.from)
     }
 }
 
@@ -316,16 +316,34 @@ mod tests {
     }
 
     #[test]
-    fn every_point_is_inside_the_drawing() {
+    fn every_point_is_inside_the_drawing_and_where_its_axes_say() {
         let points = vec![(0.0, 0.3), (500.0, 7.0), (1000.0, 4000.0)];
         let svg = plot(points).svg().unwrap();
-        for part in svg.split("cx=\"").skip(1) {
-            let x: f64 = part.split('"').next().unwrap().parse().unwrap();
-            assert!((LEFT..=WIDTH - RIGHT).contains(&x), "{x}");
-        }
-        for part in svg.split("cy=\"").skip(1) {
-            let y: f64 = part.split('"').next().unwrap().parse().unwrap();
-            assert!((TOP..=HEIGHT - BOTTOM).contains(&y), "{y}");
+        let places = |name: &str| -> Vec<f64> {
+            let parts = svg.split(name).skip(1);
+            let ends = parts.map(|part| part.split('"').next().unwrap());
+            ends.map(|text| text.parse().unwrap()).collect()
+        };
+        let (x, y) = (places("cx=\""), places("cy=\""));
+        assert!(
+            x.iter().all(|x| (LEFT..=WIDTH - RIGHT).contains(x)),
+            "{x:?}"
+        );
+        assert!(
+            y.iter().all(|y| (TOP..=HEIGHT - BOTTOM).contains(y)),
+            "{y:?}"
+        );
+        // From 0 to 1050, and from 0.2 to 5000.
+        let shares = [0.0, 500.0 / 1050.0, 1000.0 / 1050.0];
+        let widths = shares.map(|share| LEFT + share * (WIDTH - RIGHT - LEFT));
+        let tall = |value: f64| (value / 0.2).log10() / 25_000_f64.log10();
+        let heights = [0.3, 7.0, 4000.0].map(|value| {
+            HEIGHT - BOTTOM - tall(value) * (HEIGHT - BOTTOM - TOP)
+        });
+        for (found, expected) in [(x, widths), (y, heights)] {
+            for (found, expected) in found.iter().zip(expected) {
+                assert!((found - expected).abs() < 0.1, "{found} {expected}");
+            }
         }
         assert!(svg.contains("&lt;now&gt;") && svg.contains("&quot;plot"));
         assert!(!svg.contains("NaN"));
