@@ -500,9 +500,15 @@ pub fn never_read(
 #[cfg(test)]
 mod tests {
     use std::collections::VecDeque;
+    use std::os::fd::OwnedFd;
+    use std::thread;
+
+    use rustix::io::{read, write};
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
     use super::*;
     use crate::exchange::text;
+    use crate::link::Fds;
 
     /// An echo in memory that spoils one byte, or says too much.
     #[derive(Default)]
@@ -633,6 +639,81 @@ mod tests {
             let error = stream(&mut spoilt(at), &what, length).unwrap_err();
             assert!(format!("{error:#}").contains("wrong byte"));
         }
+    }
+
+    /// Two ends of a connection: the load's, and the other.
+    fn ends(kind: SocketType) -> (Box<dyn Link>, OwnedFd) {
+        let flags = SocketFlags::CLOEXEC;
+        let (ours, theirs) =
+            socketpair(AddressFamily::UNIX, kind, flags, None).unwrap();
+        (Box::new(Fds::pair(ours.try_clone().unwrap(), ours)), theirs)
+    }
+
+    /// Sends what comes from the first of `ends` to all of them, until nobody
+    /// speaks any more. Spoils a byte of this one of the messages, and only
+    /// for the last.
+    fn answer(ends: Vec<OwnedFd>, spoil: Option<usize>) {
+        thread::spawn(move || {
+            let mut room = [0; 64];
+            for message in 0.. {
+                let length = match read(&ends[0], &mut room) {
+                    Ok(length @ 1..) => length,
+                    _ => return,
+                };
+                for (i, end) in ends.iter().enumerate() {
+                    let last = i + 1 == ends.len();
+                    if last && spoil == Some(message) {
+                        room[length - 1] ^= 1;
+                    }
+                    if write(end, &room[..length]).is_err() {
+                        return;
+                    }
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn one_wrong_byte_in_a_datagram_fails_the_run() {
+        let run = |spoil| {
+            // As a datagram, but it ends.
+            let (mut link, end) = ends(SocketType::SEQPACKET);
+            answer(vec![end], spoil);
+            datagrams(link.as_mut(), &echoes(5), SHORT)
+        };
+        assert!(run(None).unwrap().messages > 0);
+        assert!(run(Some(20)).unwrap_err().is::<Wrong>());
+    }
+
+    #[test]
+    fn one_wrong_byte_on_one_of_many_connections_fails_the_run() {
+        let run = |spoil: Option<usize>| {
+            let mut links = Vec::new();
+            for i in 0..8 {
+                let (link, end) = ends(SocketType::STREAM);
+                answer(vec![end], spoil.filter(|_| i == 5));
+                links.push(link);
+            }
+            many(&mut links, &echoes(5), SHORT)
+        };
+        assert!(run(None).unwrap().messages >= 8);
+        assert!(run(Some(0)).unwrap_err().is::<Wrong>());
+    }
+
+    #[test]
+    fn one_wrong_byte_for_one_of_those_who_listen_fails_the_run() {
+        let run = |spoil| {
+            let (mut links, ends): (Vec<_>, Vec<_>) =
+                (0..8).map(|_| ends(SocketType::STREAM)).unzip();
+            answer(ends, spoil);
+            fan_out(&mut links, &echoes(5), SHORT)
+        };
+        let heard = run(None).unwrap().messages;
+        assert!(heard > 0 && heard.is_multiple_of(8));
+        // The first one only shows that all are there.
+        let error = run(Some(1)).unwrap_err();
+        assert!(error.is::<Wrong>());
+        assert!(format!("{error:#}").contains("client 7"), "{error:#}");
     }
 
     #[test]
