@@ -4,10 +4,16 @@
 // In a test a panic is the report; the helpers here are no tests themselves.
 #![allow(clippy::unwrap_used)]
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read as _;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::sync::mpsc;
+use std::thread;
+
+use harness::LIMIT;
+use rustix::process::{Pid, Signal, kill_process};
 
 const BENCH: &str = env!("CARGO_BIN_EXE_bench");
 
@@ -165,6 +171,87 @@ fn a_program_that_does_not_start_is_a_failed_run() {
     let screen = text(&output.stdout);
     assert_eq!(output.status.code(), Some(1), "{screen}");
     assert!(screen.contains("listening on"), "{screen}");
+}
+
+#[test]
+fn log_lines_memory_and_a_stuck_reader_have_their_figures() {
+    let folder = tempfile::tempdir().unwrap();
+    let json = folder.path().join("json").display().to_string();
+    let output = bench(&[
+        "--quick",
+        "--rounds",
+        "1",
+        "--only",
+        "tcp-echo",
+        "--measure",
+        "log-line,memory,stuck-reader",
+        "--json",
+        &json,
+    ]);
+    let screen = text(&output.stdout);
+    assert!(output.status.success(), "{screen}{}", text(&output.stderr));
+    let json = fs::read_to_string(json).unwrap();
+    let report: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let figure = |measure: &str, size: u64, name: &str| {
+        let samples = report["samples"].as_array().unwrap();
+        let found = samples.iter().find(|one| {
+            one["program"] == "Rust"
+                && one["measure"] == measure
+                && one["size"] == size
+        });
+        found.unwrap()[name].as_f64().unwrap()
+    };
+    assert!(figure("log-line", 5, "log_line").is_finite());
+    // A connection takes more than a hundred bytes.
+    let more = figure("memory", 1000, "memory_kib")
+        - figure("memory", 0, "memory_kib");
+    assert!(more > 100.0, "{more} KiB for 1000 connections");
+    // It stops reading from who does not read.
+    let stuck = figure("stuck-reader", 0, "memory_kib");
+    assert!((0.0..8192.0).contains(&stuck), "{stuck} KiB");
+}
+
+#[test]
+fn after_ctrl_c_nothing_is_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let temporary = folder.path().join("tmp");
+    fs::create_dir(&temporary).unwrap();
+    let fifo = folder.path().join("fifo");
+    let made = Command::new("mkfifo").arg(&fifo).status().unwrap();
+    assert!(made.success());
+    // It holds the fifo open for as long as it lives.
+    let file = folder.path().join("mine");
+    let script = format!(
+        "#!/bin/sh\nexec 3>'{}'\necho >&3\nexec '{BENCH}' floor tcp \"$1\"\n",
+        fifo.display()
+    );
+    fs::write(&file, script).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut bench = Command::new(BENCH)
+        .args(["--quick", "--only", "tcp-echo", "--measure", "round-trip"])
+        .args(["--rounds", "1000", "--with"])
+        .arg(&file)
+        .env("TMPDIR", &temporary)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let (tell, told) = mpsc::channel();
+    thread::spawn(move || {
+        let mut fifo = File::open(fifo).unwrap();
+        let mut byte = [0];
+        while fifo.read(&mut byte).unwrap() > 0 {
+            tell.send("begun").unwrap();
+        }
+        tell.send("ended").unwrap();
+    });
+    assert_eq!(told.recv_timeout(LIMIT), Ok("begun"));
+    let id = Pid::from_raw(bench.id() as i32).unwrap();
+    kill_process(id, Signal::INT).unwrap();
+    let status = bench.wait().unwrap();
+    assert_eq!(status.code(), Some(130));
+    assert_eq!(told.recv_timeout(LIMIT), Ok("ended"));
+    let left: Vec<_> = fs::read_dir(temporary).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
 }
 
 /// A folder with all that PATH has, but for this program.
