@@ -254,6 +254,35 @@ fn after_ctrl_c_nothing_is_left() {
     assert!(left.is_empty(), "{left:?}");
 }
 
+/// With a Node that spoils a byte: at once, and not after one more try.
+#[test]
+fn a_wrong_answer_fails_the_check() {
+    let path = all_but("node");
+    let node = path.path().join("node");
+    let script = format!(
+        "#!/bin/sh\n[ \"$1\" = --version ] || exec '{BENCH}' floor wrong \
+         127.0.0.1:0\n"
+    );
+    fs::write(&node, script).unwrap();
+    fs::set_permissions(&node, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut check = Command::new(BENCH);
+    check.env("PATH", path.path());
+    let check = check
+        .args(["--check", "--only", "tcp-echo"])
+        .output()
+        .unwrap();
+    let (stdout, stderr) = (text(&check.stdout), text(&check.stderr));
+    assert_eq!(check.status.code(), Some(1), "{stdout}{stderr}");
+    let line = stdout
+        .lines()
+        .find(|line| line.contains("round trip 1 KiB"));
+    let why = line.unwrap();
+    assert!(why.contains("FAILED: Node: warming up: "), "{why}");
+    assert!(why.contains("wrong byte"), "{why}");
+    assert!(!stderr.contains("wrong byte"), "{stderr}");
+    assert!(stdout.contains("NOT WELL"), "{stdout}");
+}
+
 /// A folder with all that PATH has, but for this program.
 fn all_but(absent: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
