@@ -21,7 +21,7 @@ use crate::transport::child::{hand_over, say_hello, stdio_answer};
 use crate::transport::shared::ping_pong;
 
 /// How much is read at once, as the lessons' servers do. Tried from 16 KiB to
-/// 256: with 16, messages of 64 KiB take a sixth longer; with 64 and more they
+/// 256: with 16, messages of 64 KiB take up to a sixth longer; with 64 and more they
 /// take no less time, and whole writes over TCP go through more slowly.
 const PIECE: usize = 32 * 1024;
 

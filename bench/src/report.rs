@@ -197,13 +197,22 @@ fn round_trips(report: &Report, placement: Placement) -> Section {
             Some(cells)
         }));
     }
+    let mut note = "One message, its answer, the next message. Median and \
+                    range are those of the rounds' medians. CPU: of the \
+                    program measured, for each message. Floor: how many times \
+                    the floor's time. Node: how many times sooner than Node."
+        .to_owned();
+    let two = Placement::Two;
+    let is_free = |(name, _, place): &(String, What, Placement)| {
+        *place == two && name == "shared-memory"
+    };
+    if placement == two && tasks.iter().any(is_free) {
+        note += " Shared memory is not pinned: its two programs run where the \
+                 kernel puts them.";
+    }
     Section {
         title: format!("Round trips on {placement}, in µs"),
-        note: "One message, its answer, the next message. Median and range \
-               are those of the rounds' medians. CPU: of the program \
-               measured, for each message. Floor: how many times the \
-               floor's time. Node: how many times sooner than Node."
-            .to_owned(),
+        note,
         head: vec![
             "", "size", "program", "min", "median", "range", "p99", "p99.9",
             "CPU", "floor", "Node",
@@ -509,6 +518,24 @@ mod tests {
         ] {
             assert_eq!(figure3(value), text);
         }
+    }
+
+    #[test]
+    fn what_is_not_pinned_is_said_where_it_counts() {
+        let mut report = report();
+        let says = |report: &Report| {
+            let all = sections(report);
+            let notes = all.iter().filter(|one| one.note.contains("pinned"));
+            notes.map(|one| one.title.clone()).collect::<Vec<_>>()
+        };
+        for sample in &mut report.samples {
+            sample.transport = "shared-memory".to_owned();
+        }
+        assert_eq!(says(&report), [""; 0]);
+        for sample in &mut report.samples {
+            sample.placement = Placement::Two;
+        }
+        assert_eq!(says(&report), ["Round trips on two cores, in µs"]);
     }
 
     #[test]
