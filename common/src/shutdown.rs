@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use std::thread;
 use std::time::Duration;
 
+use tokio::runtime;
 use tokio::time;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -41,7 +42,8 @@ pub fn token() -> CancellationToken {
 fn cancel_on_signal(token: CancellationToken) -> io::Result<()> {
     // Taken over here and now, not when the task first runs.
     let (mut first, mut second) = signals()?;
-    exit_after_signal(LIMIT)?;
+    #[cfg(unix)]
+    set_alarm()?;
     tokio::spawn(async move {
         tokio::select! {
             _ = first.recv() => {}
@@ -52,6 +54,32 @@ fn cancel_on_signal(token: CancellationToken) -> io::Result<()> {
         time::sleep(LIMIT).await;
         std::process::exit(0);
     });
+    Ok(())
+}
+
+/// Two seconds after Ctrl-C or SIGTERM the program ends, also where it can
+/// hear of nothing, as nobody reads the pipe that it writes a line to.
+///
+/// Not by a thread: where a program has two, each use of a descriptor costs
+/// more, together a tenth of an echo over UDP.
+#[cfg(unix)]
+fn set_alarm() -> io::Result<()> {
+    use std::sync::{Arc, atomic::AtomicBool};
+
+    use signal_hook::consts::{SIGALRM, SIGINT, SIGTERM};
+    use signal_hook::{flag, low_level};
+
+    let always = Arc::new(AtomicBool::new(true));
+    flag::register_conditional_shutdown(SIGALRM, 0, always)?;
+    for signal in [SIGINT, SIGTERM] {
+        // SAFETY: alarm() is on POSIX's list of what a signal handler may
+        // call. It has no other effect than a signal later on.
+        unsafe {
+            low_level::register(signal, || {
+                libc::alarm(2);
+            })?;
+        }
+    }
     Ok(())
 }
 
@@ -70,47 +98,21 @@ pub(crate) fn request() {
 /// # Errors
 /// When the signals cannot be listened for.
 pub fn end_a_blocking_program() -> io::Result<()> {
-    exit_after_signal(PATIENCE)
-}
-
-/// Ends the program so long after Ctrl-C or SIGTERM.
-///
-/// On a thread of its own: the others may all be stuck, as where nobody reads
-/// the pipe that stdout is.
-#[cfg(unix)]
-fn exit_after_signal(limit: Duration) -> io::Result<()> {
-    use signal_hook::consts::{SIGINT, SIGTERM};
-    use signal_hook::iterator::Signals;
-
-    // Not with a second runtime: whichever of two reads tokio's own pipe
-    // wakes both, and then the program could hear of a signal before it
-    // hears of what arrived earlier.
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
-    thread::Builder::new().spawn(move || {
-        signals.forever().next();
-        thread::sleep(limit);
-        std::process::exit(0);
-    })?;
-    Ok(())
-}
-
-#[cfg(windows)]
-fn exit_after_signal(limit: Duration) -> io::Result<()> {
-    let runtime = Builder::new_current_thread().enable_io().build()?;
+    let runtime = runtime::Builder::new_current_thread().enable_io().build()?;
     let (mut first, mut second) = {
         let _inside = runtime.enter();
         signals()?
     };
-    thread::Builder::new().spawn(move || {
+    thread::spawn(move || {
         runtime.block_on(async {
             tokio::select! {
                 _ = first.recv() => {}
                 _ = second.recv() => {}
             }
         });
-        thread::sleep(limit);
+        thread::sleep(PATIENCE);
         std::process::exit(0);
-    })?;
+    });
     Ok(())
 }
 
@@ -151,8 +153,6 @@ fn signals() -> io::Result<(Signal, Signal)> {
     ))
 }
 
-#[cfg(windows)]
-use tokio::runtime::Builder;
 #[cfg(windows)]
 use tokio::signal::windows::{CtrlBreak, CtrlC};
 
