@@ -3,6 +3,7 @@
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
+use std::time::Duration;
 use std::{fs, thread};
 
 use anyhow::{Context, Result, ensure};
@@ -103,7 +104,8 @@ fn real(language: Language, scenario: &str, transport: &str) -> Result<()> {
 fn real_with(server: &Server, scenario: &str, transport: &str) -> Result<()> {
     let url = format!("http://{}", server.address);
     let mut client = play(&url, scenario, transport)?;
-    let exit = client.wait()?;
+    // It has a limit of its own.
+    let exit = client.wait_at_most(Duration::from_secs(600))?;
     ensure!(exit == Exit::Code(0), "{}", client.stderr().join("\n"));
     Ok(())
 }
