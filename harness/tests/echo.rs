@@ -13,7 +13,7 @@ use harness::{Exit, Half, Language, Shape, Signal};
 
 use crate::check::{Need, Test, both, test};
 use crate::peer::{Listening, Peer};
-use crate::server::{Server, ends_unread, lesson};
+use crate::server::{Server, ends_unread, lesson, start_stuck, start_unread};
 
 const MIB: usize = 1024 * 1024;
 
@@ -481,12 +481,9 @@ fn unread_lines(name: &str, language: Language) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let address = lesson.free_address(folder.path());
     let mut command = lesson.half(language, "server")?;
-    let (mut server, stdout) = Half::start_with_stdout(command.args(address))?;
-    let mut stdout = std::io::BufReader::with_capacity(1, stdout);
-    let mut line = String::new();
-    std::io::BufRead::read_line(&mut stdout, &mut line)?;
-    let address = line.trim_end().strip_prefix("listening on ");
-    let mut peer = Peer::connect(lesson.shape, address.context("address")?)?;
+    let (mut server, line, stdout) = start_stuck(command.args(address))?;
+    let address = line.strip_prefix("listening on ").context("address")?;
+    let mut peer = Peer::connect(lesson.shape, address)?;
     let idle = server.peak_memory().context("/proc/PID/status")?;
 
     // Each makes two lines.
@@ -560,17 +557,12 @@ pub fn closed_stdout(name: &str, language: Language) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let address = lesson.free_address(folder.path());
     let mut command = lesson.half(language, "server")?;
-    let (mut server, stdout) = Half::start_with_stdout(command.args(address))?;
-    let mut line = String::new();
-    let mut stdout = std::io::BufReader::new(stdout);
-    std::io::BufRead::read_line(&mut stdout, &mut line)?;
-    let address = line.trim_end().strip_prefix("listening on ");
-    let address = address.context("the address")?.to_owned();
-    drop(stdout); // as `server | head -1` does
+    let (mut server, line) = start_unread(command.args(address))?;
+    let address = line.strip_prefix("listening on ").context("address")?;
 
     let mut peers = Vec::new(); // none leaves before its answer
     ends_unread(&mut server, || {
-        if let Ok(mut peer) = Peer::connect(lesson.shape, &address) {
+        if let Ok(mut peer) = Peer::connect(lesson.shape, address) {
             let _ = peer.write_all(hello(lesson.shape));
             peers.push(peer);
         }
@@ -586,20 +578,13 @@ pub fn unread_client(name: &str, language: Language) -> Result<()> {
     let chats = server.lesson.shape == Shape::Chat;
     let pace: &[&str] = if chats { &[] } else { &["--every", "1"] };
     let mut command = server.client_command(language, pace)?;
-    let (mut client, stdout) = Half::start_with_stdout(&mut command)?;
+    let (mut client, _) = start_unread(&mut command)?;
     let mut stdin = client.take_stdin()?;
-    let mut say = || {
+    ends_unread(&mut client, || {
         if chats {
             let _ = stdin.write_all(b"hello\n");
         }
-    };
-    say();
-    let mut line = String::new();
-    let mut stdout = std::io::BufReader::new(stdout);
-    std::io::BufRead::read_line(&mut stdout, &mut line)?;
-    ensure!(!line.is_empty(), "{:?}", client.stderr());
-    drop(stdout); // as `client | head -1` does
-    ends_unread(&mut client, say)?;
+    })?;
     server.lives()
 }
 

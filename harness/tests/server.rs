@@ -1,7 +1,7 @@
 //! A lesson's server, started for one test.
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Write};
-use std::process::Command;
+use std::process::{ChildStdout, Command};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -188,14 +188,25 @@ pub fn ends_unread(half: &mut Half, mut poke: impl FnMut()) -> Result<()> {
     Ok(())
 }
 
-/// Starts a program and reads the first line of it, as `command | head -1`
-/// does: from then on nobody reads what it prints.
-pub fn start_unread(command: &mut Command) -> Result<Half> {
+/// Starts a program and reads its first line, as `command | head -1` does:
+/// from then on nobody reads what it prints.
+pub fn start_unread(command: &mut Command) -> Result<(Half, String)> {
+    let (half, line, _closed) = start_stuck(command)?;
+    Ok((half, line))
+}
+
+/// As [`start_unread`]; but as `command | less` does, until the third is
+/// dropped: what it prints can be written, as long as the pipe is not full.
+pub fn start_stuck(
+    command: &mut Command,
+) -> Result<(Half, String, BufReader<ChildStdout>)> {
     let (half, stdout) = Half::start_with_stdout(command)?;
+    let mut stdout = BufReader::new(stdout);
     let mut line = String::new();
-    BufReader::new(stdout).read_line(&mut line)?;
-    ensure!(!line.is_empty(), "{:?}", half.stderr());
-    Ok(half)
+    stdout.read_line(&mut line)?;
+    let whole = line.strip_suffix('\n');
+    let line = whole.with_context(|| format!("{:?}", half.stderr()))?;
+    Ok((half, line.to_owned(), stdout))
 }
 
 /// Asks again and again: where nobody prints a line.

@@ -10,7 +10,7 @@ use harness::{Exit, Half, Language, Signal};
 
 use crate::check::{NC, Need, SOCAT, Test, both, test};
 use crate::echo;
-use crate::server::{Server, eventually, lesson, tool};
+use crate::server::{Server, eventually, lesson, start_unread, tool};
 
 pub fn tests() -> Vec<Test> {
     let both = |promise, run: fn(Language) -> Result<()>| {
@@ -243,10 +243,7 @@ fn closed_stdout(language: Language) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("sock");
     let mut command = lesson("pipe-echo")?.half(language, "server")?;
-    let (mut server, stdout) = Half::start_with_stdout(command.arg(&path))?;
-    let mut stdout = std::io::BufReader::new(stdout);
-    std::io::BufRead::read_line(&mut stdout, &mut String::new())?;
-    drop(stdout);
+    let (mut server, _) = start_unread(command.arg(&path))?;
     let mut command = lesson("pipe-echo")?.half(Language::Rust, "client")?;
     let _idle = Half::start(command.arg(&path))?;
     ensure!(server.wait()? == Exit::Code(0), "{:?}", server.stderr());

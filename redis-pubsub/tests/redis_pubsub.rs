@@ -408,7 +408,7 @@ fn unread(language: Language) -> Result<()> {
     for (name, arguments) in [("producer", often), ("consumer", &[])] {
         let mut command = lesson("redis-pubsub")?.half(language, name)?;
         command.env("REDIS_URL", redis.url()).args(arguments);
-        let mut half = start_unread(&mut command)?;
+        let (mut half, _) = start_unread(&mut command)?;
         ends_unread(&mut half, || ()).context(name)?;
     }
     Ok(())

@@ -12,7 +12,7 @@ use harness::{Exit, Half, Language, Signal, root};
 use crate::check::{Need, Test, both, test};
 use crate::echo;
 use crate::peer::Peer;
-use crate::server::{Server, ends_unread, lesson};
+use crate::server::{Server, ends_unread, lesson, start_unread};
 
 const NAME: &str = "socketio-chat";
 /// What Node's real client needs, whatever the server is written in.
@@ -325,14 +325,9 @@ fn server_ends(language: Language, signal: Signal) -> Result<()> {
 
 fn unread_server(language: Language) -> Result<()> {
     let mut command = lesson(NAME)?.half(language, "server")?;
-    let (mut server, stdout) =
-        Half::start_with_stdout(command.arg("127.0.0.1:0"))?;
-    let mut line = String::new();
-    let mut stdout = BufReader::new(stdout);
-    stdout.read_line(&mut line)?;
-    let address = line.trim_end().strip_prefix("listening on ");
-    let url = format!("http://{}", address.context("the address")?);
-    drop(stdout); // as `server | head -1` does
+    let (mut server, line) = start_unread(command.arg("127.0.0.1:0"))?;
+    let address = line.strip_prefix("listening on ").context("address")?;
+    let url = format!("http://{address}");
     let mut command = lesson(NAME)?.half(Language::Rust, "client")?;
     command.arg(url);
     ends_unread(&mut server, || {
@@ -347,10 +342,8 @@ fn unread_client(language: Language) -> Result<()> {
     let server = Server::start(NAME, language)?;
     let pace = ["--message", "hello", "--every", "1"];
     let mut command = server.client_command(language, &pace)?;
-    let (mut client, stdout) = Half::start_with_stdout(&mut command)?;
-    let mut line = String::new();
-    BufReader::new(stdout).read_line(&mut line)?; // as `client | head -1`
-    ensure!(line == "connected.\n", "{line}: {:?}", client.stderr());
+    let (mut client, line) = start_unread(&mut command)?;
+    ensure!(line == "connected.", "{line}: {:?}", client.stderr());
     ends_unread(&mut client, || ())?;
     server.lives()
 }

@@ -1,6 +1,6 @@
 //! What udp-echo promises.
 
-use std::io::{BufRead, BufReader, ErrorKind};
+use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +13,7 @@ use harness::{Exit, Half, Language, Signal};
 use crate::check::{NC, Need, SOCAT, Test, both, test};
 use crate::echo;
 use crate::random::Random;
-use crate::server::{Server, ends_unread, lesson, tool};
+use crate::server::{Server, ends_unread, lesson, start_unread, tool};
 
 const NAME: &str = "udp-echo";
 const MIB: usize = 1024 * 1024;
@@ -542,15 +542,9 @@ fn busy_server_ends(language: Language) -> Result<()> {
 
 fn closed_stdout(language: Language) -> Result<()> {
     let mut command = lesson(NAME)?.half(language, "server")?;
-    let (mut server, stdout) =
-        Half::start_with_stdout(command.arg("127.0.0.1:0"))?;
-    let mut line = String::new();
-    let mut stdout = BufReader::new(stdout);
-    stdout.read_line(&mut line)?;
-    let address = line.trim_end().strip_prefix("listening on ");
-    let peer = socket(address.context("the address")?)?;
-    drop(stdout); // as `server | head -1` does
-
+    let (mut server, line) = start_unread(command.arg("127.0.0.1:0"))?;
+    let address = line.strip_prefix("listening on ").context("address")?;
+    let peer = socket(address)?;
     ends_unread(&mut server, || drop(peer.send(b"hello")))
 }
 

@@ -475,7 +475,7 @@ fn unread(language: Language, at: &At) -> Result<()> {
     for (name, arguments) in [("producer", often), ("worker", &[])] {
         let mut command = lesson("work-queue")?.half(language, name)?;
         command.args([&at.queue, "--broker", &at.url]);
-        let mut half = start_unread(command.args(arguments))?;
+        let (mut half, _) = start_unread(command.args(arguments))?;
         ends_unread(&mut half, || ()).context(name)?;
     }
     Ok(())
