@@ -2,10 +2,8 @@
 
 use std::io;
 use std::sync::OnceLock;
-use std::thread;
 use std::time::Duration;
 
-use tokio::runtime;
 use tokio::time;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -43,7 +41,7 @@ fn cancel_on_signal(token: CancellationToken) -> io::Result<()> {
     // Taken over here and now, not when the task first runs.
     let (mut first, mut second) = signals()?;
     #[cfg(unix)]
-    set_alarm()?;
+    set_alarm(2)?;
     tokio::spawn(async move {
         tokio::select! {
             _ = first.recv() => {}
@@ -57,13 +55,13 @@ fn cancel_on_signal(token: CancellationToken) -> io::Result<()> {
     Ok(())
 }
 
-/// Two seconds after Ctrl-C or SIGTERM the program ends, also where it can
+/// So many seconds after Ctrl-C or SIGTERM the program ends, also where it can
 /// hear of nothing, as nobody reads the pipe that it writes a line to.
 ///
 /// Not by a thread: where a program has two, each use of a descriptor costs
 /// more, together a tenth of an echo over UDP.
 #[cfg(unix)]
-fn set_alarm() -> io::Result<()> {
+fn set_alarm(seconds: u32) -> io::Result<()> {
     use std::sync::{Arc, atomic::AtomicBool};
 
     use signal_hook::consts::{SIGALRM, SIGINT, SIGTERM};
@@ -75,8 +73,8 @@ fn set_alarm() -> io::Result<()> {
         // SAFETY: alarm() is on POSIX's list of what a signal handler may
         // call. It has no other effect than a signal later on.
         unsafe {
-            low_level::register(signal, || {
-                libc::alarm(2);
+            low_level::register(signal, move || {
+                libc::alarm(seconds);
             })?;
         }
     }
@@ -97,7 +95,18 @@ pub(crate) fn request() {
 ///
 /// # Errors
 /// When the signals cannot be listened for.
+#[cfg(unix)]
 pub fn end_a_blocking_program() -> io::Result<()> {
+    set_alarm(1)
+}
+
+/// The same where there is no alarm clock: by a thread.
+#[cfg(windows)]
+pub fn end_a_blocking_program() -> io::Result<()> {
+    use std::thread;
+
+    use tokio::runtime;
+
     let runtime = runtime::Builder::new_current_thread().enable_io().build()?;
     let (mut first, mut second) = {
         let _inside = runtime.enter();
