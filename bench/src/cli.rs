@@ -382,9 +382,7 @@ fn measure(
         bail!("nothing to measure: {why}");
     }
     let altogether = if args.quick { QUICK } else { FULL };
-    let length = altogether
-        .div_f64((samples as f64).max(1.0))
-        .clamp(SHORTEST, SAMPLE);
+    let length = altogether.div_f64(samples as f64).clamp(SHORTEST, SAMPLE);
     let folder = folder()?;
     let runner = Runner {
         cores: &cores,
