@@ -4,12 +4,12 @@
 //! script here that has the channel's bytes in its own hands.
 
 use std::process::Command;
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use harness::{Exit, Half, Language, Signal};
 
 use crate::check::{NODE, Need, Test, both, test};
+use crate::echo::TWO_SECONDS;
 use crate::server::lesson;
 
 mod advanced;
@@ -20,9 +20,6 @@ mod library;
 mod recipes;
 
 const NAME: &str = "fork-ipc";
-
-/// A signal's way, on a machine that has much else to do, included.
-const TWO_SECONDS: Duration = Duration::from_secs(4);
 
 pub fn tests() -> Vec<Test> {
     let both = |promise, run: fn(Language) -> Result<()>| {

@@ -11,15 +11,12 @@ use anyhow::{Context, Result, bail, ensure};
 use harness::{Exit, Half, Language, Signal};
 
 use crate::check::{NC, Need, SOCAT, Test, both, test};
-use crate::echo;
+use crate::echo::{self, TWO_SECONDS};
 use crate::random::Random;
 use crate::server::{Server, ends_unread, lesson, start_unread, tool};
 
 const NAME: &str = "udp-echo";
 const MIB: usize = 1024 * 1024;
-
-/// A signal's way, on a machine that has much else to do, included.
-const TWO_SECONDS: Duration = Duration::from_secs(4);
 
 pub fn tests() -> Vec<Test> {
     let on_unix = |tests: [Test; 2]| tests.map(|test| test.needs(Need::Unix));
