@@ -69,7 +69,7 @@ export class Broker {
     }
     found.kind = /^(amqp|redis|unix):/.exec(found.url)?.[1]
     if (!found.kind) {
-      throw Error('--broker must be redis://, unix:// or amqp://')
+      throw Error('a broker is redis://..., unix://... or amqp://...')
     }
     return found
   }

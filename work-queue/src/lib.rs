@@ -83,7 +83,7 @@ impl Broker {
             }
         };
         if !matches!(kind(&url), "amqp" | "redis" | "unix") {
-            bail!("--broker must be redis://, unix:// or amqp://");
+            bail!("a broker is redis://..., unix://... or amqp://...");
         }
         Ok(Self {
             place,
