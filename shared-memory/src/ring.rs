@@ -296,10 +296,9 @@ impl<W: Watch, const WORDS: usize> Receiver<'_, W, WORDS> {
         if length > there.saturating_sub(1) * WORD {
             return Err(Error::Corrupt);
         }
-        message.clear();
-        message.reserve(length.next_multiple_of(WORD));
-        for _ in 1..words_for(length) {
-            message.extend_from_slice(&take().to_le_bytes());
+        message.resize(length.next_multiple_of(WORD), 0);
+        for bytes in message.as_chunks_mut::<WORD>().0 {
+            *bytes = take().to_le_bytes();
         }
         message.truncate(length);
 
