@@ -16,23 +16,26 @@ impl Extend<Duration> for Times {
     }
 }
 
-/// The least, the middle one, and what one in a hundred takes longer than.
+/// The least, the middle one, and what one in a hundred and one in a thousand
+/// take longer than.
 impl fmt::Display for Times {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut times = self.0.clone();
         times.sort_unstable();
-        let at = |percent: usize| {
+        let at = |permille: usize| {
             let last = times.len().saturating_sub(1);
-            let time = times.get(last * percent / 100);
+            let time = times.get(last * permille / 1000);
             f64::from(time.copied().unwrap_or_default()) / 1e3
         };
         write!(
             f,
-            "{} round trips: min {:.2} µs, median {:.2} µs, p99 {:.2} µs",
+            "{} round trips: min {:.2} µs, median {:.2} µs, p99 {:.2} µs, \
+             p99.9 {:.2} µs",
             times.len(),
             at(0),
-            at(50),
-            at(99),
+            at(500),
+            at(990),
+            at(999),
         )
     }
 }

@@ -438,7 +438,7 @@ fn time(language: Language) -> Result<()> {
         "{parent:?} {child:?}"
     );
     let mut words = parent[0].split([' ', ',']).filter(|w| !w.is_empty());
-    let expected = "1000 round trips: min _ µs median _ µs p99 _ µs";
+    let expected = "1000 round trips: min _ µs median _ µs p99 _ µs p99.9 _ µs";
     for expected in expected.split(' ') {
         let word = words.next().context("too short")?;
         let is_time = || word.parse::<f64>().is_ok_and(|time| time > 0.0);
