@@ -500,6 +500,10 @@ fn range(spread: Spread) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+    use std::fs;
+    use std::path::Path;
+
     use super::*;
     use crate::sample::tests::{report, sample};
 
@@ -517,6 +521,56 @@ mod tests {
             (1234567.0, "1,234,567"),
         ] {
             assert_eq!(figure3(value), text);
+        }
+    }
+
+    /// The table of costs in the READMEs, of what `RESULTS.md` says.
+    fn costs(results: &str) -> String {
+        let mut section = "";
+        let mut row = ("", "");
+        let mut figures = HashMap::new();
+        for line in results.lines() {
+            section = line.strip_prefix("## ").unwrap_or(section);
+            let cells =
+                line.split('|').map(|cell| cell.trim().trim_matches('*'));
+            let cells: Vec<_> = cells.collect();
+            // Behind the transport, what is measured, and the program.
+            let at = match section {
+                "Round trips on one core, in µs" => 5,
+                "Starting, waiting, logging, on one core" => 4,
+                _ => continue,
+            };
+            let Some(figure) = cells.get(at) else {
+                continue;
+            };
+            if !cells[1].is_empty() {
+                row = (cells[1], cells[2]);
+            }
+            figures.insert((row, cells[3]), *figure);
+        }
+        let mut table = String::new();
+        for transport in crate::transport::all() {
+            let name = transport.name();
+            table += &format!("| [{name}]({name}/README.md)");
+            for what in ["5 B", "first answer", "idle memory"] {
+                for program in ["Rust", "Node"] {
+                    let row = (transport.title(), what);
+                    let figure = figures.get(&(row, program));
+                    table += &format!(" | {}", figure.unwrap_or(&"–"));
+                }
+            }
+            table += " |\n";
+        }
+        table
+    }
+
+    #[test]
+    fn the_readmes_say_what_the_results_say() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let read = |file| fs::read_to_string(root.join(file)).unwrap();
+        let table = costs(&read("RESULTS.md"));
+        for readme in ["../README.md", "../README.zh-CN.md"] {
+            assert!(read(readme).contains(&table), "{readme} lacks\n{table}");
         }
     }
 
