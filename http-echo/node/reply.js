@@ -1,6 +1,7 @@
 // The server's answers. Rust twin: ../src/reply.rs.
 
 import { STATUS_CODES } from 'node:http'
+import { error } from '../../common/node/log.js'
 
 /** 200 and this text. */
 export function text(response, text) {
@@ -31,6 +32,9 @@ export function refuse(request, response, status) {
 /** The same, where Node has made no `response`. */
 export function refuseOn(socket, status, request) {
   if (request?.httpVersionMajor === 2) return refuse(request, socket, status)
+  // Node does not listen for errors any more; one that nobody hears ends the
+  // process.
+  socket.on('error', ({ message }) => error(`socket: ${message}`))
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n` +
     'Connection: close\r\nContent-Length: 0\r\n\r\n')
   socket.resume()

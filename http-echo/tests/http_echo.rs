@@ -37,6 +37,7 @@ pub fn tests() -> Vec<Test> {
         both("a_connection_ends_when_the_client_wants_it", close),
         both("a_half_closed_request_is_answered", half_close),
         both("connect_is_refused", connect),
+        both("a_reset_after_connect_ends_no_server", reset_tunnel),
         both("an_upgrade_is_not_made", upgrade),
         both("a_browser_is_told_not_to_guess", headers),
         both("a_long_target_is_cut_in_the_log", long_target),
@@ -270,6 +271,15 @@ fn connect(language: Language) -> Result<()> {
     Answer::read(&mut peer)?.is(501, "")?;
     peer.finish()?;
     ensure!(peer.rest()?.is_empty());
+    server.lives()
+}
+
+fn reset_tunnel(language: Language) -> Result<()> {
+    let server = start(language)?;
+    let mut peer = server.connect()?;
+    peer.write_all(request("CONNECT example.com:80").as_bytes())?;
+    Answer::read(&mut peer)?.is(501, "")?;
+    peer.reset()?;
     server.lives()
 }
 
