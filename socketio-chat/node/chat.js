@@ -26,6 +26,9 @@ export function open(http, origins, admits) {
     allowRequest: (request, decide) => decide(null, admits(request)),
   })
   io.engine.on('connection', mustRead)
+  // Who upgrades to something else is sent away a second later. Until then
+  // nobody hears the socket's errors, and one of those would end the process.
+  http.on('upgrade', (_, socket) => socket.on('error', () => {}))
   return io
 }
 

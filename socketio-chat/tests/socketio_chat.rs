@@ -62,6 +62,7 @@ pub fn tests() -> Vec<Test> {
             echo::in_use(NAME, language)
         }),
         alike("hostile_bytes_end_no_server", hostile),
+        alike("a_reset_after_any_upgrade_ends_no_server", reset_upgrade),
         alike("a_client_comes_back_to_its_room", comes_back),
         alike("a_client_whose_text_was_lost_says_so", text_lost)
             .map(|test| test.needs(Need::Unix)),
@@ -378,6 +379,22 @@ fn hostile(language: Language) -> Result<()> {
         ensure!(start == "HTTP/1.1 101", "{start}");
         peer.write_all(bytes)?;
         drop(peer);
+    }
+    server.lives()
+}
+
+fn reset_upgrade(language: Language) -> Result<()> {
+    let server = Server::start(NAME, language)?;
+    for path in ["/", "/other", "/socket.io/?EIO=9&transport=websocket"] {
+        let mut peer = server.connect()?;
+        let head = format!(
+            "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\n\
+            Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+            server.address
+        );
+        peer.write_all(head.as_bytes())?;
+        peer.reset()?;
     }
     server.lives()
 }
