@@ -394,6 +394,7 @@ fn reset_upgrade(language: Language) -> Result<()> {
             server.address
         );
         peer.write_all(head.as_bytes())?;
+        http(&server, "GET /")?; // by then, it has read the other one
         peer.reset()?;
     }
     server.lives()
