@@ -117,5 +117,8 @@ function finish() {
   finished = true
   socket.close()
   line(`${ledger}`)
-  if (ledger.missing) failed(ledger.missing)
+  if (!ledger.missing) return
+  // Not process.exit(): what a slow reader has not taken would be lost.
+  error(`Error: ${ledger.missing}`)
+  process.exitCode = 1
 }

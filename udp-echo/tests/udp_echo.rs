@@ -1,6 +1,6 @@
 //! What udp-echo promises.
 
-use std::io::ErrorKind;
+use std::io::{BufRead, ErrorKind};
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +13,9 @@ use harness::{Exit, Half, Language, Signal};
 use crate::check::{NC, Need, SOCAT, Test, both, test};
 use crate::echo::{self, TWO_SECONDS};
 use crate::random::Random;
-use crate::server::{Server, ends_unread, lesson, start_unread, tool};
+use crate::server::{
+    Server, ends_unread, lesson, start_stuck, start_unread, tool,
+};
 
 const NAME: &str = "udp-echo";
 const MIB: usize = 1024 * 1024;
@@ -49,6 +51,7 @@ pub fn tests() -> Vec<Test> {
         both("a_closed_stdout_ends_the_client_quietly", |language| {
             echo::unread_client(NAME, language)
         }),
+        both("the_last_lines_come_through_a_slow_pipe", slow_pipe),
         both("a_round_trip_is_as_long_as_it_was", round_trip),
         both("quiet_prints_only_the_address", |language| {
             echo::quiet(NAME, language)
@@ -440,6 +443,31 @@ fn round_trip(language: Language) -> Result<()> {
     let kept = KEPT.as_secs_f64() * 1000.0;
     // The third waited behind the second, or was not yet sent then.
     ensure!(max >= kept && max <= most.as_secs_f64() * 1000.0, "{line}");
+    Ok(())
+}
+
+/// As `client | less` does: what it prints fits into no pipe, and is read in
+/// the end.
+fn slow_pipe(language: Language) -> Result<()> {
+    let nobody = UdpSocket::bind("127.0.0.1:0")?;
+    let message = "x".repeat(100);
+    let mut command = lesson(NAME)?.half(language, "client")?;
+    command.arg(nobody.local_addr()?.to_string());
+    command.args(["--count", "1000", "--every", "1", "--wait", "1"]);
+    command.args(["--message", &message]);
+    let (mut client, first, stdout) = start_stuck(&mut command)?;
+    let why = "Error: 1000 of 1000 messages did not come back";
+    // Rust's client waits for who reads, Node's has a queue.
+    if language == Language::Node {
+        client.wait_for_error(why)?;
+    }
+    let lines: Vec<String> = stdout.lines().collect::<Result<_, _>>()?;
+    let last = lines.last().context("nothing")?;
+    let summary = "sent 1000, returned 0, lost 1000, doubled 0, reordered 0";
+    ensure!(last == summary, "{} lines, then {last}", lines.len());
+    ensure!(first == format!("send: 1 {message}") && lines.len() == 2000);
+    ensure!(client.wait()? == Exit::Code(1));
+    ensure!(client.stderr() == [why], "{:?}", client.stderr());
     Ok(())
 }
 
