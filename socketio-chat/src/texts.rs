@@ -1,6 +1,6 @@
 //! What a client says: lines that are typed, or one text at a pace.
 
-use std::io;
+use std::io::{self, BufRead};
 use std::thread;
 
 use common::pace::{Pace, Ticks};
@@ -43,7 +43,11 @@ impl Texts {
         // A plain thread: tokio's stdin would keep the program from ending
         // until somebody presses Enter.
         thread::spawn(move || {
-            for line in io::stdin().lines().map_while(Result::ok) {
+            // Not lines(): that ends at the first line that is not UTF-8.
+            let lines = io::stdin().lock().split(b'\n');
+            for line in lines.map_while(Result::ok) {
+                let line = line.strip_suffix(b"\r").unwrap_or(&line);
+                let line = String::from_utf8_lossy(line).into_owned();
                 if sender.blocking_send(line).is_err() {
                     break;
                 }

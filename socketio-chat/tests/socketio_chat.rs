@@ -68,6 +68,7 @@ pub fn tests() -> Vec<Test> {
             .map(|test| test.needs(Need::Unix)),
         plain("where_no_websocket_gets_through_it_is_said", no_websocket),
         alike("a_client_says_what_is_typed", typed),
+        alike("typed_bytes_that_are_not_utf8_end_nothing", typed_bytes),
         alike("a_client_shows_the_time_if_asked", client_time),
         alike("a_client_without_a_server_says_what_to_start", no_server),
         alike("a_client_that_is_refused_says_why", refused),
@@ -548,6 +549,23 @@ fn typed(language: Language) -> Result<()> {
     let why = "refused: a message has 1 to 2000 characters";
     ensure!(lines.iter().any(|line| line == why), "{lines:?}");
     ensure!(lines.last().is_some_and(|line| line == "disconnected."));
+    Ok(())
+}
+
+fn typed_bytes(language: Language) -> Result<()> {
+    let server = Server::start(NAME, language)?;
+    let mut client = server.client(language, &["--name", "Ada"])?;
+    let bytes = b"one\n\xFFtwo\r\ncut \xE4\xB8\nlast\r\n";
+    client.take_stdin()?.write_all(bytes)?;
+    ensure!(client.wait()? == Exit::Code(0), "{:?}", client.stderr());
+    let lines = client.stdout();
+    let receives: Vec<&str> = lines
+        .iter()
+        .filter_map(|line| line.strip_prefix("receive: Ada: "))
+        .collect();
+    let expected = ["one", "\u{FFFD}two", "cut \u{FFFD}", "last"];
+    ensure!(receives == expected, "{lines:?}");
+    ensure!(client.stderr().is_empty(), "{:?}", client.stderr());
     Ok(())
 }
 
