@@ -52,9 +52,9 @@ export class Member extends EventEmitter {
   async #enter() {
     if (this.room !== undefined) {
       const answer = await this.socket.emitWithAck('join room', this.room)
-      if (answer.error) {
-        const why = `join the room: it refuses: ${answer.error}`
-        return this.emit('failed', why)
+      const why = show.refusal(answer)
+      if (why !== undefined) {
+        return this.emit('failed', `join the room: it refuses: ${why}`)
       }
       show.joined(this.room, answer)
     }

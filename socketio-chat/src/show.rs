@@ -1,4 +1,6 @@
 //! What a client shows of what it hears.
+//!
+//! Another server's data may be of any type: what does not fit is `?`.
 
 use anyhow::{Result, bail};
 use common::log;
@@ -22,8 +24,9 @@ pub fn event(event: &str, data: &Value) {
             log::line(format_args!("* {name} {event}{}", room(" ")));
         }
         "notification" => {
-            let time = data["time"].as_u64().unwrap_or_default();
-            log::line(format_args!("notification: {}", clock(time)));
+            let time = data["time"].as_u64().map(clock);
+            let time = time.as_deref().unwrap_or("?");
+            log::line(format_args!("notification: {time}"));
         }
         _ => {}
     }

@@ -72,6 +72,7 @@ pub fn tests() -> Vec<Test> {
         alike("a_client_shows_the_time_if_asked", client_time),
         alike("a_client_without_a_server_says_what_to_start", no_server),
         alike("a_client_that_is_refused_says_why", refused),
+        plain("a_client_goes_on_after_odd_data", odd_data),
         alike("a_signal_ends_a_client", ended_client)
             .map(|test| test.needs(Need::Unix)),
         plain("the_page_is_a_chat_in_a_real_browser", browser)
@@ -624,6 +625,58 @@ fn refused(language: Language) -> Result<()> {
         ensure!(stderr.len() == 1, "{stderr:?}");
         ensure!(stderr[0].ends_with(why), "{stderr:?}");
     }
+    Ok(())
+}
+
+/// A server that is odd in the way of a scenario of `odd.js`, and a client.
+fn client_of_odd(
+    language: Language,
+    scenario: &str,
+    arguments: &[&str],
+) -> Result<(Half, Half)> {
+    let script = root().join(NAME).join("tests/odd.js");
+    let mut node = Command::new("node");
+    let server = Half::start(node.arg(script).arg(scenario))?;
+    let address = server.wait_for("listening on ")?;
+    let mut command = lesson(NAME)?.half(language, "client")?;
+    command.arg(format!("http://{address}")).args(arguments);
+    Ok((server, Half::start(&mut command)?))
+}
+
+fn odd_data(language: Language) -> Result<()> {
+    let arguments = ["--room", "lobby", "--time"];
+    let (_server, mut client) = client_of_odd(language, "data", &arguments)?;
+    client.wait_for("in lobby: A, B")?;
+    client.take_stdin()?.write_all(b"1\n2\n3\n4\n5\n")?;
+    ensure!(client.wait()? == Exit::Code(0), "{:?}", client.stderr());
+    ensure!(client.stderr().is_empty(), "{:?}", client.stderr());
+    let (answers, lines): (Vec<_>, Vec<_>) = client
+        .stdout()
+        .into_iter()
+        .filter(|line| !line.starts_with("send: "))
+        .partition(|line| {
+            line == "acknowledged." || line.starts_with("refused: ")
+        });
+    let fine = ["acknowledged."; 4];
+    ensure!(answers == [&fine[..], &["refused: no"]].concat());
+    let mut expected = vec!["connected.", "greeting: ?"];
+    for (odd, good) in [
+        ("receive: ?: ?", "receive: A in B: C"),
+        ("receive: ?: ?", "receive: A in B: C"),
+        ("* ? joined", "* A joined B"),
+        ("* ? left", "* A left B"),
+    ] {
+        expected.extend([odd, odd, odd, odd, good]);
+    }
+    expected.extend(["notification: ?"; 5]);
+    expected.extend([
+        "notification: 16:00:00 UTC",
+        "notification: 01:02:03 UTC",
+        "notification: ?",
+        "in lobby: A, B",
+        "disconnected.",
+    ]);
+    ensure!(lines == expected, "{lines:?}");
     Ok(())
 }
 

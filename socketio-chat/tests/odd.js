@@ -1,0 +1,64 @@
+// A server that does what none should, for our clients: what
+// tests/socketio_chat.rs starts.
+//
+//     node odd.js SCENARIO
+
+import { createServer } from 'node:http'
+import { createRequire } from 'node:module'
+
+const require = createRequire(new URL('../node/', import.meta.url))
+const { Server } = require('socket.io')
+const [scenario] = process.argv.slice(2)
+
+const http = createServer()
+const io = new Server(http)
+let visits = 0
+
+const scenarios = {
+  // Sends data of all the wrong types, and answers with them.
+  data(me) {
+    me.emit('greeting', { text: 5 })
+    const answers = [[], [null], [{ error: 5 }], ['no'], [{ error: 'no' }]]
+    me.on('message', (_, ack) => ack(...answers.shift()))
+    me.on('join room', (_, ack) => {
+      for (const event of ['chat message', 'message', 'joined', 'left']) {
+        me.emit(event)
+        me.emit(event, null)
+        me.emit(event, 'a text')
+        me.emit(event, { name: ['A'], room: 7, text: { a: 1 } })
+        me.emit(event, { name: 'A', room: 'B', text: 'C' })
+      }
+      for (const time of [1e300, -1, 1.5, 'noon', null, 9e15, 3_723_004]) {
+        me.emit('notification', { time })
+      }
+      me.emit('notification')
+      ack({ here: ['A', 5, null, 'B'] })
+    })
+  },
+
+  // Lets nobody in for a second time.
+  again(me) {
+    me.emit('greeting', { text: 'Welcome!' })
+    me.on('chat message', () => me.conn.close())
+  },
+
+  // Is gone, the first time, when somebody wants to join a room; the second
+  // time that is refused.
+  room(me) {
+    me.emit('greeting', { text: 'Welcome!' })
+    me.on('join room', (_, ack) => {
+      if (visits === 1) me.conn.close()
+      else ack({ error: 'it is full' })
+    })
+  },
+}
+
+io.use((_, next) => {
+  visits += 1
+  const refused = scenario === 'again' && visits > 1
+  next(refused ? Error('not twice') : undefined)
+})
+io.on('connection', scenarios[scenario])
+http.listen(0, '127.0.0.1', () => {
+  console.log(`listening on 127.0.0.1:${http.address().port}`)
+})
