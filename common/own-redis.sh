@@ -7,6 +7,10 @@
 # `started` it runs on until its stdin ends, which `kill -9` cannot prevent:
 # the system closes the other end of that pipe.
 
+# Killed while the server starts, that program no longer reads what it asked
+# for. Without this the next echo would end us, and leave the server behind.
+trap '' PIPE
+
 command -v redis-server >/dev/null && command -v redis-cli >/dev/null || {
   echo missing
   exit 0

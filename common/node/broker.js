@@ -24,14 +24,12 @@ export async function findRedis(lesson, settings = []) {
     detached: true,
     stdio: ['pipe', 'pipe', 'inherit'],
   })
+  // Without a shell, as on Windows, nothing is answered.
   let answer = ''
-  try {
-    for await (const bytes of script.stdout) {
-      answer += bytes
-      if (answer.includes('\n')) break
-    }
-  } catch {
-    throw Error(INSTALL)
+  script.on('error', () => { answer = 'missing' })
+  for await (const bytes of script.stdout) {
+    answer += bytes
+    if (answer.includes('\n')) break
   }
   const [word, path] = answer.trimEnd().split(/ (.*)/s)
   if (word === 'missing') throw Error(INSTALL)

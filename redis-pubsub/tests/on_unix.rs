@@ -6,9 +6,11 @@ use std::net::TcpListener;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
+use std::process::Command;
 use std::{fs, io, thread};
 
 use anyhow::{Context, Result, ensure};
+use harness::build::root;
 use harness::half::on_path;
 use harness::{Exit, Half, LIMIT, Language, Signal};
 
@@ -109,6 +111,17 @@ pub fn orphan(language: Language) -> Result<()> {
     connection
         .read_to_end(&mut nothing)
         .context("it lives on")?;
+
+    // Killed before the server was ready: nobody reads what is started.
+    let folder = tempfile::tempdir()?;
+    let mut script = Command::new("sh");
+    script.arg(root().join("common/own-redis.sh")).arg("early");
+    script.env("TMPDIR", folder.path());
+    let (mut script, stdout) = Half::start_with_stdout(&mut script)?;
+    drop(stdout);
+    drop(script.take_stdin()?);
+    ensure!(script.wait()? == Exit::Code(0), "{:?}", script.stderr());
+    ensure!(fs::read_dir(folder.path())?.next().is_none());
     Ok(())
 }
 
@@ -142,14 +155,21 @@ pub fn not_installed(language: Language) -> Result<()> {
             symlink(path, folder.path().join(program))?;
         }
     }
-    for name in ["consumer", "producer"] {
-        let mut command = lesson("redis-pubsub")?.half(language, name)?;
-        command.env_remove("REDIS_URL").env("PATH", folder.path());
-        let mut half = Half::start(&mut command)?;
-        ensure!(half.wait()? == Exit::Code(1), "{:?}", half.stdout());
-        let stderr = half.stderr();
-        ensure!(stderr.len() == 1, "{stderr:?}");
-        ensure!(stderr[0].contains("apt install redis-server"), "{stderr:?}");
-    }
-    Ok(())
+    let refused = || {
+        for name in ["consumer", "producer"] {
+            let mut command = lesson("redis-pubsub")?.half(language, name)?;
+            command.env_remove("REDIS_URL").env("PATH", folder.path());
+            let mut half = Half::start(&mut command)?;
+            ensure!(half.wait()? == Exit::Code(1), "{:?}", half.stdout());
+            let stderr = half.stderr();
+            ensure!(stderr.len() == 1, "{stderr:?}");
+            let advice = "apt install redis-server";
+            ensure!(stderr[0].contains(advice), "{stderr:?}");
+        }
+        Ok(())
+    };
+    refused()?;
+    // Nor is there a shell to ask, as on Windows.
+    fs::remove_file(folder.path().join("sh"))?;
+    refused()
 }
