@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::time;
@@ -19,6 +20,9 @@ const LIMIT: Duration = Duration::from_millis(1500);
 
 /// The program's only token: all calls of [`token`] share it.
 static TOKEN: OnceLock<CancellationToken> = OnceLock::new();
+
+/// Set by the signal itself, before any task has heard of it.
+static ASKED: AtomicBool = AtomicBool::new(false);
 
 /// A token that is cancelled on Ctrl-C, on SIGTERM, and when nobody reads
 /// stdout any more.
@@ -62,7 +66,7 @@ fn cancel_on_signal(token: CancellationToken) -> io::Result<()> {
 /// more, together a tenth of an echo over UDP.
 #[cfg(unix)]
 fn set_alarm(seconds: u32) -> io::Result<()> {
-    use std::sync::{Arc, atomic::AtomicBool};
+    use std::sync::Arc;
 
     use signal_hook::consts::{SIGALRM, SIGINT, SIGTERM};
     use signal_hook::{flag, low_level};
@@ -71,14 +75,27 @@ fn set_alarm(seconds: u32) -> io::Result<()> {
     flag::register_conditional_shutdown(SIGALRM, 0, always)?;
     for signal in [SIGINT, SIGTERM] {
         // SAFETY: alarm() is on POSIX's list of what a signal handler may
-        // call. It has no other effect than a signal later on.
+        // call, and so is an atomic store. It has no other effect than a
+        // signal later on. Once: who types Ctrl-C again wants it no later.
         unsafe {
             low_level::register(signal, move || {
-                libc::alarm(seconds);
+                if !ASKED.swap(true, Ordering::Relaxed) {
+                    libc::alarm(seconds);
+                }
             })?;
         }
     }
     Ok(())
+}
+
+/// Whether the program is to end.
+///
+/// A Ctrl-C goes to all programs of a terminal at the same time, and the token
+/// is cancelled by a task: who has just seen another program end of it asks
+/// here, as its own task may not have had its turn.
+pub fn is_asked() -> bool {
+    ASKED.load(Ordering::Relaxed)
+        || TOKEN.get().is_some_and(CancellationToken::is_cancelled)
 }
 
 /// As if Ctrl-C had been typed.

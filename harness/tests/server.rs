@@ -1,9 +1,10 @@
 //! A lesson's server, started for one test.
 
+use std::fmt::Display;
 use std::io::{self, BufRead, BufReader, ErrorKind, Write};
 use std::process::{ChildStdout, Command};
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{fs, thread};
 
 use anyhow::{Context, Result, ensure};
 use harness::{Exit, Half, LIMIT, Language, Lesson, Shape, Signal};
@@ -207,6 +208,13 @@ pub fn start_stuck(
     let whole = line.strip_suffix('\n');
     let line = whole.with_context(|| format!("{:?}", half.stderr()))?;
     Ok((half, line.to_owned(), stdout))
+}
+
+/// Whether a process has ended: a zombie only waits for its parent to notice.
+/// Always so where there is no `/proc`.
+pub fn has_ended(id: impl Display) -> bool {
+    fs::read_to_string(format!("/proc/{id}/stat"))
+        .map_or(true, |stat| stat.contains(") Z "))
 }
 
 /// Asks again and again: where nobody prints a line.

@@ -5,8 +5,6 @@ use std::env;
 use std::ffi::OsString;
 use std::io;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use common::{exit::How, log, shutdown};
@@ -98,7 +96,7 @@ pub fn inherited() -> io::Result<Option<Memory>> {
 /// Set when this program is to end: on Ctrl-C, on SIGTERM, and when nobody
 /// reads stdout any more.
 #[derive(Clone, Debug)]
-pub struct Stop(Arc<AtomicBool>);
+pub struct Stop(());
 
 impl Stop {
     /// From here on, signals do not end the program but its waiting.
@@ -109,24 +107,18 @@ impl Stop {
     /// # Errors
     /// When that thread cannot be started.
     pub fn listen() -> io::Result<Self> {
-        let stopped = Arc::new(AtomicBool::new(false));
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        let token = {
+        {
             let _inside = runtime.enter();
-            shutdown::token()
-        };
-        let stop = Self(Arc::clone(&stopped));
+            shutdown::token();
+        }
+        // The token sees to it that we do not take too long.
         thread::Builder::new().spawn(move || {
-            runtime.block_on(async {
-                token.cancelled().await;
-                stopped.store(true, Ordering::Release);
-                // The token sees to it that we do not take too long.
-                std::future::pending::<()>().await;
-            });
+            runtime.block_on(std::future::pending::<()>());
         })?;
-        Ok(stop)
+        Ok(Self(()))
     }
 }
 
@@ -162,7 +154,8 @@ impl Kin {
 
 impl Watch for Kin {
     fn is_stopped(&self) -> bool {
-        self.stop.0.load(Ordering::Acquire)
+        let Stop(()) = self.stop;
+        shutdown::is_asked()
     }
 
     #[cfg(unix)]

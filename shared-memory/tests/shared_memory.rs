@@ -14,7 +14,7 @@ use harness::{Exit, Half, LIMIT, Language, Signal, root};
 use rustix::process::{Pid, kill_process, kill_process_group};
 
 use crate::check::{NODE, Need, Test, both, test};
-use crate::server::lesson;
+use crate::server::{eventually, has_ended, lesson};
 
 const NAME: &str = "shared-memory";
 
@@ -160,6 +160,17 @@ fn terminal() -> Result<()> {
         ensure!(exit == Exit::Code(0), "{exit:?}: {:?}", parent.stderr());
         ensure!(parent.stderr().is_empty(), "{:?}", parent.stderr());
         parent.wait_for("Child exited with code 0")?;
+    }
+    // The child may have closed its rings before the parent has its turn.
+    for _ in 0..5 {
+        let (mut parent, child) = started(&BUSY)?;
+        parent.signal(Signal::Freeze)?;
+        kill_process_group(pid(parent.id())?, rustix::process::Signal::INT)?;
+        eventually(|| has_ended(child))?;
+        parent.signal(Signal::Thaw)?;
+        let exit = parent.wait_at_most(SOON)?;
+        ensure!(exit == Exit::Code(0), "{exit:?}: {:?}", parent.stderr());
+        ensure!(parent.stderr().is_empty(), "{:?}", parent.stderr());
     }
     Ok(())
 }

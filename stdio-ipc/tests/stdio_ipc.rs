@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use harness::{Exit, Half, Language, Signal};
 
 use crate::check::{NODE, Need, Test, both, test};
-use crate::server::{ends_unread, eventually, lesson, tool};
+use crate::server::{ends_unread, eventually, has_ended, lesson, tool};
 
 const MIB: usize = 1024 * 1024;
 
@@ -404,7 +404,31 @@ fn ctrl_c_group(language: Language) -> Result<()> {
         let group = Pid::from_raw(half.id() as i32).context("no group")?;
         kill_process_group(group, Signal::INT)?;
     }
-    ends_well(&mut half)
+    ends_well(&mut half)?;
+
+    // Any other child dies of it, and may be dead before the parent has heard
+    // of the signal. All the same it was the user who wanted that. Node has
+    // several threads, and may hear of the child first.
+    if language == Language::Node {
+        return Ok(());
+    }
+    let script = "echo $$; exec cat";
+    let mut half =
+        Half::start(&mut parent(language, &["--", "sh", "-c", script])?)?;
+    let child = half.wait_for("Received from child: ")?;
+    #[cfg(unix)]
+    {
+        use harness::Signal::{Freeze, Thaw};
+        use rustix::process::{Pid, Signal, kill_process_group};
+        let group = Pid::from_raw(half.id() as i32).context("no group")?;
+        half.signal(Freeze)?;
+        kill_process_group(group, Signal::INT)?;
+        eventually(|| has_ended(&child))?;
+        half.signal(Thaw)?;
+    }
+    let exit = half.wait_at_most(Duration::from_secs(4))?;
+    ensure!(exit == Exit::Code(0), "{exit:?}: {:?}", half.stdout());
+    Ok(())
 }
 
 fn ctrl_c_parent(language: Language) -> Result<()> {

@@ -75,9 +75,10 @@ async fn parent() -> common::Result {
                 let text = message.text();
                 let shown = log::shown(&text);
                 log::line(format_args!("message from child: {shown}"));
-                // Waits while the child does not read. Gone meanwhile? Then
-                // the next recv() says so.
-                let _ = child.channel.send(&args.message).await;
+                // Waits while the child does not read, or until Ctrl-C. Gone
+                // meanwhile? Then the next recv() says so.
+                let sending = child.channel.send(&args.message);
+                let _ = stop.run_until_cancelled(sending).await;
             }
             // One message is lost, the next one arrives.
             Some(Err(error @ Error::Malformed { .. })) => {
@@ -97,7 +98,7 @@ async fn parent() -> common::Result {
     // 4. Only now is it known how the child ended.
     let how = describe(status);
     log::line(format_args!("child {how}"));
-    match status.success() || stop.is_cancelled() {
+    match status.success() || shutdown::is_asked() {
         true => Ok(()),
         false => Err(anyhow!("the child {how}"))?,
     }

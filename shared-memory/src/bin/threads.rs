@@ -16,7 +16,7 @@ use std::thread::{self, Thread};
 
 use anyhow::anyhow;
 use clap::Parser;
-use common::log;
+use common::{log, shutdown};
 
 /// Four threads add to one number.
 #[derive(Parser)]
@@ -39,6 +39,7 @@ const WORKERS: i32 = 4;
 fn main() -> common::Result {
     let Args { each, quiet } = Args::parse();
     quiet.apply();
+    shutdown::end_a_blocking_program()?;
 
     // 1. Make the numbers. An `Arc` owns them for as long as any thread
     //    holds it, as a SharedArrayBuffer lives while a worker has it.

@@ -73,7 +73,7 @@ async fn parent() -> common::Result<ExitCode> {
 
     // 4. The child has ended, and so have its outputs.
     log::line(format_args!("Child process {}", How(status)));
-    let is_well = status.success() || stop.is_cancelled();
+    let is_well = status.success() || shutdown::is_asked();
     Ok(ExitCode::from(u8::from(!is_well)))
 }
 
