@@ -2,10 +2,11 @@
 //! and pipe-echo, in Rust and in Node.
 
 use std::io::{ErrorKind, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 use std::time::Duration;
+use std::{fs, iter, thread};
 
 use anyhow::{Context, Result, ensure};
 use harness::readme::transcripts;
@@ -13,7 +14,9 @@ use harness::{Exit, Half, Language, Shape, Signal};
 
 use crate::check::{Need, Test, both, test};
 use crate::peer::{Listening, Peer};
-use crate::server::{Server, ends_unread, lesson, start_stuck, start_unread};
+use crate::server::{
+    Server, ends_unread, eventually, lesson, start_stuck, start_unread,
+};
 
 const MIB: usize = 1024 * 1024;
 
@@ -663,4 +666,35 @@ pub fn no_address(name: &str, language: Language) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Ctrl-C ends a client also while nobody takes its connection.
+pub fn gives_up(name: &str, language: Language) -> Result<()> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let address = listener.local_addr()?;
+    // As many as the kernel keeps for a server that accepts none.
+    let soon = Duration::from_millis(200);
+    let waiting: Vec<TcpStream> =
+        iter::from_fn(|| TcpStream::connect_timeout(&address, soon).ok())
+            .collect();
+    let mut command = lesson(name)?.half(language, "client")?;
+    let mut client = Half::start(command.arg(address.to_string()))?;
+    eventually(|| asks(address.port()))?;
+    client.signal(Signal::Interrupt)?;
+    let exit = client.wait_at_most(TWO_SECONDS)?;
+    ensure!(exit == Exit::Code(0), "{exit:?}: {:?}", client.stderr());
+    ensure!(client.stdout().is_empty(), "{:?}", client.stdout());
+    drop(waiting);
+    Ok(())
+}
+
+/// Whether somebody waits for an answer from `port`: SYN_SENT is 02.
+fn asks(port: u16) -> bool {
+    let there = format!(":{port:04X}");
+    let all = fs::read_to_string("/proc/net/tcp").unwrap_or_default();
+    all.lines().any(|line| {
+        let mut words = line.split_whitespace().skip(2);
+        let is_there = words.next().is_some_and(|word| word.ends_with(&there));
+        is_there && words.next() == Some("02")
+    })
 }

@@ -50,6 +50,9 @@ pub fn tests() -> Vec<Test> {
         both("a_killed_server_ends_a_client", killed_server),
         on_unix(both("ctrl_c_ends_a_client", client_interrupted)),
         on_unix(both("ctrl_c_ends_a_server", server_interrupted)),
+        on_proc(both("ctrl_c_ends_a_client_that_waits_to_connect", |half| {
+            echo::gives_up("tcp-chat", half)
+        })),
         on_unix(both("sigterm_ends_a_server_with_stuck_readers", busy)),
         both("a_client_without_a_server_says_what_to_start", |language| {
             echo::no_server("tcp-chat", language)

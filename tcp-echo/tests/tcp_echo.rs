@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use harness::Language;
 
-use crate::check::{NC, SOCAT, Test, both};
+use crate::check::{NC, Need, SOCAT, Test, both};
 use crate::echo;
 use crate::server::{Server, tool};
 
@@ -20,6 +20,10 @@ pub fn tests() -> Vec<Test> {
         both("an_address_that_is_none_gets_a_clear_error", |language| {
             echo::no_address("tcp-echo", language)
         }),
+        both("ctrl_c_ends_a_client_that_waits_to_connect", |language| {
+            echo::gives_up("tcp-echo", language)
+        })
+        .map(|test| test.needs(Need::Proc)),
     ];
     let mut tests = echo::tests("tcp-echo");
     tests.extend(own.into_iter().flatten());

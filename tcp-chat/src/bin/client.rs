@@ -41,16 +41,19 @@ async fn main() -> common::Result {
     let args = Args::parse();
     args.quiet.apply();
 
-    // 1. Connect.
+    // 1. Connect, or give up on Ctrl-C.
     let address = &args.address;
-    let socket = TcpStream::connect(address)
-        .await
+    let stop = shutdown::token();
+    let connect = stop.run_until_cancelled(TcpStream::connect(address));
+    let Some(connected) = connect.await else {
+        return Ok(());
+    };
+    let socket = connected
         .map_err(|error| anyhow!("connect to {address}: {error}; {ADVICE}"))?;
     socket.set_nodelay(true)?;
     log::line("connected.");
 
     // 2. Say and hear at once, until the server or the user has enough.
-    let stop = shutdown::token();
     let (reader, writer) = socket.into_split();
     let (input, screen) = terminal::open(&stop);
     let heard = tokio::select! {

@@ -11,7 +11,7 @@ use std::io;
 
 use anyhow::{Context, anyhow};
 use clap::Parser;
-use common::{log, pace::Pace, tally::Tally};
+use common::{log, pace::Pace, shutdown, tally::Tally};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -42,10 +42,14 @@ async fn main() -> common::Result {
     let args = Args::parse();
     args.quiet.apply();
 
-    // 1. Connect.
+    // 1. Connect, or give up on Ctrl-C.
     let address = &args.address;
-    let socket = TcpStream::connect(address)
-        .await
+    let stop = shutdown::token();
+    let connect = stop.run_until_cancelled(TcpStream::connect(address));
+    let Some(connected) = connect.await else {
+        return Ok(());
+    };
+    let socket = connected
         .map_err(|error| anyhow!("connect to {address}: {error}; {ADVICE}"))?;
     socket.set_nodelay(true)?;
     log::line("connected.");
