@@ -154,6 +154,8 @@ mod unix {
             Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
                 fs::remove_file(path)
             }
+            // Its server has removed it just now.
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
             Err(error) if error.kind() == ErrorKind::PermissionDenied => {
                 Err(error)
             }
