@@ -49,15 +49,21 @@ export class Member extends EventEmitter {
 
   // Each time: with a connection, a server forgets in which rooms its client
   // was.
-  async #enter() {
-    if (this.room !== undefined) {
-      const answer = await this.socket.emitWithAck('join room', this.room)
+  #enter() {
+    if (this.room === undefined) return this.#isIn()
+    // Not emitWithAck(): that throws when the connection is lost meanwhile,
+    // which 'disconnect' says as well.
+    this.socket.emit('join room', this.room, answer => {
       const why = show.refusal(answer)
       if (why !== undefined) {
         return this.emit('failed', `join the room: it refuses: ${why}`)
       }
       show.joined(this.room, answer)
-    }
+      this.#isIn()
+    })
+  }
+
+  #isIn() {
     this.inside = true
     this.#begun = true
     this.emit('in')

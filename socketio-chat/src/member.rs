@@ -5,7 +5,7 @@ use common::log;
 use serde_json::{Value, json};
 use tokio::time;
 
-use crate::session::{Heard, Pause, Session};
+use crate::session::{Heard, Pause, Refusal, Session};
 use crate::show;
 
 /// A member of the chat.
@@ -59,12 +59,16 @@ impl Member {
     ///
     /// The pauses grow, and are not the same for all: a thousand clients must
     /// not come back at the same moment.
-    pub async fn enter_again(&self, url: &str) -> Session {
+    ///
+    /// # Errors
+    /// When it is refused, now that there is a server.
+    pub async fn enter_again(&self, url: &str) -> Result<Session> {
         let mut pause = Pause::default();
         loop {
             time::sleep(pause.grow()).await;
-            if let Ok(session) = self.enter(url).await {
-                return session;
+            match self.enter(url).await {
+                Err(error) if !error.is::<Refusal>() => {} // still away
+                entered => return entered,
             }
         }
     }

@@ -1,9 +1,12 @@
 //! The client's connection: Socket.IO over WebSocket.
 
+use std::error;
+use std::fmt::{self, Display};
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use anyhow::{Context, Error, Result, anyhow, bail, ensure};
+use common::log;
 use futures_util::{SinkExt, StreamExt};
 use serde::Serialize;
 use serde_json::Value;
@@ -27,6 +30,18 @@ pub enum Heard {
     /// The answer to one of our events. They are answered in turn.
     Answer(Value),
 }
+
+/// Somebody is there, and will not have us: to try again is of no use.
+#[derive(Debug)]
+pub struct Refusal(pub String);
+
+impl Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "it refuses: {}", log::shown(&self.0))
+    }
+}
+
+impl error::Error for Refusal {}
 
 /// An open connection. When it is lost, so is what was on its way.
 #[derive(Debug)]
@@ -69,7 +84,7 @@ impl Session {
         loop {
             match session.receive().await? {
                 Packet::Connected => return Ok(session),
-                Packet::Refused(why) => bail!("it refuses: {why}"),
+                Packet::Refused(why) => bail!(Refusal(why)),
                 Packet::Ping => session.send(packet::PONG.into()).await?,
                 _ => {} // an event cannot come first, and a noop may
             }

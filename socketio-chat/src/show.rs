@@ -2,9 +2,11 @@
 //!
 //! Another server's data may be of any type: what does not fit is `?`.
 
-use anyhow::{Result, bail};
+use anyhow::{Error, Result};
 use common::log;
 use serde_json::Value;
+
+use crate::session::Refusal;
 
 /// Shows an event, if it is for people.
 pub fn event(event: &str, data: &Value) {
@@ -46,7 +48,8 @@ pub fn answer(answer: &Value) {
 /// When we are not let in.
 pub fn joined(room: &str, answer: &Value) -> Result<()> {
     if let Some(why) = answer["error"].as_str() {
-        bail!("join the room: it refuses: {}", log::shown(why));
+        let refusal = Error::new(Refusal(why.to_owned()));
+        return Err(refusal.context("join the room"));
     }
     let here: Vec<&str> = answer["here"]
         .as_array()

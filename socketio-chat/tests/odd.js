@@ -42,13 +42,14 @@ const scenarios = {
     me.on('chat message', () => me.conn.close())
   },
 
-  // Is gone, the first time, when somebody wants to join a room; the second
-  // time that is refused.
+  // Is gone when somebody talks, and, the next time, when he wants to join a
+  // room; then that is refused.
   room(me) {
     me.emit('greeting', { text: 'Welcome!' })
+    me.on('message', () => me.conn.close())
     me.on('join room', (_, ack) => {
-      if (visits === 1) me.conn.close()
-      else ack({ error: 'it is full' })
+      if (visits === 2) return me.conn.close()
+      ack(visits === 1 ? { here: [] } : { error: 'it is full' })
     })
   },
 }

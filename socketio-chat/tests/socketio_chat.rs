@@ -72,6 +72,7 @@ pub fn tests() -> Vec<Test> {
         alike("a_client_shows_the_time_if_asked", client_time),
         alike("a_client_without_a_server_says_what_to_start", no_server),
         alike("a_client_that_is_refused_says_why", refused),
+        plain("a_client_that_is_refused_later_says_why", refused_later),
         plain("a_client_goes_on_after_odd_data", odd_data),
         alike("a_signal_ends_a_client", ended_client)
             .map(|test| test.needs(Need::Unix)),
@@ -641,6 +642,26 @@ fn client_of_odd(
     let mut command = lesson(NAME)?.half(language, "client")?;
     command.arg(format!("http://{address}")).args(arguments);
     Ok((server, Half::start(&mut command)?))
+}
+
+/// The connection is lost, and when it is back we are not wanted.
+fn refused_later(language: Language) -> Result<()> {
+    for (scenario, arguments, why) in [
+        ("again", &[][..], ": it refuses: not twice"),
+        ("room", &["--room", "lobby"], ": it refuses: it is full"),
+    ] {
+        let (_server, mut client) =
+            client_of_odd(language, scenario, arguments)?;
+        let mut keyboard = client.take_stdin()?;
+        keyboard.write_all(b"hello\n")?;
+        client.wait_for("disconnected: trying again")?;
+        ensure!(client.wait()? == Exit::Code(1), "{:?}", client.stdout());
+        let stderr = client.stderr();
+        ensure!(stderr.len() == 1, "{stderr:?}");
+        let said = &stderr[0];
+        ensure!(said.starts_with("Error: ") && said.ends_with(why), "{said}");
+    }
+    Ok(())
 }
 
 fn odd_data(language: Language) -> Result<()> {

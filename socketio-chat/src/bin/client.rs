@@ -66,7 +66,7 @@ async fn main() -> common::Result {
         let Some(again) = again else {
             return Ok(outcome?);
         };
-        session = again;
+        session = again.map_err(|error| session::advise(error, url, ADVICE))?;
     }
 
     // 5. All is said and answered: leave.
