@@ -7,7 +7,7 @@
 
 import { connect } from 'node:net'
 import { address, args } from '../../common/node/args.js'
-import { error, escaped, line } from '../../common/node/log.js'
+import { error, escaped, holdBack, line } from '../../common/node/log.js'
 import { stop } from '../../common/node/shutdown.js'
 import { LONGEST, Lines } from './lines.js'
 import { open } from './terminal.js'
@@ -52,7 +52,10 @@ socket.on('connect', () => {
 // 4. Show what all say, until the server closes. Only whole lines: half a
 //    line would stand in the line being typed.
 const lines = new Lines(2 * LONGEST) // it also has a name in front
-socket.on('data', bytes => show(lines.next(bytes)))
+socket.on('data', bytes => {
+  show(lines.next(bytes))
+  holdBack(socket) // where nobody reads what we show, it would pile up
+})
 socket.on('end', () => show(lines.last()))
 
 function show(lines) {

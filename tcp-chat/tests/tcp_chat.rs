@@ -1,7 +1,8 @@
 //! What tcp-chat promises.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader, ErrorKind, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpListener};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,7 @@ use harness::{Exit, Half, LIMIT, Language, Signal};
 use crate::check::{NC, Need, SOCAT, Test, both};
 use crate::echo;
 use crate::peer::{Listening, Peer};
-use crate::server::{Server, lesson, tool};
+use crate::server::{Server, lesson, start_stuck, tool};
 #[cfg(unix)]
 use crate::terminal::Terminal;
 
@@ -46,6 +47,7 @@ pub fn tests() -> Vec<Test> {
         both("one_line_reaches_1000_clients", thousand),
         both("100000_lines_from_a_pipe_are_heard", many_lines),
         both("clients_of_both_languages_talk", talk),
+        both("a_client_that_nobody_reads_reads_no_more", unread_client),
         both("the_servers_end_ends_a_client", servers_end),
         both("a_killed_server_ends_a_client", killed_server),
         on_unix(both("ctrl_c_ends_a_client", client_interrupted)),
@@ -713,6 +715,44 @@ fn talk(language: Language) -> Result<()> {
     ensure!(ada[5..8] == conversation, "{ada:?}");
     ensure!(ada[8..] == ["* Bob left", "disconnected."], "{ada:?}");
     Ok(())
+}
+
+/// As `client | less` does: its stdout is open, and full.
+fn unread_client(language: Language) -> Result<()> {
+    const MOST: usize = 64 * MIB;
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let address = listener.local_addr()?.to_string();
+    let mut command = lesson("tcp-chat")?.half(language, "client")?;
+    let (mut client, first, mut stdout) = start_stuck(command.arg(&address))?;
+    ensure!(first == "connected.", "{first}");
+    let (mut server, _) = listener.accept()?;
+    server.set_write_timeout(Some(Duration::from_secs(2)))?;
+    let line = format!("{}\n", "x".repeat(99));
+    let piece = line.repeat(KIB);
+    let mut written = 0;
+    loop {
+        match server.write(&piece.as_bytes()[written % line.len()..]) {
+            Ok(length) => written += length,
+            Err(error) if timed_out(&error) => break,
+            Err(error) => return Err(error.into()),
+        }
+        ensure!(written < MOST, "it took {} MiB", written / MIB);
+    }
+    // It is read again: nothing is lost.
+    server.shutdown(Shutdown::Write)?;
+    let mut shown = String::new();
+    stdout.read_to_string(&mut shown)?;
+    ensure!(client.wait()? == Exit::Code(0), "{:?}", client.stderr());
+    let said = shown.strip_suffix("disconnected.\n").context("the end")?;
+    let said = said.strip_suffix('\n').context("a line")?;
+    ensure!(said.split('\n').all(|l| line.starts_with(l)), "torn lines");
+    ensure!(said.len() == written || said.len() + 1 == written);
+    Ok(())
+}
+
+/// On Windows, it has another name.
+fn timed_out(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
 
 fn servers_end(language: Language) -> Result<()> {
