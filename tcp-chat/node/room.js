@@ -1,6 +1,7 @@
 // Who is there, and the one place where all that is said gets its order.
 // Rust twin: ../src/room.rs.
 
+import { once } from 'node:events'
 import { CONTROL, line, shown } from '../../common/node/log.js'
 import { LONGEST, NOT_UTF8, TOO_LONG } from './lines.js'
 import { Queue } from './queue.js'
@@ -62,10 +63,13 @@ class Member {
    * Takes one line from this client: a name, or words for everybody.
    *
    * Waits while much of what it has still to be sent is unread: who does not
-   * read is not listened to, and so cannot flood itself out.
+   * read is not listened to, and so cannot flood itself out. Nor is anybody
+   * while nobody reads our own lines: they would fill the memory.
    */
   async say(line) {
     await this.queue.halfEmpty()
+    const { stdout } = process
+    if (stdout.writableNeedDrain) await once(stdout, 'drain')
     if (!this.room.members.has(this)) return // it has lost its place
     let refused
     if (line === TOO_LONG) {

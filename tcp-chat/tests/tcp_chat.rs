@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpListener};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -48,6 +48,7 @@ pub fn tests() -> Vec<Test> {
         both("100000_lines_from_a_pipe_are_heard", many_lines),
         both("clients_of_both_languages_talk", talk),
         both("a_client_that_nobody_reads_reads_no_more", unread_client),
+        both("a_server_that_nobody_reads_listens_no_more", unread_server),
         both("the_servers_end_ends_a_client", servers_end),
         both("a_killed_server_ends_a_client", killed_server),
         on_unix(both("ctrl_c_ends_a_client", client_interrupted)),
@@ -747,6 +748,43 @@ fn unread_client(language: Language) -> Result<()> {
     let said = said.strip_suffix('\n').context("a line")?;
     ensure!(said.split('\n').all(|l| line.starts_with(l)), "torn lines");
     ensure!(said.len() == written || said.len() + 1 == written);
+    Ok(())
+}
+
+/// As `server | less` does: what is said then is told to nobody, until the
+/// server's own lines are read again.
+fn unread_server(language: Language) -> Result<()> {
+    const MOST: usize = 20_000;
+    let mut command = lesson("tcp-chat")?.half(language, "server")?;
+    let (mut server, line, stdout) = start_stuck(command.arg("127.0.0.1:0"))?;
+    let address = line.strip_prefix("listening on ").context("address")?;
+    let mut ada = TcpStream::connect(address)?;
+    ada.set_nodelay(true)?;
+    let mut heard = BufReader::new(ada.try_clone()?);
+    let mut joined = String::new();
+    heard.read_line(&mut joined)?;
+    ada.set_read_timeout(Some(Duration::from_secs(2)))?;
+    let (mut said, mut line) = (0, String::new());
+    loop {
+        ensure!(said < MOST, "the {said} lines are somewhere");
+        writeln!(ada, "{}", "x".repeat(100))?;
+        said += 1;
+        match heard.read_line(&mut line) {
+            Ok(length) => ensure!(length > 100, "the server has ended"),
+            Err(error) if timed_out(&error) => break,
+            Err(error) => return Err(error.into()),
+        }
+        line.clear();
+    }
+    let reading = thread::spawn(move || stdout.lines().count());
+    ada.set_read_timeout(Some(LIMIT))?;
+    heard.read_line(&mut line)?;
+    ensure!(line.ends_with("x\n"), "{line:?}");
+    ada.shutdown(Shutdown::Write)?;
+    ensure!(heard.read_line(&mut line)? == 0, "{line:?}");
+    server.stop(Signal::Kill)?;
+    let shown = reading.join().ok().context("the reader panicked")?;
+    ensure!(shown == said + 2, "{shown} lines of {said}"); // joined, left
     Ok(())
 }
 
