@@ -39,6 +39,10 @@ socket.bind(port, here, () => {
 // 2. Take one datagram after the other: this callback runs for each. Node
 //    receives into 64 KiB, so none is cut.
 socket.on('message', (bytes, sender) => {
+  // Nobody reads our lines, and they must not fill the memory. Rust's waits
+  // until the kernel's buffer is full, and drops. Node cannot wait: drop.
+  if (process.stdout.writableNeedDrain) return
+
   // One datagram is one message, and may well be empty.
   const text = shown(bytes)
   line(`receive: ${text}`)

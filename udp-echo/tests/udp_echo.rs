@@ -47,6 +47,7 @@ pub fn tests() -> Vec<Test> {
         on_unix(both("sigterm_ends_a_client_nobody_answers", unanswered)),
         on_unix(both("signals_end_an_idle_server", idle_server_ends)),
         on_unix(both("signals_end_a_busy_server", busy_server_ends)),
+        both("a_server_that_nobody_reads_echoes_no_more", unread_server),
         both("a_closed_stdout_ends_the_server_quietly", closed_stdout),
         both("a_closed_stdout_ends_the_client_quietly", |language| {
             echo::unread_client(NAME, language)
@@ -562,6 +563,38 @@ fn busy_server_ends(language: Language) -> Result<()> {
         let _ = flood.join();
         ensure!(exit? == Exit::Code(0));
     }
+    Ok(())
+}
+
+/// As `server | less` does: what comes then has no echo, until the server's
+/// own lines are read again.
+fn unread_server(language: Language) -> Result<()> {
+    const MOST: usize = 20_000;
+    let mut command = lesson(NAME)?.half(language, "server")?;
+    let (mut server, line, stdout) = start_stuck(command.arg("127.0.0.1:0"))?;
+    let address = line.strip_prefix("listening on ").context("address")?;
+    let peer = socket(address)?;
+    peer.set_read_timeout(Some(Duration::from_secs(2)))?;
+    let mut echoes = 0;
+    loop {
+        ensure!(echoes < MOST, "the lines of {echoes} echoes are somewhere");
+        peer.send(&[b'x'; 100])?;
+        if hear(&peer).is_err() {
+            break;
+        }
+        echoes += 1;
+    }
+    let reading = thread::spawn(move || stdout.lines().count());
+    // What came while it was stuck, it may have dropped or not.
+    peer.set_read_timeout(Some(Duration::from_millis(200)))?;
+    let again = (0..300).any(|_| {
+        peer.send(b"still there?").is_ok()
+            && hear(&peer).is_ok_and(|bytes| bytes == b"still there?")
+    });
+    ensure!(again, "it does not answer any more");
+    server.stop(Signal::Kill)?;
+    let shown = reading.join().ok().context("the reader panicked")?;
+    ensure!(shown >= 2 * echoes, "{shown} lines of {echoes} echoes");
     Ok(())
 }
 
