@@ -1,7 +1,8 @@
 //! Sockets that go from one process to the other.
 
+use std::ffi::OsString;
 use std::fs;
-use std::io::Write;
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::process::Command;
@@ -11,13 +12,15 @@ use ::fork_ipc::frames;
 use ::fork_ipc::v8::Value;
 use ::fork_ipc::{Channel, Child, Error, Handle, Options, Serialization};
 use anyhow::{Context, Result, bail, ensure};
-use harness::{Exit, Half};
+use harness::{Exit, Half, LIMIT};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket, UnixListener};
 
 use super::library::{ended, next, node, run};
 use super::recipes::program;
 use crate::check::{NODE, Need, Test, test};
+use crate::server::eventually;
 
 pub fn tests() -> Vec<Test> {
     [
@@ -74,6 +77,16 @@ pub fn tests() -> Vec<Test> {
             || run(socket_in_pieces()),
         ),
         test("a_stream_that_is_no_tcp_goes_both_ways", || run(no_tcp())),
+        test(
+            "what_is_behind_a_socket_that_cannot_be_taken_arrives",
+            no_room,
+        )
+        .needs(Need::Proc),
+        test("a_frame_has_no_more_descriptors_than_one_may", too_many)
+            .needs(Need::Proc),
+        test("a_peer_that_takes_no_answers_is_heard_no_more", || {
+            run(unread_answers())
+        }),
     ]
     .map(|test| test.needs(NODE))
     .into()
@@ -376,7 +389,7 @@ fn send_bytes(
     use std::os::fd::AsFd;
     let rights: Vec<_> = descriptors.iter().map(|fd| fd.as_fd()).collect();
     let mut space =
-        [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(9))];
+        [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(253))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     ensure!(control.push(SendAncillaryMessage::ScmRights(&rights)));
     let parts = [std::io::IoSlice::new(bytes.as_bytes())];
@@ -842,5 +855,138 @@ async fn no_tcp() -> Result<()> {
     stdin.read_to_string(&mut text).await?;
     ensure!(text == "through a pipe", "{text}");
     child.process.kill().await?;
+    Ok(())
+}
+
+/// The program `echo`, whose channel we write to by hand; killed in the end.
+struct Echo {
+    process: std::process::Child,
+    channel: StdUnixStream,
+    /// Its own end once more, to see what it has not read.
+    theirs: OwnedFd,
+}
+
+impl Echo {
+    /// Has answered once.
+    fn start() -> Result<Self> {
+        let (channel, theirs) = StdUnixStream::pair()?;
+        channel.set_read_timeout(Some(LIMIT))?;
+        let theirs = OwnedFd::from(theirs);
+        let process = program("echo")?
+            .env("NODE_CHANNEL_FD", "0")
+            .stdin(theirs.try_clone()?)
+            .spawn()?;
+        let echo = Self {
+            process,
+            channel,
+            theirs,
+        };
+        echo.write("1\n")?;
+        ensure!(echo.read()? == "1");
+        Ok(echo)
+    }
+
+    fn write(&self, text: &str) -> Result<()> {
+        Ok((&self.channel).write_all(text.as_bytes())?)
+    }
+
+    fn read(&self) -> Result<String> {
+        let mut line = Vec::new();
+        let mut byte = [0];
+        while byte != *b"\n" {
+            (&self.channel).read_exact(&mut byte)?;
+            line.push(byte[0]);
+        }
+        Ok(String::from_utf8(line)?.trim_end().to_owned())
+    }
+
+    fn open(&self) -> Result<Vec<u32>> {
+        let list = format!("/proc/{}/fd", self.process.id());
+        let names = fs::read_dir(list)?.map(|entry| Ok(entry?.file_name()));
+        let names: Vec<OsString> = names.collect::<io::Result<_>>()?;
+        let numbers = names.iter().filter_map(|name| name.to_str());
+        Ok(numbers.filter_map(|name| name.parse().ok()).collect())
+    }
+
+    fn pid(&self) -> Result<Pid> {
+        Pid::from_raw(self.process.id().cast_signed()).context("no process")
+    }
+}
+
+impl Drop for Echo {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn no_room() -> Result<()> {
+    let echo = Echo::start()?;
+    let open = echo.open()?;
+    let free = (0..).find(|number| !open.contains(number));
+    let none = Rlimit {
+        current: free.map(u64::from),
+        maximum: free.map(u64::from),
+    };
+    prlimit(Some(echo.pid()?), Resource::Nofile, none)?;
+    // Both are there before it reads.
+    kill_process(echo.pid()?, Signal::STOP)?;
+    let (one, _other) = StdUnixStream::pair()?;
+    let envelope = r#"{"cmd":"NODE_HANDLE","type":"net.Native","msg":2}"#;
+    send_descriptors(&echo.channel, envelope, &[&one.into()])?;
+    echo.write("3\n")?;
+    kill_process(echo.pid()?, Signal::CONT)?;
+    ensure!(echo.read()? == r#"{"cmd":"NODE_HANDLE_NACK"}"#);
+    ensure!(echo.read()? == "3");
+    Ok(())
+}
+
+fn too_many() -> Result<()> {
+    let echo = Echo::start()?;
+    let before = echo.open()?.len();
+    let (one, _other) = StdUnixStream::pair()?;
+    let one = OwnedFd::from(one);
+    for _ in 0..5 {
+        send_bytes(&echo.channel, "4", &[&one; 253])?;
+    }
+    echo.write("\n")?;
+    ensure!(echo.read()? == "44444");
+    let after = echo.open()?.len();
+    ensure!(before == after, "{before} and now {after}");
+
+    // As long as the frame is not whole, it has those of one frame at most.
+    for _ in 0..5 {
+        send_bytes(&echo.channel, "5", &[&one; 253])?;
+    }
+    // It has read all of it, and waits for more.
+    let stat = format!("/proc/{}/stat", echo.process.id());
+    let sleeps = || fs::read_to_string(&stat).is_ok_and(|s| s.contains(") S "));
+    let unread = || rustix::io::ioctl_fionread(&echo.theirs).unwrap_or(1);
+    eventually(|| unread() == 0 && sleeps())?;
+    let after = echo.open()?.len();
+    ensure!(after <= before + 253, "{before} and now {after}");
+    Ok(())
+}
+
+async fn unread_answers() -> Result<()> {
+    const MOST: usize = 64 << 20;
+    let (mut channel, mut peer) = raw_peer()?;
+    tokio::spawn(async move { while channel.recv().await.is_some() {} });
+    peer.set_nonblocking(true)?;
+    // Each answer has the key in it, too.
+    let key = "k".repeat(1 << 20);
+    let ask =
+        format!("{{\"cmd\":\"NODE_SOCKET_GET_COUNT\",\"key\":\"{key}\"}}\n");
+    let (mut sent, mut idle) = (0, 0);
+    while idle < 1000 {
+        ensure!(sent < MOST, "it takes {sent} bytes and more");
+        match peer.write(&ask.as_bytes()[sent % ask.len()..]) {
+            Ok(length) => (sent, idle) = (sent + length, 0),
+            Err(error) => ensure!(error.kind() == ErrorKind::WouldBlock),
+        }
+        // Whatever the channel can do, it does now.
+        idle += 1;
+        tokio::task::yield_now().await;
+    }
     Ok(())
 }

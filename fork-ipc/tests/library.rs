@@ -23,6 +23,7 @@ pub fn tests() -> Vec<Test> {
             run(many_senders())
         }),
         test("send_waits_where_node_says_false", || run(high_water())),
+        test("a_thread_without_a_runtime_may_send", || run(elsewhere())),
         test(
             "a_cancelled_send_leaves_whole_messages",
             || run(cancelled()),
@@ -246,6 +247,18 @@ async fn high_water() -> Result<()> {
     }
     sender.send("now").await?;
     ensure!(next(&mut one).await?.parse::<String>()? == "now");
+    Ok(())
+}
+
+async fn elsewhere() -> Result<()> {
+    let (mut one, other) = pair(1 << 26)?;
+    // More than the kernel takes: the rest has to go later.
+    let long = "x".repeat(1 << 20);
+    let sender = other.sender();
+    let sent = std::thread::spawn(move || sender.post(&long)).join();
+    let sent = sent.map_err(|_| anyhow!("it has panicked"))??;
+    ensure!(!sent, "there was room for it");
+    ensure!(next(&mut one).await?.bytes().len() == 2 + (1 << 20));
     Ok(())
 }
 

@@ -7,7 +7,9 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
-use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
+};
 use tokio::io::unix::AsyncFd;
 
 use super::{Decoder, Frame, MOST_DESCRIPTORS, is_end};
@@ -77,34 +79,45 @@ impl Reader {
             let room = self.decoder.room();
             let size = room.len();
             match receive(socket, room) {
-                Ok((0, _)) => self.ended = true,
-                Ok((length, descriptors)) => {
+                Ok(Received { length: 0, .. }) => self.end(),
+                Ok(received) => {
                     // Short: there is no more, and asking again would only
                     // be told so. But a read stops behind descriptors.
-                    if length < size && descriptors.is_empty() {
+                    if received.length < size && !received.stopped {
                         ready.clear_ready();
                     }
-                    let begin = self.decoder.total();
-                    self.decoder.arrived(length);
-                    if !descriptors.is_empty() {
-                        self.arrived.push_back(Arrived {
-                            begin,
-                            end: self.decoder.total(),
-                            descriptors,
-                        });
-                    }
+                    self.keep(received);
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     ready.clear_ready();
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 // The peer has closed and left something of ours unread.
-                Err(error) if is_end(&error) => self.ended = true,
+                Err(error) if is_end(&error) => self.end(),
                 Err(error) => {
                     self.end();
                     return Err(error);
                 }
             }
+        }
+    }
+
+    fn keep(&mut self, received: Received) {
+        let begin = self.decoder.total();
+        self.decoder.arrived(received.length);
+        // All that wait belong to the frame that is not whole yet. What is
+        // more than one may have is closed.
+        let waiting = self.arrived.iter();
+        let waiting: usize =
+            waiting.map(|arrived| arrived.descriptors.len()).sum();
+        let mut descriptors = received.descriptors;
+        descriptors.truncate(MOST_DESCRIPTORS.saturating_sub(waiting));
+        if !descriptors.is_empty() {
+            self.arrived.push_back(Arrived {
+                begin,
+                end: self.decoder.total(),
+                descriptors,
+            });
         }
     }
 
@@ -132,11 +145,17 @@ impl Reader {
     }
 }
 
+/// What one `recvmsg` has brought.
+struct Received {
+    length: usize,
+    descriptors: Vec<OwnedFd>,
+    /// It ends behind descriptors, taken or not: this process may have no room
+    /// for more of them.
+    stopped: bool,
+}
+
 /// One `recvmsg`: bytes and descriptors.
-fn receive(
-    socket: BorrowedFd<'_>,
-    room: &mut [u8],
-) -> io::Result<(usize, Vec<OwnedFd>)> {
+fn receive(socket: BorrowedFd<'_>, room: &mut [u8]) -> io::Result<Received> {
     let mut space = [MaybeUninit::uninit();
         rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
@@ -157,5 +176,10 @@ fn receive(
     for descriptor in &descriptors {
         rustix::io::fcntl_setfd(descriptor, rustix::io::FdFlags::CLOEXEC)?;
     }
-    Ok((received.bytes, descriptors))
+    let lost = received.flags.contains(ReturnFlags::CTRUNC);
+    Ok(Received {
+        length: received.bytes,
+        stopped: lost || !descriptors.is_empty(),
+        descriptors,
+    })
 }

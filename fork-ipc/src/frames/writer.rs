@@ -10,6 +10,7 @@ use rustix::net::{
     SendAncillaryBuffer, SendAncillaryMessage, SendFlags, Shutdown,
 };
 use tokio::io::Interest;
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 use super::{Frame, HEADER, HIGH_WATER, MOST_DESCRIPTORS, is_end, register};
@@ -35,6 +36,8 @@ struct Shared {
     second: Arc<OwnedFd>,
     serialization: Serialization,
     queue: Mutex<Queue>,
+    /// Where the queue is emptied, whoever sends.
+    runtime: Handle,
     /// Rings when the queue has become shorter, and when it is closed.
     shorter: Notify,
     /// Senders that wait do so in the order in which they came.
@@ -138,6 +141,7 @@ impl Writer {
                 second,
                 serialization,
                 queue: Mutex::default(),
+                runtime: Handle::current(),
                 shorter: Notify::new(),
                 turn: tokio::sync::Mutex::new(()),
             }),
@@ -216,10 +220,15 @@ impl Writer {
         Ok(queue.length < HIGH_WATER)
     }
 
-    /// Waits while too many urgent frames wait: a peer that demands answers
+    /// Waits while 128 KiB of urgent frames wait: a peer that demands answers
     /// and takes none must not fill the memory.
     pub async fn ready_first(&self) {
-        self.wait_until(|queue| queue.urgent.len() < 1000).await;
+        self.wait_until(|queue| {
+            let urgent = queue.urgent.iter();
+            let lengths = urgent.map(|outgoing| outgoing.frame.bytes().len());
+            lengths.sum::<usize>() < HIGH_WATER
+        })
+        .await;
     }
 
     /// A frame was sent that the peer has not answered yet.
@@ -390,10 +399,8 @@ async fn flush(shared: Arc<Shared>) {
                 return;
             }
         }
-        if queue.length < HIGH_WATER {
-            drop(queue);
-            shared.shorter.notify_waiters();
-        }
+        drop(queue);
+        shared.shorter.notify_waiters();
     }
 }
 
@@ -423,7 +430,7 @@ impl Shared {
             // The socket is full. The task is registered for writing only as
             // long as that lasts.
             queue.flushing = true;
-            tokio::spawn(flush(Arc::clone(self)));
+            self.runtime.spawn(flush(Arc::clone(self)));
         }
         Ok(())
     }
@@ -447,7 +454,11 @@ impl Shared {
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => {
+                    // For the reader as well, and for who waits for room.
                     queue.close();
+                    let both = Shutdown::Both;
+                    let _ = rustix::net::shutdown(&self.socket, both);
+                    self.shorter.notify_waiters();
                     return Err(match is_end(&error) {
                         true => closed(),
                         false => error,
