@@ -23,10 +23,30 @@ pub fn tests() -> Vec<Test> {
         test("hostile_lengths", || mutated("lengths", entries::lengths)),
         test("hostile_json", || mutated("json", entries::json)),
         test("hostile_v8_values", || mutated("v8", entries::v8)),
+        test("a_long_text_is_not_made_again_and_again", repeated_text),
         test("any_value_is_the_same_when_read_again", any_value),
         test("any_value_goes_to_node_and_back", through_node).needs(NODE),
         test("any_json_goes_to_node_and_back", json_through_node).needs(NODE),
     ]
+}
+
+/// An array of one boxed string, a hundred times: what is a few bytes more to
+/// send would be a hundred times its length to hold.
+fn repeated_text() -> Result<()> {
+    let read = |length: usize| {
+        let mut bytes = b"\xff\x0fA\x64s\"".to_vec();
+        // Seven bits each, and a mark on all but the last.
+        let digits = [length | 0x80, length >> 7 | 0x80, length >> 14];
+        bytes.extend(digits.map(|digit| digit as u8));
+        bytes.resize(bytes.len() + length, b'x');
+        bytes.extend([b'^', 1].repeat(99));
+        bytes.extend(b"$\x00\x64");
+        v8::from_slice::<Vec<String>>(&bytes)
+    };
+    ensure!(read(20_000)?.len() == 100);
+    let error = read(1_000_000).err().map(|error| error.to_string());
+    ensure!(error.as_deref() == Some("the same objects too often"));
+    Ok(())
 }
 
 /// Runs `entry` on each file of the corpus: whole, cut at every byte, and

@@ -81,24 +81,18 @@ struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     fn next(&mut self) -> Result<Token<'a>> {
+        let before = self.tokens.position();
         let token = self.tokens.next()?;
         if self.again {
-            self.count(token)?;
+            self.count(self.tokens.position() - before)?;
         }
         Ok(token)
     }
 
-    /// Counts what is read again.
-    fn count(&self, token: Token<'_>) -> Result<()> {
-        let weight = match token {
-            Token::Leaf(
-                Leaf::ArrayBuffer(bytes)
-                | Leaf::ResizableBuffer(bytes, _)
-                | Leaf::View(_, bytes),
-            ) => bytes.len() / 8,
-            _ => 0,
-        };
-        let count = self.context.repeated.get() + 1 + weight;
+    /// Counts a value of `length` bytes that is read again: a long one, be it
+    /// text, digits or numbers, as several.
+    fn count(&self, length: usize) -> Result<()> {
+        let count = self.context.repeated.get() + 1 + length / 8;
         self.context.repeated.set(count);
         match count > REPEATED {
             true => Err(Invalid::new("the same objects too often")),
@@ -256,9 +250,9 @@ impl<'de> Deserializer<'de> for Node<'_, '_> {
             Leaf::View(view, bytes) if is_bytes(view) => {
                 visitor.visit_bytes(bytes)
             }
-            Leaf::View(view, bytes) => visitor.visit_seq(SeqDeserializer::new(
-                numbers(view, bytes).into_iter(),
-            )),
+            Leaf::View(view, bytes) => {
+                visitor.visit_seq(SeqDeserializer::new(numbers(view, bytes)))
+            }
             Leaf::RegExp { .. } => Err(Invalid::new("a RegExp")),
             Leaf::Reference(_) => Err(Invalid::new("no value")),
         }
@@ -582,15 +576,16 @@ impl<'de> SeqAccess<'de> for Gaps<'_, '_> {
 }
 
 /// The elements of a typed array of more than a byte each.
-fn numbers(view: View, bytes: &[u8]) -> Vec<Element> {
+fn numbers(view: View, bytes: &[u8]) -> Box<dyn Iterator<Item = Element> + '_> {
     macro_rules! each {
         ($type:ty, $make:expr) => {
-            bytes
-                .as_chunks()
-                .0
-                .iter()
-                .map(|chunk| $make(<$type>::from_le_bytes(*chunk)))
-                .collect()
+            Box::new(
+                bytes
+                    .as_chunks()
+                    .0
+                    .iter()
+                    .map(|chunk| $make(<$type>::from_le_bytes(*chunk))),
+            )
         };
     }
     macro_rules! float {

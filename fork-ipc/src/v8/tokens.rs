@@ -215,7 +215,6 @@ impl<'a> Tokens<'a> {
     }
 
     /// Behind the last token.
-    #[cfg(unix)]
     pub(super) fn position(&self) -> usize {
         self.at
     }
