@@ -10,6 +10,7 @@ const child = spawn(process.argv[2] ?? 'target/debug/handover', { stdio })
 child.on('exit', code => { process.exitCode = code ?? 1 })
 
 const server = createServer(socket => {
+  socket.on('error', () => {}) // one that has left already harms nobody
   // A single connection can be handed over as well.
   if (handing) child.send('socket', socket)
   else socket.end('Node\n')

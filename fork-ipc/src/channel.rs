@@ -365,7 +365,9 @@ impl Sender {
     /// Sends a message and a socket with it, which is closed here as soon as
     /// the peer has it. Messages that are sent after it wait for that.
     ///
-    /// Somebody must be at [`Channel::recv`] meanwhile. The socket is made
+    /// Somebody must be at [`Channel::recv`] meanwhile, and not in the same
+    /// task: once 128 KiB wait behind the socket, `send` waits for the peer's
+    /// acknowledgement, which only `recv` can read. The socket is made
     /// non-blocking, and so is every duplicate of it.
     ///
     /// # Errors

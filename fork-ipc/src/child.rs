@@ -44,7 +44,7 @@ pub enum NoChannel {
     /// The number is not that of an open descriptor: the name was inherited
     /// from a process that had one.
     Stale(RawFd),
-    /// The descriptor is not a Unix stream socket.
+    /// The descriptor is no connected Unix stream socket.
     NotASocket(RawFd),
     /// There is a channel, but the parent is not the primary of a cluster.
     NotAWorker,
@@ -71,7 +71,7 @@ impl fmt::Display for NoChannel {
             ),
             Self::NotASocket(number) => write!(
                 f,
-                "{FD} is {number}, but that is not a Unix stream socket"
+                "{FD} is {number}, but that is no connected Unix stream socket"
             ),
             Self::NotAWorker => {
                 write!(f, "not a worker of a cluster: {ID} is not set")
@@ -108,6 +108,9 @@ pub struct Inherited {
 impl Inherited {
     /// Takes the channel out of the environment: removes the variables, and
     /// sees to it that no process started from here inherits the socket.
+    ///
+    /// Call it before this process opens anything: with a name left over by
+    /// another process, a Unix socket of your own could have the number.
     ///
     /// # Errors
     /// When there is none, when it is not what it should be, and when this
@@ -182,20 +185,23 @@ impl Inherited {
     }
 }
 
-/// The descriptor is open and a Unix stream socket; from here on, programs
-/// that this one starts do not inherit it.
+/// The descriptor is open and a connected Unix stream socket; from here on,
+/// programs that this one starts do not inherit it. Any other is left alone.
 fn check(socket: BorrowedFd<'_>, number: RawFd) -> Result<(), NoChannel> {
-    if rustix::io::fcntl_setfd(socket, FdFlags::CLOEXEC).is_err() {
+    if rustix::io::fcntl_getfd(socket).is_err() {
         return Err(NoChannel::Stale(number));
     }
     let stream = rustix::net::sockopt::socket_type(socket.as_fd())
         .is_ok_and(|kind| kind == SocketType::STREAM);
     let unix = rustix::net::getsockname(socket)
         .is_ok_and(|address| address.address_family() == AddressFamily::UNIX);
-    match stream && unix {
-        true => Ok(()),
-        false => Err(NoChannel::NotASocket(number)),
+    // A listening one has no peer: a service manager may have left it there.
+    let connected = rustix::net::getpeername(socket).is_ok();
+    if !(stream && unix && connected) {
+        return Err(NoChannel::NotASocket(number));
     }
+    rustix::io::fcntl_setfd(socket, FdFlags::CLOEXEC)
+        .map_err(|error| NoChannel::Io(error.into()))
 }
 
 /// No other thread has been started in this process.

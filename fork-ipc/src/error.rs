@@ -21,7 +21,8 @@ pub enum Error {
     /// that was asked for. The message is still there, and the channel is as
     /// it was.
     Value(String),
-    /// The peer did not get the socket that was sent to it, three times.
+    /// The peer did not get the socket that was sent to it, nor when it was
+    /// sent three times more.
     HandleRefused,
     /// The system has refused something. The channel has ended if it was the
     /// channel's socket that failed, or if a message was longer than the

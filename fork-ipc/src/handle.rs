@@ -162,8 +162,9 @@ impl Connections {
     pub(crate) fn add(&mut self, key: String, socket: &OwnedFd) {
         // To look what is open takes the longer, the more there is. Each time
         // that there is twice as much, is seldom enough.
-        if self.new > self.open.max(MOST_CLOSED) {
-            let open = open_files();
+        if self.new > self.open.max(MOST_CLOSED)
+            && let Some(open) = open_files()
+        {
             self.keys.retain(|_, sockets| {
                 sockets.retain(|socket| open.contains(socket));
                 !sockets.is_empty()
@@ -185,8 +186,9 @@ impl Connections {
         let Some(sockets) = self.keys.get_mut(key) else {
             return 0;
         };
-        let open = open_files();
-        sockets.retain(|socket| open.contains(socket));
+        if let Some(open) = open_files() {
+            sockets.retain(|socket| open.contains(socket));
+        }
         sockets.len()
     }
 }
@@ -197,17 +199,19 @@ fn identity(descriptor: BorrowedFd<'_>) -> Option<(u64, u64)> {
     Some((stat.st_dev as u64, stat.st_ino as u64))
 }
 
-/// What this process has open.
-fn open_files() -> HashSet<(u64, u64)> {
-    let numbers = fs::read_dir("/dev/fd").into_iter().flatten().flatten();
-    numbers
+/// What this process has open; `None` when it cannot be known, as to look takes
+/// a descriptor.
+fn open_files() -> Option<HashSet<(u64, u64)>> {
+    let numbers = fs::read_dir("/dev/fd").ok()?.flatten();
+    let files = numbers
         .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
         .filter_map(|number: RawFd| {
             // SAFETY: only borrowed, and only to be asked what it is. Should
             // it be closed by now, the answer is an error.
             identity(unsafe { BorrowedFd::borrow_raw(number) })
         })
-        .collect()
+        .collect();
+    Some(files)
 }
 
 #[cfg(not(target_vendor = "apple"))]

@@ -328,6 +328,23 @@ fn stubborn(language: Language) -> Result<()> {
     let exit = half.wait_at_most(TWO_SECONDS)?;
     ensure!(exit == Exit::Code(0), "{exit:?}");
     half.wait_for("child was killed by SIGKILL")?;
+
+    // One that does not read either, so that the answers fill the channel
+    // and send() waits. Node's does not wait.
+    if language == Language::Node {
+        return Ok(());
+    }
+    let script = "trap '' TERM
+        while :; do echo '\"hello\"' >&$NODE_CHANNEL_FD; done";
+    let long = "x".repeat(10_000);
+    let mut command = lesson(NAME)?.half(language, "parent")?;
+    command.args(["--message", &long, "--", "sh", "-c", script]);
+    let mut half = Half::start(&mut command)?;
+    half.wait_for_lines(30, "message from child: hello")?;
+    half.signal(Signal::Terminate)?;
+    let exit = half.wait_at_most(TWO_SECONDS)?;
+    ensure!(exit == Exit::Code(0), "{exit:?}");
+    half.wait_for("child was killed by SIGKILL")?;
     Ok(())
 }
 
@@ -415,7 +432,7 @@ fn bad_channels() -> Result<()> {
         (
             "0",
             "",
-            "NODE_CHANNEL_FD is 0, but that is not a Unix stream",
+            "NODE_CHANNEL_FD is 0, but that is no connected Unix stream",
         ),
         ("three", "", "NODE_CHANNEL_FD cannot be 'three'"),
         ("-1", "", "NODE_CHANNEL_FD cannot be '-1'"),
@@ -435,6 +452,22 @@ fn bad_channels() -> Result<()> {
         exits(&mut child, Exit::Code(1))?;
         child.wait_for_error(expected)?;
         ensure!(child.stderr().len() == 1, "{:?}", child.stderr());
+    }
+
+    // A socket, but one that listens; what stdin is, is left as it is.
+    #[cfg(unix)]
+    {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("socket");
+        let listener = std::os::unix::net::UnixListener::bind(path)?;
+        let child = lesson(NAME)?.half(Language::Rust, "child")?;
+        let child = std::process::Command::new(child.get_program())
+            .env("NODE_CHANNEL_FD", "0")
+            .stdin(std::os::fd::OwnedFd::from(listener))
+            .output()?;
+        let stderr = String::from_utf8_lossy(&child.stderr);
+        ensure!(child.status.code() == Some(1), "{stderr}");
+        ensure!(stderr.contains("no connected Unix stream"), "{stderr}");
     }
     Ok(())
 }

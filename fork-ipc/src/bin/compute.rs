@@ -52,6 +52,6 @@ async fn serve(inherited: Inherited) -> common::Result {
 fn is_prime(number: &u32) -> bool {
     let number = *number;
     let divides = |by: &u32| number.is_multiple_of(*by);
-    let small = (2..).take_while(|by| by * by <= number);
+    let small = (2..).take_while(|by| *by <= number / by);
     number > 1 && !small.into_iter().any(|by| divides(&by))
 }

@@ -1,5 +1,6 @@
 //! A child that sends every message back as it came, and the socket that
 //! came with it: to measure the channel, and to count what it leaves open.
+//! One task for both directions, so no more than 128 KiB may follow a socket.
 //!
 //!     cargo build -p fork-ipc --bins --release
 //!     node fork-ipc/node/parent.js -- target/release/echo

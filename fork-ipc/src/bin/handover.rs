@@ -5,6 +5,7 @@
 //!     node fork-ipc/node/handover.js target/debug/handover
 
 use anyhow::Context;
+use common::accept;
 use fork_ipc::Handle;
 use tokio::io::AsyncWriteExt;
 
@@ -20,15 +21,16 @@ async fn main() -> common::Result {
     channel.send("taken").await?;
     loop {
         tokio::select! {
-            accepted = listener.accept() => {
-                let (mut client, _) = accepted?;
-                client.write_all(b"Rust\n").await?;
-            }
+            accepted = listener.accept() => match accepted {
+                // One that has left already harms nobody.
+                Ok((mut client, _)) => _ = client.write_all(b"Rust\n").await,
+                Err(error) => accept::failed(error).await,
+            },
             // Messages and connections of the parent's may still come.
             message = channel.recv() => match message {
                 Some(message) => match message?.handle.take() {
                     Some(Handle::TcpStream(mut client)) => {
-                        client.write_all(b"handed over\n").await?;
+                        let _ = client.write_all(b"handed over\n").await;
                     }
                     _ => return Ok(()),
                 },

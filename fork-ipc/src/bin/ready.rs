@@ -4,7 +4,7 @@
 //! In PM2's ecosystem file: `{ script: 'target/release/ready', interpreter:
 //! 'none', wait_ready: true, shutdown_with_message: true }`.
 
-use common::{log, shutdown};
+use common::{accept, log, shutdown};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 
@@ -22,9 +22,11 @@ async fn main() -> common::Result {
     }
     loop {
         tokio::select! {
-            accepted = listener.accept() => {
-                accepted?.0.write_all(b"hello\n").await?;
-            }
+            accepted = listener.accept() => match accepted {
+                // One that has left already harms nobody.
+                Ok((mut client, _)) => _ = client.write_all(b"hello\n").await,
+                Err(error) => accept::failed(error).await,
+            },
             // On Windows, and where signals do not reach, PM2 says it so.
             told = told_to_stop(&mut channel) => {
                 log::line(told);
