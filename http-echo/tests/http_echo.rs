@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::{self, Read, Write};
-use std::net::TcpListener;
+use std::io::{self, BufRead, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -16,7 +16,7 @@ use harness::{Exit, Half, LIMIT, Language, Signal};
 use crate::check::{CURL, NODE, Need, Test, both, test};
 use crate::echo;
 use crate::peer::Peer;
-use crate::server::{Server, lesson, tool};
+use crate::server::{Server, lesson, start_stuck, tool};
 
 #[path = "http2.rs"]
 mod http2;
@@ -76,6 +76,7 @@ pub fn tests() -> Vec<Test> {
         both("a_second_server_at_the_address_is_refused", |language| {
             echo::in_use(LESSON, language)
         }),
+        both("a_server_that_nobody_reads_answers_no_more", unread_server),
         both("a_closed_stdout_ends_the_server_quietly", |language| {
             echo::closed_stdout(LESSON, language)
         }),
@@ -705,6 +706,52 @@ fn answers(language: Language) -> Result<()> {
     peer.write_all(b"k")?;
     Answer::read(&mut peer)?.is(200, "/x")?;
     ensure!(server.half.wait_at_most(echo::TWO_SECONDS)? == Exit::Code(0));
+    Ok(())
+}
+
+/// As `server | less` does: what is asked then is answered when the server's
+/// own lines are read again.
+fn unread_server(language: Language) -> Result<()> {
+    const MOST: usize = 10_000;
+    let mut command = lesson(LESSON)?.half(language, "server")?;
+    command.args(["127.0.0.1:0", "--idle-timeout", "600000"]);
+    let (mut server, line, stdout) = start_stuck(&mut command)?;
+    let address = line.strip_prefix("listening on ").context("address")?;
+    let stream = TcpStream::connect(address)?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(Duration::from_secs(2)))?;
+    let mut peer = Peer::Tcp(stream.try_clone()?);
+    let target = format!("/{}", "x".repeat(100));
+    let ask = request(&format!("POST {target}"))
+        .replace("\r\n\r\n", "\r\nContent-Length: 2\r\n\r\nok");
+    let mut asked = 0;
+    loop {
+        ensure!(asked < MOST, "the lines of {asked} requests are somewhere");
+        peer.write_all(ask.as_bytes())?;
+        asked += 1;
+        if stream.peek(&mut [0]).is_err() {
+            break; // nothing came in time
+        }
+        Answer::read(&mut peer)?.is(200, &target)?;
+    }
+    peer.write_all(ask.repeat(9).as_bytes())?;
+    let flood = request("GET /").repeat(1000);
+    let mut other = TcpStream::connect(address)?;
+    other.set_write_timeout(Some(Duration::from_secs(2)))?;
+    let mut taken = 0;
+    while other.write_all(flood.as_bytes()).is_ok() {
+        taken += flood.len();
+        ensure!(taken < 24 * MIB, "{} MiB are somewhere", taken / MIB);
+    }
+    drop(other);
+    let reading = thread::spawn(move || stdout.lines().count());
+    stream.set_read_timeout(Some(LIMIT))?;
+    for _ in 0..10 {
+        Answer::read(&mut peer)?.is(200, &target)?;
+    }
+    server.stop(Signal::Kill)?;
+    let shown = reading.join().ok().context("the reader panicked")?;
+    ensure!(shown >= asked + 9, "{shown} lines of {asked} requests");
     Ok(())
 }
 
