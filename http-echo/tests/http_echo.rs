@@ -735,7 +735,7 @@ fn unread_server(language: Language) -> Result<()> {
         Answer::read(&mut peer)?.is(200, &target)?;
     }
     peer.write_all(ask.repeat(9).as_bytes())?;
-    let flood = request("GET /").repeat(1000);
+    let flood = request(&format!("GET /{}", "x".repeat(2000))).repeat(32);
     let mut other = TcpStream::connect(address)?;
     other.set_write_timeout(Some(Duration::from_secs(2)))?;
     let mut taken = 0;
