@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Server } from 'socket.io'
 import { escaped, line, shown } from '../../common/node/log.js'
+import { holdBack } from './unread.js'
 
 // In characters. What waits for a client that does not read takes memory.
 const LONGEST_TEXT = 2000
@@ -26,6 +27,7 @@ export function open(http, origins, admits) {
     allowRequest: (request, decide) => decide(null, admits(request)),
   })
   io.engine.on('connection', mustRead)
+  holdBack(io.engine)
   // Who upgrades to something else is sent away a second later. Until then
   // nobody hears the socket's errors, and one of those would end the process.
   http.on('upgrade', (_, socket) => socket.on('error', () => {}))

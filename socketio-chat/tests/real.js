@@ -6,6 +6,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createRequire } from 'node:module'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 const require = createRequire(new URL('../node/', import.meta.url))
 const { transports } = require('engine.io-client')
@@ -323,6 +324,24 @@ const scenarios = {
     assert.equal(said.length, 10_000)
     const { here } = await ask(ada, 'who is here')
     console.log(`here: ${here.join(', ')}`)
+  },
+
+  // Nobody reads the server's own lines, until we say so: then it takes
+  // nothing, and all is answered in the end.
+  async unread() {
+    const ada = await enter('Ada')
+    let answer
+    let count = 0
+    do {
+      count += 1
+      assert.ok(count < 5000, 'the lines are somewhere')
+      answer = ask(ada, 'chat message', 'x'.repeat(100))
+    } while (await Promise.race([answer, sleep(2000, 'late')]) !== 'late')
+    const more = Array.from({ length: 100 }, () =>
+      ask(ada, 'chat message', 'y'))
+    console.log('held back')
+    for (const late of [answer, ...more]) assert.deepEqual(await late, {})
+    await enter('Bob')
   },
 
   // Stays until the server goes.

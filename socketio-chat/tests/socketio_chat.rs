@@ -12,7 +12,7 @@ use harness::{Exit, Half, Language, Signal, root};
 use crate::check::{Need, Test, both, test};
 use crate::echo;
 use crate::peer::Peer;
-use crate::server::{Server, ends_unread, lesson, start_unread};
+use crate::server::{Server, ends_unread, lesson, start_stuck, start_unread};
 
 const NAME: &str = "socketio-chat";
 /// What Node's real client needs, whatever the server is written in.
@@ -66,6 +66,7 @@ pub fn tests() -> Vec<Test> {
         alike("a_client_comes_back_to_its_room", comes_back),
         alike("a_client_whose_text_was_lost_says_so", text_lost)
             .map(|test| test.needs(Need::Unix)),
+        plain("a_server_that_nobody_reads_listens_no_more", held_back),
         plain("where_no_websocket_gets_through_it_is_said", no_websocket),
         alike("a_client_says_what_is_typed", typed),
         alike("typed_bytes_that_are_not_utf8_end_nothing", typed_bytes),
@@ -340,6 +341,26 @@ fn unread_server(language: Language) -> Result<()> {
             let _ = client.wait_for("greeting: ");
         }
     })
+}
+
+/// As `server | less` does, for a while.
+fn held_back(language: Language) -> Result<()> {
+    for transport in ["websocket", "polling"] {
+        let mut command = lesson(NAME)?.half(language, "server")?;
+        command.arg("127.0.0.1:0");
+        let (mut server, line, stdout) = start_stuck(&mut command)?;
+        let address = line.strip_prefix("listening on ").context("address")?;
+        let url = format!("http://{address}");
+        let mut client = play(&url, "unread", transport)?;
+        client.wait_for("held back")?;
+        let reading = thread::spawn(move || stdout.lines().count());
+        let exit = client.wait()?;
+        ensure!(exit == Exit::Code(0), "{}", client.stderr().join("\n"));
+        server.stop(Signal::Kill)?;
+        let shown = reading.join().ok().context("the reader panicked")?;
+        ensure!(shown > 100, "{shown} lines");
+    }
+    Ok(())
 }
 
 fn unread_client(language: Language) -> Result<()> {
