@@ -1,5 +1,9 @@
 // Where requests come from. Rust twin: ../src/web.rs.
 
+const LOOPBACK = /^(::1$|(::ffff:)?127\.)/
+// What a server there is called, with any port.
+const LOCAL = /^(localhost|127(\.\d+){3}|\[::1\])(:\d+)?$/i
+
 /**
  * May this request use the server?
  *
@@ -7,9 +11,16 @@
  * that somebody visits could read along in their name. What is no browser
  * sends no Origin, and could send any.
  */
-export function admits({ headers: { origin, host } }, named) {
+export function admits({ headers: { origin, host }, socket }, named) {
+  const sites = named.map(site => site.replace(/\/+$/, ''))
+  // DNS may say of any name that it leads to this computer. For a browser,
+  // the pages of that site are then our own, and send no Origin with a GET.
+  const misled = LOOPBACK.test(socket.localAddress) && !LOCAL.test(host)
+  if (misled && !sites.some(site => hostOf(site) === host)) return false
   if (origin === undefined) return true
-  const [, own] = origin.split('://')
-  return own === host ||
-    named.some(site => site.replace(/\/+$/, '') === origin)
+  return hostOf(origin) === host || sites.includes(origin)
+}
+
+function hostOf(site) {
+  return site.split('://')[1]
 }

@@ -1,6 +1,7 @@
 //! HTTP below Socket.IO: takes connections, and looks at where requests come
 //! from.
 
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use hyper::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, HOST, HeaderMap, HeaderValue, ORIGIN, VARY,
 };
+use hyper::http::uri::Authority;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper::{Method, Request, Response, StatusCode};
@@ -46,21 +48,43 @@ impl Origins {
     /// A browser asks nobody before it opens a WebSocket: without this, any
     /// site that somebody visits could read along in their name. What is no
     /// browser sends no Origin, and could send any.
-    fn admits(&self, headers: &HeaderMap) -> bool {
+    fn admits(&self, headers: &HeaderMap, at_loopback: bool) -> bool {
+        let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+        // DNS may say of any name that it leads to this computer. For a
+        // browser, the pages of that site are then our own, and send no
+        // Origin with a GET.
+        let misled = at_loopback && !host.is_some_and(is_local);
+        let mut named = self.named.iter().filter_map(|site| host_of(site));
+        if misled && !named.any(|named| Some(named) == host) {
+            return false;
+        }
         let Some(origin) = headers.get(ORIGIN) else {
             return true;
         };
-        let own = origin.to_str().ok().and_then(|origin| {
-            let (_, host) = origin.split_once("://")?;
-            Some(headers.get(HOST)? == host)
-        });
-        own == Some(true) || self.names(origin)
+        let from = origin.to_str().ok().and_then(host_of);
+        from.is_some() && from == host || self.names(origin)
     }
 
     /// The named site whose page asks, if it is one.
     fn named(&self, headers: &HeaderMap) -> Option<HeaderValue> {
         headers.get(ORIGIN).filter(|from| self.names(from)).cloned()
     }
+}
+
+/// The host, with its port, of a site like `https://example.org/`.
+fn host_of(site: &str) -> Option<&str> {
+    let (_, host) = site.split_once("://")?;
+    Some(host.trim_end_matches('/'))
+}
+
+/// Is this what a server at a loopback address is called, with any port?
+fn is_local(host: &str) -> bool {
+    host.parse::<Authority>().is_ok_and(|host| {
+        let name = host.host();
+        let ip = name.trim_start_matches('[').trim_end_matches(']');
+        name.eq_ignore_ascii_case("localhost")
+            || ip.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
+    })
 }
 
 /// Serves `service` on every connection until `stop`. Returns the connections
@@ -112,10 +136,14 @@ async fn connection<S, B>(
     if let Err(error) = socket.set_nodelay(true) {
         return log::error(format_args!("socket: {error}"));
     }
+    let at_loopback = socket
+        .local_addr()
+        .is_ok_and(|here| here.ip().to_canonical().is_loopback());
     let guarded = service_fn(move |request: Request<Incoming>| {
+        let admitted = origins.admits(request.headers(), at_loopback);
         let origins = Arc::clone(&origins);
         let service = service.clone();
-        async move { guard(request, service, &origins).await }
+        async move { guard(request, admitted, service, &origins).await }
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -140,13 +168,14 @@ async fn connection<S, B>(
 
 async fn guard<S, B>(
     request: Request<Incoming>,
+    admitted: bool,
     service: S,
     origins: &Origins,
 ) -> Result<Response<Either<B, Full<Bytes>>>, S::Error>
 where
     S: Service<Request<Incoming>, Response = Response<B>>,
 {
-    if !origins.admits(request.headers()) {
+    if !admitted {
         let why = "pages of other sites may not use this server\n";
         return Ok(page::plain(StatusCode::FORBIDDEN, why).map(Either::Right));
     }

@@ -52,6 +52,7 @@ pub fn tests() -> Vec<Test> {
         plain("a_client_that_never_reads_costs_little", never_reads)
             .map(Test::long),
         alike("pages_of_other_sites_may_not_connect", origins),
+        alike("a_name_that_leads_here_makes_no_page_our_own", rebinding),
         alike("a_named_site_may_connect_and_read", named_origin),
         alike("the_page_comes_with_all_it_needs", page),
         plain("a_signal_ends_a_server_that_has_clients", ended_server)
@@ -178,13 +179,21 @@ const OPEN: &str = "GET /socket.io/?EIO=4&transport=polling";
 /// A connection that asks to be a WebSocket, from a page at `origin`, and the
 /// beginning of the answer.
 fn upgrade(server: &Server, origin: &str) -> Result<(Peer, String)> {
+    upgrade_at(server, &server.address, origin)
+}
+
+/// As [`upgrade`], with another name of the server.
+fn upgrade_at(
+    server: &Server,
+    host: &str,
+    origin: &str,
+) -> Result<(Peer, String)> {
     let mut peer = server.connect()?;
     let head = format!(
         "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\n\
-        Host: {}\r\nOrigin: {origin}\r\nConnection: Upgrade\r\n\
+        Host: {host}\r\nOrigin: {origin}\r\nConnection: Upgrade\r\n\
         Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-        server.address
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     );
     peer.write_all(head.as_bytes())?;
     let mut start = [0; 12];
@@ -228,6 +237,36 @@ fn origins(language: Language) -> Result<()> {
     Ok(())
 }
 
+/// Somebody's DNS says of his site that it is at 127.0.0.1: his page, loaded
+/// before, now has us as its own server.
+fn rebinding(language: Language) -> Result<()> {
+    let server = Server::start(NAME, language)?;
+    let (_, port) = server.address.rsplit_once(':').context("port")?;
+    for (name, welcome) in [
+        ("localhost", true),
+        ("LocalHost", true),
+        ("127.0.0.1", true),
+        ("[::1]", true),
+        ("evil.example", false),
+        ("localhost.evil.example", false),
+        ("127.0.0.1.evil.example", false),
+    ] {
+        let host = format!("{name}:{port}");
+        let origin = format!("http://{host}");
+        let (_peer, start) = upgrade_at(&server, &host, &origin)?;
+        let taken = start == "HTTP/1.1 101";
+        ensure!(taken == welcome, "{host}: {start}");
+        // A browser names no origin in what a page GETs from its own server.
+        for origin in [format!("\nOrigin: {origin}"), String::new()] {
+            let question = format!("{OPEN}\nHost: {host}{origin}");
+            let answer = http(&server, &question)?;
+            let taken = answer.starts_with("HTTP/1.1 200 ");
+            ensure!(taken == welcome, "{question}: {answer}");
+        }
+    }
+    Ok(())
+}
+
 fn named_origin(language: Language) -> Result<()> {
     let site = "https://chat.example";
     let named = ["--origin", "http://a.example", "--origin", site];
@@ -237,6 +276,12 @@ fn named_origin(language: Language) -> Result<()> {
     ensure!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     let allowed = format!("access-control-allow-origin: {site}\r\n");
     ensure!(lower.contains(&allowed), "{answer}");
+    // Behind a proxy, we have the site's name.
+    for origin in [format!("\nOrigin: {site}"), String::new()] {
+        let question = format!("{OPEN}\nHost: chat.example{origin}");
+        let answer = http(&server, &question)?;
+        ensure!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
     let question = format!(
         "{}\nOrigin: {site}\nAccess-Control-Request-Method: POST",
         OPEN.replace("GET", "OPTIONS")
