@@ -8,6 +8,8 @@ use common::shutdown;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::chat::trimmed;
+
 /// `--message`, and how often.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Choice {
@@ -70,7 +72,7 @@ impl Texts {
             }
             Source::Typed(lines, stop) => loop {
                 match stop.run_until_cancelled(lines.recv()).await.flatten() {
-                    Some(line) if line.trim().is_empty() => {}
+                    Some(line) if trimmed(&line).is_empty() => {}
                     line => break line,
                 }
             },

@@ -113,7 +113,7 @@ const scenarios = {
     assert.deepEqual(await ask(ada, 'join room', 'lobby'), { here: ['Ada'] })
     assert.deepEqual(await ask(bob, 'join room', ' lobby '),
       { here: ['Ada', 'Bob'] })
-    assert.deepEqual(await ask(bob, 'join room', 'lobby'),
+    assert.deepEqual(await ask(bob, 'join room', '\ufeff\u3000lobby\ufeff'),
       { here: ['Ada', 'Bob'] })
     assert.deepEqual(await ask(bob, 'message', { room: 'lobby', text: 'psst' }),
       {})
@@ -168,7 +168,8 @@ const scenarios = {
     }
     await refused('message', { room: 'lobby', text: 'from outside' })
     await refused('message', { room: 7, text: 'x' })
-    for (const room of ['', '  ', 'x'.repeat(25), 'a\nb', 'a\u202eb']) {
+    for (const room of ['', ' \ufeff ', 'x'.repeat(25), 'a\nb', 'a\u202eb',
+      '\u0085a']) {
       await refused('join room', room)
     }
     // Nobody can listen at another one's door.

@@ -389,6 +389,7 @@ fn names(language: Language) -> Result<()> {
         "\u{3164}",
         "Ada\u{202e}",
         "a\x1bb",
+        "\u{85}ab",
         &long,
     ] {
         bob.say(&format!("/name {name}"))?;
@@ -405,7 +406,7 @@ fn names(language: Language) -> Result<()> {
     bob.expect("Bob: /names are nice")?;
     bob.say(&format!("/name {}", &long[..24]))?;
     bob.expect(&format!("* Bob is now {}", &long[..24]))?;
-    bob.say("/name 李_雷-2\r")?;
+    bob.say("/name \u{feff}\u{3000}李_雷-2\u{feff}\r")?;
     bob.hear_until(" is now 李_雷-2")?;
     ada.hear_until(" is now 李_雷-2")?;
     // A name is free when its owner has gone.
