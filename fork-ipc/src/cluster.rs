@@ -165,11 +165,15 @@ impl Worker {
     ///
     /// # Errors
     /// [`Error::Io`] when the primary cannot listen there, and
-    /// [`Error::Closed`] when it has gone.
+    /// [`Error::Closed`] when it has gone or wants this worker to leave:
+    /// [`Self::next`] says the rest.
     pub async fn listen(
         &mut self,
         address: SocketAddr,
     ) -> Result<SocketAddr, Error> {
+        if self.leaving {
+            return Err(Error::Closed);
+        }
         // As Node counts: the order of other addresses does not matter.
         let asked = self.listeners.iter().filter(|one| one.asked == address);
         let mut server = Server {
@@ -186,7 +190,15 @@ impl Worker {
             server: Some(server.clone()),
             ..ToPrimary::default()
         })?;
-        let (answer, handle) = self.answer_to(asked).await?;
+        let (answer, handle) = loop {
+            if let Some(answer) = self.receive(asked).await? {
+                break answer;
+            }
+            // There will be no answer.
+            if self.leaving {
+                return Err(Error::Closed);
+            }
+        };
         if let Some(code @ ..0) = answer.errno {
             return Err(std::io::Error::from_raw_os_error(-code).into());
         }
@@ -233,17 +245,16 @@ impl Worker {
             if let Some(early) = self.early.pop_front() {
                 return Some(early);
             }
-            if self.leaving {
-                let ended = self.channel.disconnect().await;
-                self.leaving = false;
-                self.stopped = true;
-                match ended {
-                    Ok(()) | Err(Error::Closed) => {}
-                    Err(error) => return Some(Err(error)),
-                }
-            }
             if self.stopped {
                 return None;
+            }
+            if self.leaving {
+                let ended = self.channel.disconnect().await;
+                self.stopped = true;
+                match ended {
+                    Ok(()) | Err(Error::Closed) => return None,
+                    Err(error) => return Some(Err(error)),
+                }
             }
             let incoming = tokio::select! {
                 accepted = accept(&self.listeners) => {
@@ -314,7 +325,10 @@ impl Worker {
         // From now on, clients that come are given back.
         self.close_listeners()?;
         let said = self.act("exitedAfterDisconnect")?;
-        self.answer_to(said).await?;
+        // Cancelled from here on, `next` goes on with it.
+        self.leaving = true;
+        // Node answers this one in any case.
+        while self.receive(said).await?.is_none() {}
         self.stopped = true;
         self.channel.disconnect().await
     }
@@ -351,24 +365,23 @@ impl Worker {
         Ok(seq)
     }
 
-    /// Waits for the primary's answer to message `seq`. What else comes
-    /// meanwhile is dealt with, and the events of it are kept.
-    async fn answer_to(
+    /// Waits for what comes next: the primary's answer to message `seq`, or
+    /// something else, which is dealt with, and the events of it are kept.
+    async fn receive(
         &mut self,
         seq: u64,
-    ) -> Result<(FromPrimary, Option<Handle>), Error> {
-        loop {
-            let incoming = self.channel.recv_any().await;
-            let mut incoming = incoming.ok_or(Error::Closed)??;
-            if let Incoming::Internal(message) = &mut incoming
-                && let Ok(Some(said)) = of_primary(message)
-                && said.ack == Some(seq)
-            {
-                return Ok((said, message.handle.take()));
-            }
-            let event = self.handle(incoming).transpose();
-            self.early.extend(event);
+    ) -> Result<Option<(FromPrimary, Option<Handle>)>, Error> {
+        let incoming = self.channel.recv_any().await;
+        let mut incoming = incoming.ok_or(Error::Closed)??;
+        if let Incoming::Internal(message) = &mut incoming
+            && let Ok(Some(said)) = of_primary(message)
+            && said.ack == Some(seq)
+        {
+            return Ok(Some((said, message.handle.take())));
         }
+        let event = self.handle(incoming).transpose();
+        self.early.extend(event);
+        Ok(None)
     }
 }
 

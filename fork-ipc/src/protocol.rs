@@ -201,6 +201,8 @@
 //! - `K` is `address:port:addressType:fd:index`. Workers that send the same
 //!   have the same socket; `index` tells a worker's servers at one address from
 //!   each other, from 0 on. *(cluster, seen)*
+//! - A worker that is to leave gets no answer to `queryServer`. *(cluster,
+//!   seen)*
 //! - `seq` counts what one process has sent, over all its workers; `ack` is the
 //!   `seq` of what it answers. *(cluster, seen)*
 //! - A worker whose primary has gone without a word exits 0. *(cluster, seen)*

@@ -8,15 +8,16 @@ use std::os::unix::net::UnixStream as StdUnixStream;
 use std::process::Command;
 use std::time::Duration;
 
-use ::fork_ipc::Error;
 use ::fork_ipc::cluster::{Event, Worker};
+use ::fork_ipc::{Child, Error};
 use anyhow::{Context, Result, bail, ensure};
 use harness::{Exit, Half, root};
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::process::Child as Process;
 
 use super::handles::{lines, raw_peer, send_descriptors};
-use super::library::run;
+use super::library::{node, run};
 use super::recipes::program;
 use crate::check::{NODE, Test, test};
 
@@ -33,6 +34,9 @@ pub fn tests() -> Vec<Test> {
         test("a_worker_hears_why_the_primary_cannot_listen", refused),
         test("a_worker_serves_in_advanced_mode", advanced),
         test("a_killed_primary_ends_its_worker", killed_primary),
+        test("a_worker_that_must_leave_at_once_does", leaves_at_once),
+        test("who_must_leave_listens_no_more", || run(told_to_leave())),
+        test("a_cancelled_leave_is_finished", || run(half_way())),
     ];
     let of_ours = [
         test(
@@ -201,6 +205,70 @@ fn killed_primary() -> Result<()> {
     ensure!(half.wait()? == Exit::Signal(9), "{:?}", half.stderr());
     ensure!(half.wait_for("worker ")? == "0", "{:?}", half.stderr());
     Ok(())
+}
+
+/// Before it has started, before it has asked, and between two questions:
+/// Node answers none of those that come then.
+fn leaves_at_once() -> Result<()> {
+    let script = "
+        for (const leave of [
+          () => cluster.disconnect(),
+          worker => worker.once('online', () => cluster.disconnect()),
+          worker => worker.once('online', () => worker.disconnect()),
+          worker => worker.once('listening', () => worker.disconnect())
+        ]) {
+          const worker = cluster.fork()
+          leave(worker)
+          console.log(await once(worker, 'exit'), worker.exitedAfterDisconnect)
+        }";
+    let mut half = primary(script, &[ANY, "0.0.0.0:0"])?;
+    prints(&mut half, &["0 true"; 4])
+}
+
+/// Node's primary, whose worker is not a process of its own, but this test.
+async fn of_node(script: &str) -> Result<(Worker, Process)> {
+    let script = format!(
+        "require('child_process').fork = () => process
+        const cluster = require('cluster')
+        const worker = cluster.fork()
+        {script}"
+    );
+    let Child { channel, process } = node(&script).spawn()?;
+    Ok((Worker::new(channel, 1).await?, process))
+}
+
+/// Node dies of a question that it has answered before.
+async fn survives(mut primary: Process) -> Result<()> {
+    let status = primary.wait().await?;
+    ensure!(status.success(), "{status}");
+    Ok(())
+}
+
+async fn told_to_leave() -> Result<()> {
+    let script = "worker.on('listening', () => worker.disconnect())";
+    let (mut worker, primary) = of_node(script).await?;
+    worker.listen(ANY.parse()?).await?;
+    for _ in 0..2 {
+        let listening = worker.listen("0.0.0.0:0".parse()?).await;
+        ensure!(matches!(listening, Err(Error::Closed)), "{listening:?}");
+    }
+    ensure!(worker.next().await.is_none());
+    survives(primary).await
+}
+
+/// Node answers no question any more, as soon as it knows.
+async fn half_way() -> Result<()> {
+    let (mut worker, primary) = of_node("").await?;
+    worker.listen(ANY.parse()?).await?;
+    tokio::select! {
+        biased;
+        left = worker.disconnect() => bail!("{left:?}"),
+        () = std::future::ready(()) => {}
+    }
+    let listening = worker.listen(ANY.parse()?).await;
+    ensure!(matches!(listening, Err(Error::Closed)), "{listening:?}");
+    ensure!(worker.next().await.is_none());
+    survives(primary).await
 }
 
 /// Our end of a channel, as a primary's.

@@ -6,6 +6,7 @@
 
 use std::net::SocketAddr;
 
+use fork_ipc::Error;
 use fork_ipc::cluster::{self, Event};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
@@ -23,7 +24,11 @@ async fn main() -> common::Result {
         addresses.push(([127, 0, 0, 1], 0).into());
     }
     for address in addresses {
-        worker.listen(address).await?;
+        match worker.listen(address).await {
+            // Already to leave? The events say so, too.
+            Err(Error::Closed) => break,
+            listening => listening?,
+        };
     }
     let clients = TaskTracker::new();
     while let Some(event) = worker.next().await {
