@@ -207,6 +207,12 @@ impl Worker {
             // The primary has only bound it; to listen is left to us.
             Some(Handle::TcpStream(bound)) => {
                 let bound = bound.into_std()?;
+                // Or not even that: Node hands it out all the same when the
+                // address is in use, and it would listen anywhere.
+                if bound.local_addr()?.port() == 0 {
+                    let error = rustix::io::Errno::ADDRINUSE;
+                    return Err(std::io::Error::from(error).into());
+                }
                 rustix::net::listen(&bound, BACKLOG)
                     .map_err(std::io::Error::from)?;
                 Some(TcpListener::from_std(OwnedFd::from(bound).into())?)

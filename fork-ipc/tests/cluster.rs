@@ -55,8 +55,17 @@ pub fn tests() -> Vec<Test> {
     of_node.into_iter().chain(of_ours).collect()
 }
 
+/// How the primary distributes the clients: `rr` or `none`. Node reads it
+/// when it loads the module.
+const POLICY: &str = "NODE_CLUSTER_SCHED_POLICY";
+
 /// Runs a script of Node's as an ES module: `exec` is our worker.
 fn primary(script: &str, arguments: &[&str]) -> Result<Half> {
+    scheduled("rr", script, arguments)
+}
+
+/// As [`primary`]; with `none`, the workers share the socket.
+fn scheduled(policy: &str, script: &str, arguments: &[&str]) -> Result<Half> {
     let script = format!(
         "import cluster from 'node:cluster'
         import net from 'node:net'
@@ -70,6 +79,7 @@ fn primary(script: &str, arguments: &[&str]) -> Result<Half> {
     let mut node = Command::new("node");
     node.args(["--input-type=module", "-e", &script]);
     node.arg(program("worker")?.get_program()).args(arguments);
+    node.env(POLICY, policy);
     Half::start(&mut node)
 }
 
@@ -149,18 +159,16 @@ fn same_address() -> Result<()> {
 }
 
 fn refused() -> Result<()> {
-    for policy in ["SCHED_RR", "SCHED_NONE"] {
-        // The primary itself has the port.
-        let script = format!(
-            "cluster.schedulingPolicy = cluster.{policy}
-            const server = net.createServer().listen(0, '127.0.0.1')
-            await once(server, 'listening')
-            const address = `127.0.0.1:${{server.address().port}}`
-            cluster.setupPrimary({{ args: [address] }})
-            console.log('exit', await once(cluster.fork(), 'exit'))
-            server.close()"
-        );
-        let mut half = primary(&script, &[])?;
+    // The primary itself has the port.
+    let script = "
+        const server = net.createServer().listen(0, '127.0.0.1')
+        await once(server, 'listening')
+        const address = `127.0.0.1:${server.address().port}`
+        cluster.setupPrimary({ args: [address] })
+        console.log('exit', await once(cluster.fork(), 'exit'))
+        server.close()";
+    for policy in ["rr", "none"] {
+        let mut half = scheduled(policy, script, &[])?;
         prints(&mut half, &["exit 1"])?;
         half.wait_for_error("ddress")?; // in use
     }
@@ -226,14 +234,15 @@ fn leaves_at_once() -> Result<()> {
 }
 
 /// Node's primary, whose worker is not a process of its own, but this test.
-async fn of_node(script: &str) -> Result<(Worker, Process)> {
+async fn of_node(policy: &str, script: &str) -> Result<(Worker, Process)> {
     let script = format!(
         "require('child_process').fork = () => process
         const cluster = require('cluster')
         const worker = cluster.fork()
         {script}"
     );
-    let Child { channel, process } = node(&script).spawn()?;
+    let Child { channel, process } =
+        node(&script).env(POLICY, policy).spawn()?;
     Ok((Worker::new(channel, 1).await?, process))
 }
 
@@ -246,7 +255,7 @@ async fn survives(mut primary: Process) -> Result<()> {
 
 async fn told_to_leave() -> Result<()> {
     let script = "worker.on('listening', () => worker.disconnect())";
-    let (mut worker, primary) = of_node(script).await?;
+    let (mut worker, primary) = of_node("rr", script).await?;
     worker.listen(ANY.parse()?).await?;
     for _ in 0..2 {
         let listening = worker.listen("0.0.0.0:0".parse()?).await;
@@ -258,7 +267,7 @@ async fn told_to_leave() -> Result<()> {
 
 /// Node answers no question any more, as soon as it knows.
 async fn half_way() -> Result<()> {
-    let (mut worker, primary) = of_node("").await?;
+    let (mut worker, primary) = of_node("rr", "").await?;
     worker.listen(ANY.parse()?).await?;
     tokio::select! {
         biased;
