@@ -15,7 +15,7 @@
 //! (`SCHED_RR`, the default), or the listening socket itself, shared with
 //! them (`SCHED_NONE`). [`Worker::next`] hides the difference.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 
@@ -39,6 +39,8 @@ pub struct Worker {
     /// The number of the next message to the primary.
     sequence: u64,
     listeners: Vec<Listener>,
+    /// How many servers have been asked for at an address and a port.
+    asked: HashMap<(IpAddr, u16), usize>,
     /// What came while an answer was awaited.
     early: VecDeque<Result<Event, Error>>,
     /// The primary has asked to stop: all but the channel's end is done.
@@ -51,8 +53,6 @@ pub struct Worker {
 struct Listener {
     /// What the primary calls it.
     key: String,
-    /// What was asked for.
-    asked: SocketAddr,
     /// The socket itself, where the workers share it.
     shared: Option<TcpListener>,
 }
@@ -76,6 +76,18 @@ struct FromPrimary {
     key: Option<String>,
     errno: Option<i32>,
     sockname: Option<Name>,
+}
+
+impl FromPrimary {
+    /// Why there is no socket: an error of the system's, below 0.
+    fn refusal(&self) -> Option<i32> {
+        self.errno.filter(|code| *code < 0)
+    }
+
+    /// This answers a question for a server, and the primary has it.
+    fn granted(&self) -> bool {
+        self.ack.is_some() && self.key.is_some() && self.refusal().is_none()
+    }
 }
 
 /// An address as Node writes it.
@@ -140,6 +152,7 @@ impl Worker {
             id,
             sequence: 0,
             listeners: Vec::new(),
+            asked: HashMap::new(),
             early: VecDeque::new(),
             leaving: false,
             stopped: false,
@@ -163,6 +176,9 @@ impl Worker {
     /// port. All workers that ask for the same address share it; to ask for
     /// it a second time makes a second server there.
     ///
+    /// Cancelled, the primary may listen there all the same: its answer is
+    /// taken, and the socket given back, by whatever is called next.
+    ///
     /// # Errors
     /// [`Error::Io`] when the primary cannot listen there, and
     /// [`Error::Closed`] when it has gone or wants this worker to leave:
@@ -175,9 +191,10 @@ impl Worker {
             return Err(Error::Closed);
         }
         // As Node counts: the order of other addresses does not matter.
-        let asked = self.listeners.iter().filter(|one| one.asked == address);
+        let place = (address.ip(), address.port());
+        let index = self.asked.get(&place).copied().unwrap_or(0);
         let mut server = Server {
-            index: asked.count(),
+            index,
             data: None,
             address: address.ip(),
             port: address.port(),
@@ -190,6 +207,9 @@ impl Worker {
             server: Some(server.clone()),
             ..ToPrimary::default()
         })?;
+        // Whatever comes of it: Node dies of a question for what this worker
+        // has already.
+        self.asked.insert(place, index + 1);
         let (answer, handle) = loop {
             if let Some(answer) = self.receive(asked).await? {
                 break answer;
@@ -199,38 +219,29 @@ impl Worker {
                 return Err(Error::Closed);
             }
         };
-        if let Some(code @ ..0) = answer.errno {
+        if let Some(code) = answer.refusal() {
+            // It has forgotten this one, and the other workers will ask for
+            // it again.
+            self.asked.insert(place, index);
             return Err(std::io::Error::from_raw_os_error(-code).into());
         }
-        let shared = match handle {
-            Some(Handle::TcpListener(listener)) => Some(listener),
-            // The primary has only bound it; to listen is left to us.
-            Some(Handle::TcpStream(bound)) => {
-                let bound = bound.into_std()?;
-                // Or not even that: Node hands it out all the same when the
-                // address is in use, and it would listen anywhere.
-                if bound.local_addr()?.port() == 0 {
-                    let error = rustix::io::Errno::ADDRINUSE;
-                    return Err(std::io::Error::from(error).into());
-                }
-                rustix::net::listen(&bound, BACKLOG)
-                    .map_err(std::io::Error::from)?;
-                Some(TcpListener::from_std(OwnedFd::from(bound).into())?)
+        let key = answer.key.unwrap_or_default();
+        let shared = match shared(handle) {
+            Ok(shared) => shared,
+            Err(error) => {
+                or_closed(self.close(&key))?;
+                return Err(error.into());
             }
-            _ => None,
         };
         let mut bound = address;
-        if let Some(listener) = &shared {
-            bound = listener.local_addr()?;
+        if let Some((_, address)) = &shared {
+            bound = *address;
         } else if let Some(name) = &answer.sockname {
             bound.set_ip(name.address.unwrap_or(bound.ip()));
             bound.set_port(name.port.unwrap_or(bound.port()));
         }
-        self.listeners.push(Listener {
-            key: answer.key.unwrap_or_default(),
-            asked: address,
-            shared,
-        });
+        let shared = shared.map(|(listener, _)| listener);
+        self.listeners.push(Listener { key, shared });
         server.port = bound.port();
         self.say(ToPrimary {
             act: Some("listening"),
@@ -295,10 +306,10 @@ impl Worker {
         let Some(said) = of_primary(&message)? else {
             return Ok(None);
         };
+        let key = said.key.as_deref().unwrap_or_default();
+        let ours = self.listeners.iter().any(|one| one.key == key);
         match said.act.as_deref() {
             Some("newconn") => {
-                let key = said.key.unwrap_or_default();
-                let ours = self.listeners.iter().any(|one| one.key == key);
                 let stream = match message.handle.take() {
                     Some(Handle::TcpStream(stream)) if ours => Some(stream),
                     // The primary gives it to another worker.
@@ -315,6 +326,11 @@ impl Worker {
             Some("disconnect") => {
                 self.leaving = true;
                 or_closed(self.close_listeners())?;
+                Ok(None)
+            }
+            // An answer that somebody has ceased to wait for.
+            None if said.granted() && !ours => {
+                or_closed(self.close(key))?;
                 Ok(None)
             }
             _ => Ok(None),
@@ -341,13 +357,18 @@ impl Worker {
 
     fn close_listeners(&mut self) -> Result<(), Error> {
         for listener in std::mem::take(&mut self.listeners) {
-            self.say(ToPrimary {
-                act: Some("close"),
-                key: Some(&listener.key),
-                ..ToPrimary::default()
-            })?;
+            self.close(&listener.key)?;
         }
         Ok(())
+    }
+
+    /// Gives a server back to the primary.
+    fn close(&mut self, key: &str) -> Result<u64, Error> {
+        self.say(ToPrimary {
+            act: Some("close"),
+            key: Some(key),
+            ..ToPrimary::default()
+        })
     }
 
     fn act(&mut self, act: &'static str) -> Result<u64, Error> {
@@ -378,17 +399,45 @@ impl Worker {
         seq: u64,
     ) -> Result<Option<(FromPrimary, Option<Handle>)>, Error> {
         let incoming = self.channel.recv_any().await;
-        let mut incoming = incoming.ok_or(Error::Closed)??;
-        if let Incoming::Internal(message) = &mut incoming
+        let mut incoming = incoming.ok_or(Error::Closed)?;
+        if let Ok(Incoming::Internal(message)) = &mut incoming
             && let Ok(Some(said)) = of_primary(message)
             && said.ack == Some(seq)
         {
             return Ok(Some((said, message.handle.take())));
         }
-        let event = self.handle(incoming).transpose();
-        self.early.extend(event);
+        self.keep(incoming);
         Ok(None)
     }
+
+    /// Deals with what has come, and keeps the event of it.
+    fn keep(&mut self, incoming: Result<Incoming, Error>) {
+        let event = incoming.and_then(|incoming| self.handle(incoming));
+        self.early.extend(event.transpose());
+    }
+}
+
+/// The socket that the workers share, if they do, and its address.
+fn shared(
+    handle: Option<Handle>,
+) -> std::io::Result<Option<(TcpListener, SocketAddr)>> {
+    let listener = match handle {
+        Some(Handle::TcpListener(listener)) => listener,
+        // The primary has only bound it; to listen is left to us.
+        Some(Handle::TcpStream(bound)) => {
+            let bound = bound.into_std()?;
+            // Or not even that: Node hands it out all the same when the
+            // address is in use, and it would listen anywhere.
+            if bound.local_addr()?.port() == 0 {
+                return Err(rustix::io::Errno::ADDRINUSE.into());
+            }
+            rustix::net::listen(&bound, BACKLOG)?;
+            TcpListener::from_std(OwnedFd::from(bound).into())?
+        }
+        _ => return Ok(None),
+    };
+    let address = listener.local_addr()?;
+    Ok(Some((listener, address)))
 }
 
 /// A message of the cluster's. What else is Node's own is for nobody here.

@@ -205,6 +205,8 @@
 //!   seen)*
 //! - When the address is in use, the socket of SCHED_NONE comes with errno 0 and
 //!   is not bound: its port is 0. *(seen)*
+//! - A `queryServer` for a `K` that the worker has already ends the primary:
+//!   ERR_INTERNAL_ASSERTION. *(cluster, seen)*
 //! - `seq` counts what one process has sent, over all its workers; `ack` is the
 //!   `seq` of what it answers. *(cluster, seen)*
 //! - A worker whose primary has gone without a word exits 0. *(cluster, seen)*

@@ -2,7 +2,7 @@
 //! we write its bytes ourselves, to be at the right moment.
 
 use std::io::Write;
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::process::Command;
@@ -37,6 +37,13 @@ pub fn tests() -> Vec<Test> {
         test("a_worker_that_must_leave_at_once_does", leaves_at_once),
         test("who_must_leave_listens_no_more", || run(told_to_leave())),
         test("a_cancelled_leave_is_finished", || run(half_way())),
+        test("a_cancelled_question_is_not_asked_again", || {
+            run(asked_again())
+        }),
+        test("a_socket_that_is_of_no_use_is_given_back", || {
+            run(given_back())
+        }),
+        test("a_bad_line_is_no_answer_to_a_question", || run(bad_line())),
     ];
     let of_ours = [
         test(
@@ -238,7 +245,12 @@ async fn of_node(policy: &str, script: &str) -> Result<(Worker, Process)> {
     let script = format!(
         "require('child_process').fork = () => process
         const cluster = require('cluster')
+        const net = require('net')
         const worker = cluster.fork()
+        const heard = []
+        process.prependListener('internalMessage', ({{ act }}) => {{
+          if (act) heard.push(act)
+        }})
         {script}"
     );
     let Child { channel, process } =
@@ -277,6 +289,62 @@ async fn half_way() -> Result<()> {
     let listening = worker.listen(ANY.parse()?).await;
     ensure!(matches!(listening, Err(Error::Closed)), "{listening:?}");
     ensure!(worker.next().await.is_none());
+    survives(primary).await
+}
+
+async fn asked_again() -> Result<()> {
+    let script = "worker.on('listening', () => worker.send(heard.join(' ')))";
+    let (mut worker, primary) = of_node("rr", script).await?;
+    tokio::select! {
+        biased;
+        answer = worker.listen(ANY.parse()?) => bail!("{answer:?}"),
+        () = std::future::ready(()) => {}
+    }
+    worker.listen(ANY.parse()?).await?;
+    let heard = message(&mut worker).await?;
+    let expected = "online queryServer queryServer close listening";
+    ensure!(heard == expected, "{heard}");
+    worker.disconnect().await?;
+    survives(primary).await
+}
+
+/// Where the workers share a socket, Node hands out one that is not bound
+/// when the port is in use.
+async fn given_back() -> Result<()> {
+    let script = "
+        const server = net.createServer().listen(0, '127.0.0.1', () =>
+          worker.send(server.address().port))
+        worker.on('message', () => server.close(() => worker.send('free')))
+        worker.on('listening', () => worker.send(heard.join(' ')))";
+    let (mut worker, primary) = of_node("none", script).await?;
+    let port = message(&mut worker).await?.parse()?;
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    for _ in 0..2 {
+        let error = worker.listen(address).await;
+        ensure!(matches!(error, Err(Error::Io(_))), "{error:?}");
+    }
+    worker.sender().send("free it").await?;
+    ensure!(message(&mut worker).await? == "free");
+    ensure!(worker.listen(address).await? == address);
+    let heard = message(&mut worker).await?;
+    let expected =
+        "online queryServer close queryServer close queryServer listening";
+    ensure!(heard == expected, "{heard}");
+    worker.disconnect().await?;
+    survives(primary).await
+}
+
+/// 3 is the channel; Node itself would not write such a line.
+async fn bad_line() -> Result<()> {
+    let script = "require('fs').writeSync(3, 'no JSON\\n')";
+    let (mut worker, primary) = of_node("rr", script).await?;
+    for _ in 0..2 {
+        worker.listen(ANY.parse()?).await?;
+    }
+    let error = worker.next().await;
+    let malformed = matches!(error, Some(Err(Error::Malformed { .. })));
+    ensure!(malformed, "{error:?}");
+    worker.disconnect().await?;
     survives(primary).await
 }
 
@@ -449,9 +517,20 @@ async fn counted() -> Result<()> {
         seq += 2;
     }
     // One that was refused does not count.
-    let refused = other;
-    primary.say(&format!(r#""errno":-98,"key":"F","ack":{seq}"#))?;
-    let error = worker.listen(refused).await;
-    ensure!(matches!(error, Err(Error::Io(_))), "{error:?}");
+    for _ in 0..2 {
+        primary.say(&format!(r#""errno":-98,"key":"F","ack":{seq}"#))?;
+        let error = worker.listen(other).await;
+        ensure!(matches!(error, Err(Error::Io(_))), "{error:?}");
+        primary.heard(r#""queryServer","index":2,"#)?;
+        seq += 1;
+    }
+    // What the primary does not hear of makes no difference.
+    for index in 0..2 {
+        primary.grant(seq, &format!("K{seq}"))?;
+        let address = SocketAddrV6::new(Ipv6Addr::LOCALHOST, 80, 0, index);
+        worker.listen(address.into()).await?;
+        primary.heard(&format!(r#""queryServer","index":{index},"#))?;
+        seq += 2;
+    }
     Ok(())
 }
