@@ -266,10 +266,9 @@ impl Worker {
                 return None;
             }
             if self.leaving {
-                let ended = self.channel.disconnect().await;
-                self.stopped = true;
-                match ended {
-                    Ok(()) | Err(Error::Closed) => return None,
+                match self.leave().await {
+                    // There may be events that came meanwhile.
+                    Ok(()) | Err(Error::Closed) => continue,
                     Err(error) => return Some(Err(error)),
                 }
             }
@@ -351,8 +350,26 @@ impl Worker {
         self.leaving = true;
         // Node answers this one in any case.
         while self.receive(said).await?.is_none() {}
+        self.leave().await
+    }
+
+    /// Ends the channel. What comes meanwhile is kept: with it comes the
+    /// acknowledgement of a socket that is on its way to the primary.
+    async fn leave(&mut self) -> Result<(), Error> {
+        let sender = self.channel.sender();
+        let listening = async {
+            while let Some(incoming) = self.channel.recv_any().await {
+                self.keep(incoming);
+            }
+            // Then the other one ends, too.
+            std::future::pending().await
+        };
+        let ended = tokio::select! {
+            ended = sender.disconnect() => ended,
+            never = listening => never,
+        };
         self.stopped = true;
-        self.channel.disconnect().await
+        ended
     }
 
     fn close_listeners(&mut self) -> Result<(), Error> {

@@ -44,6 +44,12 @@ pub fn tests() -> Vec<Test> {
             run(given_back())
         }),
         test("a_bad_line_is_no_answer_to_a_question", || run(bad_line())),
+        test("a_worker_that_is_told_to_leave_sends_its_socket", || {
+            run(leaves_with_a_socket())
+        }),
+        test("a_worker_that_leaves_sends_its_socket", || {
+            run(sends_and_leaves())
+        }),
     ];
     let of_ours = [
         test(
@@ -348,6 +354,59 @@ async fn bad_line() -> Result<()> {
     survives(primary).await
 }
 
+/// A Node primary that takes a socket and ends it with a word.
+const TAKES: &str =
+    "worker.on('message', (message, socket) => socket.end(message));";
+
+/// A client, and the socket that is to be sent for it.
+async fn client() -> Result<(TcpStream, TcpStream)> {
+    let listener = TcpListener::bind(ANY).await?;
+    let client = TcpStream::connect(listener.local_addr()?).await?;
+    Ok((client, listener.accept().await?.0))
+}
+
+async fn is_served(mut client: TcpStream) -> Result<()> {
+    let mut text = String::new();
+    client.read_to_string(&mut text).await?;
+    ensure!(text == "served", "{text}");
+    Ok(())
+}
+
+async fn leaves_with_a_socket() -> Result<()> {
+    let script = "worker.on('listening', () => {
+          worker.send('last')
+          worker.disconnect()
+        })";
+    let (mut worker, primary) =
+        of_node("rr", &format!("{TAKES}{script}")).await?;
+    worker.listen(ANY.parse()?).await?;
+    ensure!(message(&mut worker).await? == "last");
+    // The acknowledgement comes behind what tells us to leave.
+    let (client, socket) = client().await?;
+    worker.sender().send_with("served", socket).await?;
+    ensure!(worker.next().await.is_none());
+    is_served(client).await?;
+    survives(primary).await
+}
+
+async fn sends_and_leaves() -> Result<()> {
+    let (mut worker, primary) = of_node("rr", TAKES).await?;
+    worker.listen(ANY.parse()?).await?;
+    let sender = worker.sender();
+    let (client, socket) = client().await?;
+    // And here behind the answer for which the worker waits.
+    let (left, sent) = tokio::join!(
+        biased;
+        worker.disconnect(),
+        sender.send_with("served", socket),
+    );
+    left?;
+    sent?;
+    ensure!(worker.next().await.is_none());
+    is_served(client).await?;
+    survives(primary).await
+}
+
 /// Our end of a channel, as a primary's.
 struct Primary(StdUnixStream);
 
@@ -365,9 +424,8 @@ impl Primary {
 
     /// Hands a client over; returns the client.
     async fn connect(&self, key: &str, seq: u64) -> Result<TcpStream> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let client = TcpStream::connect(listener.local_addr()?).await?;
-        let accepted: OwnedFd = listener.accept().await?.0.into_std()?.into();
+        let (client, accepted) = client().await?;
+        let accepted: OwnedFd = accepted.into_std()?.into();
         let newconn = format!(r#""act":"newconn","key":"{key}","seq":{seq}"#);
         let envelope = format!(
             r#"{{"cmd":"NODE_HANDLE","type":"net.Native","msg":{}}}"#,
