@@ -223,7 +223,8 @@ impl Worker {
             // It has forgotten this one, and the other workers will ask for
             // it again.
             self.asked.insert(place, index);
-            return Err(std::io::Error::from_raw_os_error(-code).into());
+            let error = std::io::Error::from_raw_os_error(code.wrapping_neg());
+            return Err(error.into());
         }
         let key = answer.key.unwrap_or_default();
         let shared = match shared(handle) {

@@ -63,6 +63,7 @@ pub fn tests() -> Vec<Test> {
         test("what_is_not_of_the_cluster_is_ignored", || run(foreign())),
         test("a_cancelled_wait_loses_no_client", || run(cancelled())),
         test("servers_are_counted_for_each_address", || run(counted())),
+        test("any_error_number_is_one", || run(any_number())),
     ];
     let of_node = of_node.map(|test| test.needs(NODE));
     of_node.into_iter().chain(of_ours).collect()
@@ -590,5 +591,13 @@ async fn counted() -> Result<()> {
         primary.heard(&format!(r#""queryServer","index":{index},"#))?;
         seq += 2;
     }
+    Ok(())
+}
+
+async fn any_number() -> Result<()> {
+    let (mut worker, mut primary) = worker().await?;
+    primary.say(&format!(r#""errno":{},"key":"K","ack":1"#, i32::MIN))?;
+    let error = worker.listen(ANY.parse()?).await;
+    ensure!(matches!(error, Err(Error::Io(_))), "{error:?}");
     Ok(())
 }
