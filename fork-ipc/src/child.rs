@@ -185,6 +185,16 @@ impl Inherited {
     }
 }
 
+/// This process's number among the workers of a cluster. The channel stays in
+/// the environment, for whoever takes it.
+pub(crate) fn worker() -> Result<u32, NoChannel> {
+    if env::var_os(FD).is_none_or(|value| value.is_empty()) {
+        return Err(NoChannel::NotStartedWithOne);
+    }
+    let id = env::var(ID).ok().and_then(|id| id.parse().ok());
+    id.ok_or(NoChannel::NotAWorker)
+}
+
 /// The descriptor is open and a connected Unix stream socket; from here on,
 /// programs that this one starts do not inherit it. Any other is left alone.
 fn check(socket: BorrowedFd<'_>, number: RawFd) -> Result<(), NoChannel> {

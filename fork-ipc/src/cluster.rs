@@ -22,7 +22,7 @@ use std::os::fd::OwnedFd;
 use serde::{Deserialize, Serialize};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::child::{Inherited, NoChannel};
+use crate::child::{self, Inherited, NoChannel};
 use crate::{Channel, Error, Handle, Incoming, Message, Sender};
 
 /// How many clients may wait to be accepted, in Node.
@@ -131,13 +131,12 @@ struct Server {
 /// a tokio runtime, as [`crate::child::channel`].
 ///
 /// # Errors
-/// When there is no channel, or the parent is not the primary of a cluster.
+/// When there is no channel, or the parent is not the primary of a cluster:
+/// after [`NoChannel::NotAWorker`], [`child::channel`] still finds it.
 pub async fn worker() -> Result<Worker, NoChannel> {
-    let inherited = Inherited::take()?;
-    let Some(id) = inherited.worker else {
-        return Err(NoChannel::NotAWorker);
-    };
-    let worker = Worker::new(inherited.open()?, id).await;
+    let id = child::worker()?;
+    let channel = Inherited::take()?.open()?;
+    let worker = Worker::new(channel, id).await;
     worker.map_err(|error| NoChannel::Io(std::io::Error::other(error)))
 }
 

@@ -25,6 +25,7 @@ pub fn tests() -> Vec<Test> {
             cluster(&["shared"])
         }),
         test("a_worker_without_a_cluster_says_so", no_cluster),
+        test("who_is_no_worker_of_a_cluster_may_be_a_child", either),
         test("a_grandchild_does_not_inherit_the_channel", grandchild),
         test("the_descriptor_is_neither_inherited_nor_blocking", flags)
             .needs(Need::Proc),
@@ -217,6 +218,32 @@ fn no_cluster() -> Result<()> {
     let mut half = Half::start(&mut command)?;
     ends_well(&mut half)?;
     half.wait_for_error("not a worker of a cluster: NODE_UNIQUE_ID")?;
+    Ok(())
+}
+
+/// The same program in a cluster and without one.
+fn either() -> Result<()> {
+    let script = "
+        const cluster = require('cluster')
+        const [program] = process.argv.splice(1, 1)
+        cluster.setupPrimary({ exec: program, execArgv: [] })
+        process.execPath = program
+        cluster.fork().on('message', message => console.log(message))
+        require('child_process').spawn(program, {
+          stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+          .on('message', message => console.log(message))";
+    let mut node = Command::new("node");
+    node.args(["-e", script])
+        .arg(program("either")?.get_program());
+    let mut half = Half::start(&mut node)?;
+    ends_well(&mut half)?;
+    let mut lines = half.stdout();
+    lines.sort();
+    ensure!(
+        lines == ["child", "worker"],
+        "{lines:?} {:?}",
+        half.stderr()
+    );
     Ok(())
 }
 
