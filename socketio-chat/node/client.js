@@ -12,6 +12,7 @@ import { stop } from '../../common/node/shutdown.js'
 import { Member, flags } from './member.js'
 import * as show from './show.js'
 import { texts } from './texts.js'
+import { untilRead } from './unread.js'
 
 const ADVICE = 'start the server first: node socketio-chat/node/server.js'
 const { url, ...rest } = args(
@@ -43,6 +44,7 @@ let ended = false
 let unanswered = 0
 async function talk() {
   for await (const text of texts(rest, over.signal)) {
+    await untilRead()
     await me.entered()
     line(`send: ${shown(text)}`)
     unanswered += 1

@@ -4,6 +4,7 @@ import { EventEmitter, once } from 'node:events'
 import { io } from 'socket.io-client'
 import { line } from '../../common/node/log.js'
 import * as show from './show.js'
+import { hearLess } from './unread.js'
 
 /** The flags of a member. */
 export const flags = {
@@ -40,6 +41,7 @@ export class Member extends EventEmitter {
     })
     this.socket.on('connect', () => line('connected.'))
     show.events(this.socket, time)
+    hearLess(this.socket)
     this.socket.on('greeting', () => this.#enter())
     this.socket.on('disconnect', () => {
       this.inside = false

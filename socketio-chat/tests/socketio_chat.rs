@@ -76,6 +76,7 @@ pub fn tests() -> Vec<Test> {
         alike("a_client_that_is_refused_says_why", refused),
         plain("a_client_that_is_refused_later_says_why", refused_later),
         plain("a_client_goes_on_after_odd_data", odd_data),
+        plain("a_client_that_nobody_reads_hears_no_more", unheard),
         alike("a_signal_ends_a_client", ended_client)
             .map(|test| test.needs(Need::Unix)),
         plain("the_page_is_a_chat_in_a_real_browser", browser)
@@ -695,19 +696,40 @@ fn refused(language: Language) -> Result<()> {
     Ok(())
 }
 
-/// A server that is odd in the way of a scenario of `odd.js`, and a client.
+/// A server that is odd in the way of a scenario of `odd.js`, and its URL.
+fn odd(scenario: &str) -> Result<(Half, String)> {
+    let script = root().join(NAME).join("tests/odd.js");
+    let mut node = Command::new("node");
+    let server = Half::start(node.arg(script).arg(scenario))?;
+    let address = server.wait_for("listening on ")?;
+    Ok((server, format!("http://{address}")))
+}
+
+/// The same, and a client.
 fn client_of_odd(
     language: Language,
     scenario: &str,
     arguments: &[&str],
 ) -> Result<(Half, Half)> {
-    let script = root().join(NAME).join("tests/odd.js");
-    let mut node = Command::new("node");
-    let server = Half::start(node.arg(script).arg(scenario))?;
-    let address = server.wait_for("listening on ")?;
+    let (server, url) = odd(scenario)?;
     let mut command = lesson(NAME)?.half(language, "client")?;
-    command.arg(format!("http://{address}")).args(arguments);
+    command.arg(url).args(arguments);
     Ok((server, Half::start(&mut command)?))
+}
+
+/// As `client | less` does, for a while.
+fn unheard(language: Language) -> Result<()> {
+    let (server, url) = odd("flood")?;
+    let mut command = lesson(NAME)?.half(language, "client")?;
+    let (mut client, line, stdout) = start_stuck(command.arg(url))?;
+    ensure!(line == "connected.", "{line}");
+    server.wait_for("held back")?;
+    drop(client.take_stdin()?);
+    let lines: Vec<String> = stdout.lines().collect::<Result<_, _>>()?;
+    ensure!(client.wait()? == Exit::Code(0), "{:?}", client.stderr());
+    ensure!(lines.len() > 100, "{} lines", lines.len());
+    ensure!(lines.last().is_some_and(|line| line == "disconnected."));
+    Ok(())
 }
 
 /// The connection is lost, and when it is back we are not wanted.
