@@ -30,6 +30,7 @@ export class Agent {
       let attempt = `connect to ${host}`
       let advice = `; ${ADVICE}`
       request.on('socket', socket => {
+        if (request.reusedSocket) return // it would hold a listener of each
         socket.once('connect', () => {
           attempt = `connect to ${host} with TLS`
           advice = ''

@@ -60,6 +60,7 @@ pub fn tests() -> Vec<Test> {
         on_unix(both("what_arrived_is_answered_after_sigterm", answers)),
         both("curl_is_answered", curl).map(|t| t.needs(CURL)),
         both("the_client_keeps_its_connection", keeps_connection),
+        both("thirty_requests_leave_nothing_on_the_connection", thirty),
         both("the_client_opens_a_closed_connection_again", opens_again),
         both("the_client_asks_again_when_just_then_closed", asks_again),
         both("the_client_prints_the_body_as_it_arrives", as_it_arrives),
@@ -822,6 +823,17 @@ fn keeps_connection(language: Language) -> Result<()> {
     ensure!(peer.rest()?.is_empty());
     ensure!(client.wait()? == Exit::Code(0), "{:?}", client.stderr());
     ensure!(client.stdout().len() == 10, "{:?}", client.stdout());
+    Ok(())
+}
+
+/// Node warns of a listener that is added with each request.
+fn thirty(language: Language) -> Result<()> {
+    let server = start(language)?;
+    let pace = ["--count", "30", "--every", "1"];
+    let mut client = server.client(language, &pace)?;
+    ensure!(client.wait()? == Exit::Code(0), "{:?}", client.stderr());
+    ensure!(client.stdout().len() == 60, "{:?}", client.stdout());
+    ensure!(client.stderr().is_empty(), "{:?}", client.stderr());
     Ok(())
 }
 
