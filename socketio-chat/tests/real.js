@@ -246,8 +246,15 @@ const scenarios = {
     const ada = await enter('Ada')
     heard(ada)
     const bob = await enter('Bob', {}, otherUrl)
-    heard(bob)
     assert.deepEqual(await hear(ada, 1), [['joined', { name: 'Bob' }]])
+    // The news of Ada may come to Bob's server only now, but before this.
+    await ask(ada, 'chat message', 'zero')
+    const isZero = ([, { text }]) => text === 'zero'
+    while (!bob.heard.some(isZero)) {
+      await new Promise(resolve => { bob.more = resolve })
+    }
+    heard(ada)
+    heard(bob)
     for (const [by, name, other] of [[ada, 'Ada', bob], [bob, 'Bob', ada]]) {
       assert.deepEqual(await ask(by, 'chat message', 'one'), {})
       assert.deepEqual(await ask(by, 'clientmessage', 'two'), {})
