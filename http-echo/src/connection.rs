@@ -1,7 +1,8 @@
 //! One connection of the server, from its first byte to its last.
 
+use std::error::Error;
 use std::future::ready;
-use std::io;
+use std::io::{self, ErrorKind};
 
 use anyhow::{Context, Result, bail};
 use hyper::Request;
@@ -130,7 +131,12 @@ impl Connections {
         if is_h2 {
             let http = self.limits.http2();
             let connection = http.serve_connection(socket, service);
-            Box::pin(watcher.watch(connection)).await?;
+            match Box::pin(watcher.watch(connection)).await {
+                // A client that needs nothing more says goodbye and closes.
+                // What was still to be acknowledged reaches nobody.
+                Err(error) if is_broken_pipe(&error) => {}
+                served => served?,
+            }
         } else {
             let http = self.limits.http1();
             let connection = http.serve_connection(socket, service);
@@ -138,6 +144,11 @@ impl Connections {
         }
         Ok(())
     }
+}
+
+fn is_broken_pipe(error: &hyper::Error) -> bool {
+    let why = error.source().and_then(<dyn Error>::downcast_ref);
+    why.is_some_and(|why: &io::Error| why.kind() == ErrorKind::BrokenPipe)
 }
 
 /// Looks at the first byte, and leaves it there.

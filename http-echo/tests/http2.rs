@@ -42,6 +42,10 @@ pub fn tests() -> Vec<Test> {
         on_proc(both("who_never_reads_is_held_back", never_reads)),
         both("who_never_begins_is_sent_away", never_begins),
         both("slow_headers_end_the_connection", slow_headers),
+        on_unix(both(
+            "who_leaves_with_an_acknowledgement_due_is_no_error",
+            leaves,
+        )),
         on_unix(both("ctrl_c_finishes_the_answers", ctrl_c)),
         on_unix(both("ctrl_c_ends_a_connection_at_rest", ctrl_c_at_rest)),
     ]
@@ -751,6 +755,23 @@ fn slow_headers(language: Language) -> Result<()> {
     }
     ensure!(begun.elapsed() > Duration::from_millis(200), "so soon?");
     tls.lives()
+}
+
+/// It has all that it asked for, says goodbye and closes; the server still
+/// acknowledges what came just before.
+fn leaves(language: Language) -> Result<()> {
+    let tls = Tls::start(language, &[])?;
+    let mut client = Client::open(&tls)?;
+    client.answer(&ask(1, "/a"))?.is(200, "/a")?;
+    tls.server.half.signal(Signal::Freeze)?;
+    client.send(&frame(PING, 0, 0, &[0; 8]))?;
+    client.send(&frame(GOAWAY, 0, 0, &[0; 8]))?;
+    drop(client);
+    tls.server.half.signal(Signal::Thaw)?;
+    Client::open(&tls)?.answer(&ask(1, "/b"))?.is(200, "/b")?;
+    let stderr = tls.server.half.stderr();
+    ensure!(stderr.is_empty(), "{stderr:?}");
+    Ok(())
 }
 
 fn ctrl_c(language: Language) -> Result<()> {
