@@ -1,6 +1,6 @@
 //! A peer that we drive byte by byte: the hostile half of a test.
 
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 #[cfg(unix)]
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -101,10 +101,23 @@ impl Peer {
 
 impl Read for Peer {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
+        uninterrupted(|| match self {
             Self::Tcp(stream) => stream.read(buffer),
             #[cfg(unix)]
             Self::Unix(stream) => stream.read(buffer),
+        })
+    }
+}
+
+/// `receive`, and again where only a signal came: a socket with a time limit
+/// does not go on by itself, and any child's end is a signal to some thread.
+pub fn uninterrupted<T>(
+    mut receive: impl FnMut() -> io::Result<T>,
+) -> io::Result<T> {
+    loop {
+        match receive() {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            outcome => return outcome,
         }
     }
 }

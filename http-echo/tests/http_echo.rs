@@ -15,7 +15,7 @@ use harness::{Exit, Half, LIMIT, Language, Signal};
 
 use crate::check::{CURL, NODE, Need, Test, both, test};
 use crate::echo;
-use crate::peer::Peer;
+use crate::peer::{Peer, uninterrupted};
 use crate::server::{Server, lesson, start_stuck, tool};
 
 #[path = "http2.rs"]
@@ -730,7 +730,7 @@ fn unread_server(language: Language) -> Result<()> {
         ensure!(asked < MOST, "the lines of {asked} requests are somewhere");
         peer.write_all(ask.as_bytes())?;
         asked += 1;
-        if stream.peek(&mut [0]).is_err() {
+        if uninterrupted(|| stream.peek(&mut [0])).is_err() {
             break; // nothing came in time
         }
         Answer::read(&mut peer)?.is(200, &target)?;

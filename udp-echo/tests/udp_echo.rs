@@ -12,6 +12,7 @@ use harness::{Exit, Half, Language, Signal};
 
 use crate::check::{NC, Need, SOCAT, Test, both, test};
 use crate::echo::{self, TWO_SECONDS};
+use crate::peer::uninterrupted;
 use crate::random::Random;
 use crate::server::{
     Server, ends_unread, lesson, start_stuck, start_unread, tool,
@@ -92,7 +93,8 @@ fn socket(address: &str) -> Result<UdpSocket> {
 
 fn hear(socket: &UdpSocket) -> Result<Vec<u8>> {
     let mut buffer = vec![0; 65_536];
-    let length = socket.recv(&mut buffer).context("no datagram came")?;
+    let heard = uninterrupted(|| socket.recv(&mut buffer));
+    let length = heard.context("no datagram came")?;
     buffer.truncate(length);
     Ok(buffer)
 }
@@ -318,9 +320,11 @@ fn small_buffer() -> Result<()> {
     let sender = socket(&receiver.local_addr()?.to_string())?;
     sender.send(b"hello, world")?;
     sender.send(b"next")?;
-    let mut buffer = [0; 5];
-    ensure!(receiver.recv(&mut buffer)? == 5 && &buffer == b"hello");
-    ensure!(receiver.recv(&mut buffer)? == 4 && &buffer[..4] == b"next");
+    for cut in ["hello", "next"] {
+        let mut buffer = [0; 5];
+        let length = uninterrupted(|| receiver.recv(&mut buffer))?;
+        ensure!(&buffer[..length] == cut.as_bytes(), "{buffer:?}");
+    }
     Ok(())
 }
 
@@ -393,7 +397,7 @@ fn client_of_ours(
 /// Waits for the client's next datagram; says where it comes from.
 fn next(socket: &UdpSocket, expected: &str) -> Result<SocketAddr> {
     let mut buffer = [0; 100];
-    let (length, sender) = socket.recv_from(&mut buffer)?;
+    let (length, sender) = uninterrupted(|| socket.recv_from(&mut buffer))?;
     let text = String::from_utf8_lossy(&buffer[..length]);
     ensure!(text == expected, "it sent {text:?}");
     Ok(sender)
@@ -673,7 +677,7 @@ fn lossy(
     let mut delivered = Vec::new();
     let mut outstanding = 0;
     for message in 1..=plan.len() {
-        let (length, client) = front.recv_from(&mut buffer)?;
+        let (length, client) = uninterrupted(|| front.recv_from(&mut buffer))?;
         let (number, path) = fate(&buffer[..length])?;
         ensure!(number == message, "{number} came instead of {message}");
         if path == Path::LosesMessage {
