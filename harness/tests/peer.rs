@@ -109,13 +109,13 @@ impl Read for Peer {
     }
 }
 
-/// `receive`, and again where only a signal came: a socket with a time limit
-/// does not go on by itself, and any child's end is a signal to some thread.
+/// `call`, and again where only a signal came: a socket with a time limit does
+/// not go on by itself, and any child's end is a signal to some thread.
 pub fn uninterrupted<T>(
-    mut receive: impl FnMut() -> io::Result<T>,
+    mut call: impl FnMut() -> io::Result<T>,
 ) -> io::Result<T> {
     loop {
-        match receive() {
+        match call() {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             outcome => return outcome,
         }
@@ -124,11 +124,11 @@ pub fn uninterrupted<T>(
 
 impl Write for Peer {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        match self {
+        uninterrupted(|| match self {
             Self::Tcp(stream) => stream.write(buffer),
             #[cfg(unix)]
             Self::Unix(stream) => stream.write(buffer),
-        }
+        })
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -11,7 +11,7 @@ use harness::{Exit, Half, LIMIT, Language, Signal};
 
 use crate::check::{NC, Need, SOCAT, Test, both};
 use crate::echo;
-use crate::peer::{Listening, Peer};
+use crate::peer::{Listening, Peer, uninterrupted};
 use crate::server::{Server, lesson, start_stuck, tool};
 #[cfg(unix)]
 use crate::terminal::Terminal;
@@ -733,7 +733,8 @@ fn unread_client(language: Language) -> Result<()> {
     let piece = line.repeat(KIB);
     let mut written = 0;
     loop {
-        match server.write(&piece.as_bytes()[written % line.len()..]) {
+        let piece = &piece.as_bytes()[written % line.len()..];
+        match uninterrupted(|| server.write(piece)) {
             Ok(length) => written += length,
             Err(error) if timed_out(&error) => break,
             Err(error) => return Err(error.into()),
