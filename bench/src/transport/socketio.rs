@@ -203,7 +203,7 @@ impl WebSocket {
     /// Shakes hands, thrice: HTTP, Engine.IO, Socket.IO.
     fn enter(&mut self, name: &str) -> Result<()> {
         let request = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\n\
-                       Host: bench\r\nConnection: Upgrade\r\n\
+                       Host: localhost\r\nConnection: Upgrade\r\n\
                        Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
                        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
         self.fds.send(request.as_bytes())?;
