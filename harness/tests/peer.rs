@@ -1,14 +1,14 @@
 //! A peer that we drive byte by byte: the hostile half of a test.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 #[cfg(unix)]
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use harness::{LIMIT, Shape};
-use socket2::SockRef;
+use socket2::{Domain, SockRef, Socket, Type};
 
 /// A connection over either transport, with blocking calls.
 #[derive(Debug)]
@@ -28,6 +28,17 @@ impl Peer {
         };
         peer.with_context(|| format!("connect to {address}"))?
             .ready()
+    }
+
+    /// Connects over TCP with the smallest receive buffer that there is: of
+    /// what it does not read, the kernel holds less than of anybody else's.
+    pub fn connect_tight(address: &str) -> Result<Self> {
+        let address: SocketAddr = address.parse()?;
+        let domain = Domain::for_address(address);
+        let socket = Socket::new(domain, Type::STREAM, None)?;
+        socket.set_recv_buffer_size(1)?;
+        socket.connect(&address.into())?;
+        Self::Tcp(socket.into()).ready()
     }
 
     fn ready(self) -> Result<Self> {

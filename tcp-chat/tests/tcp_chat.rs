@@ -100,7 +100,10 @@ struct Guest {
 impl Guest {
     /// Joins and waits until the server says so.
     fn join(server: &Server) -> Result<Self> {
-        let peer = server.connect()?;
+        Self::enter(server.connect()?)
+    }
+
+    fn enter(peer: Peer) -> Result<Self> {
         let lines = BufReader::new(peer.try_clone()?);
         let mut guest = Self { peer, lines };
         guest.hear_until(" joined")?;
@@ -108,7 +111,11 @@ impl Guest {
     }
 
     fn named(server: &Server, name: &str) -> Result<Self> {
-        let mut guest = Self::join(server)?;
+        Self::join(server)?.with_name(name)
+    }
+
+    fn with_name(self, name: &str) -> Result<Self> {
+        let mut guest = self;
         guest.say(&format!("/name {name}"))?;
         guest.hear_until(&format!(" is now {name}"))?;
         Ok(guest)
@@ -547,7 +554,11 @@ fn flood(language: Language) -> Result<()> {
     let peak = || server.half.peak_memory().context("/proc/PID/status");
     let before = peak()?;
     let mut ada = Guest::named(&server, "Ada")?;
-    let flooder = Guest::named(&server, "Flooder")?;
+    // Ada and Bob read, but not while others have the processor. The kernel
+    // must hold more for them meanwhile than it does for the flooder, or they
+    // fall behind before it is held back.
+    let flooder = Guest::enter(Peer::connect_tight(&server.address)?)?
+        .with_name("Flooder")?;
     ada.hear_until(" is now Flooder")?;
     let mut writer = flooder.peer.try_clone()?;
     let writing = thread::spawn(move || {
