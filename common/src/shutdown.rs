@@ -149,6 +149,16 @@ pub async fn overdue(token: &CancellationToken) {
     time::sleep(PATIENCE).await;
 }
 
+/// What `attempt` comes to, unless Ctrl-C comes first: then the program ends
+/// here, with status 0. For one that has nothing to tidy up yet. Must be called
+/// within a tokio runtime.
+pub async fn or_exit<T>(attempt: impl Future<Output = T>) -> T {
+    match token().run_until_cancelled(attempt).await {
+        Some(outcome) => outcome,
+        None => std::process::exit(0),
+    }
+}
+
 /// What `answer` comes to; None when a second after Ctrl-C it is not there.
 /// For what a server may never answer: the program's end should say that
 /// nobody knows. Must be called within a tokio runtime.

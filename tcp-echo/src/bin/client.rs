@@ -44,12 +44,8 @@ async fn main() -> common::Result {
 
     // 1. Connect, or give up on Ctrl-C.
     let address = &args.address;
-    let stop = shutdown::token();
-    let connect = stop.run_until_cancelled(TcpStream::connect(address));
-    let Some(connected) = connect.await else {
-        return Ok(());
-    };
-    let socket = connected
+    let socket = shutdown::or_exit(TcpStream::connect(address))
+        .await
         .map_err(|error| anyhow!("connect to {address}: {error}; {ADVICE}"))?;
     socket.set_nodelay(true)?;
     log::line("connected.");
