@@ -39,6 +39,19 @@ export function holdBack(source) {
   source.pause()
   process.stdout.once('drain', () => source.resume())
 }
+
+/** Calls `go` as soon as our stdout is read, unless `source` closes before. */
+export function whenRead(source, go) {
+  if (!process.stdout.writableNeedDrain) return go()
+  process.stdout.once('drain', go)
+  source.on('close', () => process.stdout.off('drain', go))
+}
+
+/** Waits until our stdout is read. */
+export async function untilRead() {
+  if (!process.stdout.writableNeedDrain) return
+  await new Promise(resolve => process.stdout.once('drain', resolve))
+}
 setMaxListeners(0, process.stdout) // one for each connection
 
 /** Prints a diagnostic on stderr. */

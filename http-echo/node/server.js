@@ -13,7 +13,7 @@ import { limits, options } from './limits.js'
 import { refuse, refuseOn, text } from './reply.js'
 import { refusal } from './target.js'
 import { createSecure, tls } from './tls.js'
-import { whenRead } from './unread.js'
+import { heldBack } from './unread.js'
 
 const { address: given, ...rest } = args(
   'Answers each HTTP request with the path that it asks for.', {
@@ -46,8 +46,8 @@ server.on('error', ({ message }) => {
 // 2. Node takes one connection after the other, reads its requests and
 //    calls `answer` for each. While a client does not read its answers, no
 //    more requests are read from it.
-server.on('request', whenRead(answer))
-server.on('checkContinue', whenRead(answer)) // who asks before the body
+server.on('request', heldBack(answer))
+server.on('checkContinue', heldBack(answer)) // who asks before the body
 // It wants a tunnel to somewhere else, as from a proxy.
 server.on('connect', (request, socket) => refuseOn(socket, 501, request))
 

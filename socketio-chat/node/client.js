@@ -6,13 +6,12 @@
 //     node socketio-chat/node/client.js --name Ada --room lobby
 
 import { args } from '../../common/node/args.js'
-import { error, line, shown } from '../../common/node/log.js'
+import { error, line, shown, untilRead } from '../../common/node/log.js'
 import { pace } from '../../common/node/pace.js'
 import { stop } from '../../common/node/shutdown.js'
 import { Member, flags } from './member.js'
 import * as show from './show.js'
 import { texts } from './texts.js'
-import { untilRead } from './unread.js'
 
 const ADVICE = 'start the server first: node socketio-chat/node/server.js'
 const { url, ...rest } = args(

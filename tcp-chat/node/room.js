@@ -1,8 +1,7 @@
 // Who is there, and the one place where all that is said gets its order.
 // Rust twin: ../src/room.rs.
 
-import { once } from 'node:events'
-import { CONTROL, line, shown } from '../../common/node/log.js'
+import { CONTROL, line, shown, untilRead } from '../../common/node/log.js'
 import { LONGEST, NOT_UTF8, TOO_LONG } from './lines.js'
 import { Queue } from './queue.js'
 
@@ -68,8 +67,7 @@ class Member {
    */
   async say(line) {
     await this.queue.halfEmpty()
-    const { stdout } = process
-    if (stdout.writableNeedDrain) await once(stdout, 'drain')
+    await untilRead()
     if (!this.room.members.has(this)) return // it has lost its place
     let refused
     if (line === TOO_LONG) {
