@@ -284,6 +284,14 @@ fn write_escaped(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     f.write_str(rest)
 }
 
+/// Without what JavaScript's trim() takes away: space of any kind and the
+/// byte order mark, but not U+0085, which Rust's takes.
+pub fn trimmed(text: &str) -> &str {
+    text.trim_matches(|c: char| {
+        c == '\u{FEFF}' || c.is_whitespace() && c != '\u{85}'
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -413,16 +413,8 @@ pub fn now() -> u64 {
 /// A name without spaces around it, if it is one: nothing in it moves the
 /// cursor or turns the direction of writing round.
 fn name_of(text: &str) -> Option<String> {
-    let name = trimmed(text);
+    let name = log::trimmed(text);
     let fits = (1..=LONGEST_NAME).contains(&name.chars().count());
     let plain = log::Escaped(name).to_string() == name;
     (fits && plain).then(|| name.to_owned())
-}
-
-/// Without what JavaScript's trim() takes away: space of any kind and the
-/// byte order mark, but not U+0085, which Rust's takes.
-pub fn trimmed(text: &str) -> &str {
-    text.trim_matches(|c: char| {
-        c == '\u{FEFF}' || c.is_whitespace() && c != '\u{85}'
-    })
 }

@@ -4,11 +4,9 @@ use std::io::{self, BufRead};
 use std::thread;
 
 use common::pace::{Pace, Ticks};
-use common::shutdown;
+use common::{log, shutdown};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-
-use crate::chat::trimmed;
 
 /// `--message`, and how often.
 #[derive(clap::Args, Clone, Debug)]
@@ -72,7 +70,7 @@ impl Texts {
             }
             Source::Typed(lines, stop) => loop {
                 match stop.run_until_cancelled(lines.recv()).await.flatten() {
-                    Some(line) if trimmed(&line).is_empty() => {}
+                    Some(line) if log::trimmed(&line).is_empty() => {}
                     line => break line,
                 }
             },

@@ -146,7 +146,7 @@ impl Member {
         let refused = match line {
             Line::Text(text) => match text.strip_prefix("/name") {
                 Some(name) if name.is_empty() || name.starts_with(' ') => {
-                    present.rename(self.number, trimmed(name)).err()
+                    present.rename(self.number, log::trimmed(name)).err()
                 }
                 _ if text.is_empty() => None,
                 // Also those who listen with a plain `nc` must be safe.
@@ -214,12 +214,4 @@ impl Drop for Member {
     fn drop(&mut self) {
         self.leave();
     }
-}
-
-/// Without what JavaScript's trim() takes away: space of any kind and the
-/// byte order mark, but not U+0085, which Rust's takes.
-fn trimmed(text: &str) -> &str {
-    text.trim_matches(|c: char| {
-        c == '\u{FEFF}' || c.is_whitespace() && c != '\u{85}'
-    })
 }
