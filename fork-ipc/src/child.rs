@@ -116,9 +116,7 @@ impl Inherited {
     /// When there is none, when it is not what it should be, and when this
     /// process has started a thread before.
     pub fn take() -> Result<Self, NoChannel> {
-        if env::var_os(FD).is_none_or(|value| value.is_empty()) {
-            return Err(NoChannel::NotStartedWithOne);
-        }
+        started_with_one()?;
         if !only_thread() {
             return Err(NoChannel::TooLate);
         }
@@ -188,11 +186,16 @@ impl Inherited {
 /// This process's number among the workers of a cluster. The channel stays in
 /// the environment, for whoever takes it.
 pub(crate) fn worker() -> Result<u32, NoChannel> {
-    if env::var_os(FD).is_none_or(|value| value.is_empty()) {
-        return Err(NoChannel::NotStartedWithOne);
-    }
+    started_with_one()?;
     let id = env::var(ID).ok().and_then(|id| id.parse().ok());
     id.ok_or(NoChannel::NotAWorker)
+}
+
+fn started_with_one() -> Result<(), NoChannel> {
+    match env::var_os(FD).is_none_or(|value| value.is_empty()) {
+        true => Err(NoChannel::NotStartedWithOne),
+        false => Ok(()),
+    }
 }
 
 /// The descriptor is open and a connected Unix stream socket; from here on,

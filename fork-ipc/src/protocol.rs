@@ -203,8 +203,8 @@
 //!   each other, from 0 on. *(cluster, seen)*
 //! - A worker that is to leave gets no answer to `queryServer`. *(cluster,
 //!   seen)*
-//! - When the address is in use, the socket of SCHED_NONE comes with errno 0 and
-//!   is not bound: its port is 0. *(seen)*
+//! - When the address is in use, the socket of SCHED_NONE comes with errno 0
+//!   and is not bound: its port is 0. *(seen)*
 //! - A `queryServer` for a `K` that the worker has already ends the primary:
 //!   ERR_INTERNAL_ASSERTION. *(cluster, seen)*
 //! - `seq` counts what one process has sent, over all its workers; `ack` is the

@@ -419,7 +419,13 @@ impl Shared {
     }
 
     fn close(&self) {
-        self.lock().close();
+        self.close_all(&mut self.lock());
+    }
+
+    /// The queue, the socket for the reader as well, and the waiting of those
+    /// who want room.
+    fn close_all(&self, queue: &mut Queue) {
+        queue.close();
         let _ = rustix::net::shutdown(&self.socket, Shutdown::Both);
         self.shorter.notify_waiters();
     }
@@ -454,11 +460,7 @@ impl Shared {
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => {
-                    // For the reader as well, and for who waits for room.
-                    queue.close();
-                    let both = Shutdown::Both;
-                    let _ = rustix::net::shutdown(&self.socket, both);
-                    self.shorter.notify_waiters();
+                    self.close_all(queue);
                     return Err(match is_end(&error) {
                         true => closed(),
                         false => error,
