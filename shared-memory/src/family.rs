@@ -93,40 +93,33 @@ pub fn inherited() -> io::Result<Option<Memory>> {
     }
 }
 
-/// Set when this program is to end: on Ctrl-C, on SIGTERM, and when nobody
-/// reads stdout any more.
-#[derive(Clone, Debug)]
-pub struct Stop(());
-
-impl Stop {
-    /// From here on, signals do not end the program but its waiting.
-    ///
-    /// `common`'s token is made for tokio. These programs block, so tokio has
-    /// a thread of its own, which sleeps until a signal comes.
-    ///
-    /// # Errors
-    /// When that thread cannot be started.
-    pub fn listen() -> io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        {
-            let _inside = runtime.enter();
-            shutdown::token();
-        }
-        // The token sees to it that we do not take too long.
-        thread::Builder::new().spawn(move || {
-            runtime.block_on(std::future::pending::<()>());
-        })?;
-        Ok(Self(()))
+/// From here on, signals do not end the program but its waiting: Ctrl-C,
+/// SIGTERM, and that nobody reads stdout any more.
+///
+/// `common`'s token is made for tokio. These programs block, so tokio has a
+/// thread of its own, which sleeps until a signal comes.
+///
+/// # Errors
+/// When that thread cannot be started.
+pub fn listen_for_signals() -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    {
+        let _inside = runtime.enter();
+        shutdown::token();
     }
+    // The token sees to it that we do not take too long.
+    thread::Builder::new().spawn(move || {
+        runtime.block_on(std::future::pending::<()>());
+    })?;
+    Ok(())
 }
 
 /// Whom we wait for, and until when.
 #[derive(Clone, Debug)]
 pub struct Kin {
     peer: Peer,
-    stop: Stop,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -140,21 +133,19 @@ enum Peer {
 
 impl Kin {
     /// For the child.
-    pub fn parent(stop: Stop) -> Self {
-        let peer = Peer::Parent;
-        Self { peer, stop }
+    pub fn parent() -> Self {
+        Self { peer: Peer::Parent }
     }
 
     /// For the parent.
-    pub fn child(child: &Child, stop: Stop) -> Self {
+    pub fn child(child: &Child) -> Self {
         let peer = Peer::Child(child.id());
-        Self { peer, stop }
+        Self { peer }
     }
 }
 
 impl Watch for Kin {
     fn is_stopped(&self) -> bool {
-        let Stop(()) = self.stop;
         shutdown::is_asked()
     }
 

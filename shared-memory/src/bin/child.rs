@@ -15,7 +15,7 @@ use std::sync::atomic::Ordering;
 use anyhow::Context;
 use clap::Parser;
 use common::log;
-use shared_memory::family::{self, Kin, Stop};
+use shared_memory::family::{self, Kin};
 use shared_memory::memory::Shared;
 use shared_memory::{atomics, ring::Error};
 
@@ -37,14 +37,14 @@ const ADVICE: &str = "this child has no memory from a parent; \
 pub fn main() -> common::Result {
     let Args { role: _, quiet } = Args::parse();
     quiet.apply();
-    let stop = Stop::listen()?;
+    family::listen_for_signals()?;
 
     // 1. Find the memory that the parent made.
     let memory = family::inherited().context("open the parent's memory")?;
     let memory = memory.context(ADVICE)?;
 
     // 2. From here on, we notice when the parent dies.
-    let kin = Kin::parent(stop);
+    let kin = Kin::parent();
     match echo(&memory, &kin) {
         // 5. The parent has closed, or we were told to stop.
         Ok(()) | Err(Error::Closed | Error::Stopped) => Ok(()),

@@ -17,7 +17,7 @@ use std::time::Instant;
 use anyhow::{Context, anyhow, ensure};
 use clap::Parser;
 use common::log;
-use shared_memory::family::{self, Kin, Stop};
+use shared_memory::family::{self, Kin};
 use shared_memory::memory::{Memory, Shared};
 use shared_memory::ring::{Error, Watch};
 use shared_memory::{Args, atomics, timing::Times};
@@ -28,7 +28,7 @@ fn main() -> common::Result {
     }
     let args = Args::parse();
     args.quiet().apply();
-    let stop = Stop::listen()?;
+    family::listen_for_signals()?;
 
     // 1. Make the memory: zeros, so far only ours.
     let memory = Memory::create().context("make the memory")?;
@@ -36,7 +36,7 @@ fn main() -> common::Result {
     // 2. Start the child, with the memory.
     let child = family::start(&memory, &args.program, args.quiet())
         .context("start the child")?;
-    let kin = Kin::child(&child, stop);
+    let kin = Kin::child(&child);
     let talked = talk(&memory, &kin, &args);
 
     // 5. Both rings are closed: the child has heard that, and ends. One
