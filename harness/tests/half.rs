@@ -8,6 +8,7 @@ use anyhow::{Context, Result, ensure};
 use harness::{Exit, Half, Signal};
 
 use crate::check::{Need, Test, test};
+use crate::server::has_ended;
 
 pub fn tests() -> Vec<Test> {
     [
@@ -54,17 +55,11 @@ fn no_line() -> Result<()> {
     Ok(())
 }
 
-fn lives(id: &str) -> bool {
-    // A zombie is gone: it only waits for its parent to notice.
-    std::fs::read_to_string(format!("/proc/{id}/stat"))
-        .is_ok_and(|stat| !stat.contains(") Z "))
-}
-
 fn panics() -> Result<()> {
     let half = shell("echo $$; sleep 600 & echo $!; wait")?;
     half.wait_for_lines(2, "")?;
     let ids = half.stdout();
-    ensure!(ids.iter().all(|id| lives(id)));
+    ensure!(ids.iter().all(|id| !has_ended(id)));
     let unwound = panic::catch_unwind(panic::AssertUnwindSafe(move || {
         let _half = half;
         // Not panic!(), which would print a message.
@@ -72,7 +67,7 @@ fn panics() -> Result<()> {
     }));
     ensure!(unwound.is_err());
     // SIGKILL was sent; the kernel takes a moment for the grandchild.
-    let gone = || ids.iter().all(|id| !lives(id));
+    let gone = || ids.iter().all(has_ended);
     for _ in 0..100_000 {
         if gone() {
             return Ok(());

@@ -601,6 +601,13 @@ fn no_websocket(language: Language) -> Result<()> {
     Ok(())
 }
 
+fn said_by_ada(lines: &[String]) -> Vec<&str> {
+    lines
+        .iter()
+        .filter_map(|line| line.strip_prefix("receive: Ada: "))
+        .collect()
+}
+
 fn typed(language: Language) -> Result<()> {
     let server = Server::start(NAME, language)?;
     let mut client = server.client(language, &["--name", "Ada"])?;
@@ -610,10 +617,7 @@ fn typed(language: Language) -> Result<()> {
         .write_all(format!("one\n\n 你好\r\n{long}\nlast").as_bytes())?;
     ensure!(client.wait()? == Exit::Code(0), "{:?}", client.stderr());
     let lines = client.stdout();
-    let receives: Vec<&str> = lines
-        .iter()
-        .filter_map(|line| line.strip_prefix("receive: Ada: "))
-        .collect();
+    let receives = said_by_ada(&lines);
     ensure!(receives == ["one", " 你好", "last"], "{lines:?}");
     let why = "refused: a message has 1 to 2000 characters";
     ensure!(lines.iter().any(|line| line == why), "{lines:?}");
@@ -628,10 +632,7 @@ fn typed_bytes(language: Language) -> Result<()> {
     client.take_stdin()?.write_all(bytes)?;
     ensure!(client.wait()? == Exit::Code(0), "{:?}", client.stderr());
     let lines = client.stdout();
-    let receives: Vec<&str> = lines
-        .iter()
-        .filter_map(|line| line.strip_prefix("receive: Ada: "))
-        .collect();
+    let receives = said_by_ada(&lines);
     let expected = ["one", "\u{FFFD}two", "cut \u{FFFD}", "last"];
     ensure!(receives == expected, "{lines:?}");
     ensure!(client.stderr().is_empty(), "{:?}", client.stderr());
