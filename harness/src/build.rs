@@ -39,20 +39,25 @@ pub fn target() -> PathBuf {
 }
 
 /// cargo, as from a shell.
-///
-/// Whoever runs under cargo has variables about the package that runs. A
-/// build script that looks at them (ring's) would be run again each time.
 pub fn cargo() -> Command {
     let mut cargo =
         Command::new(env::var_os("CARGO").unwrap_or("cargo".into()));
+    as_from_a_shell(&mut cargo);
+    cargo
+}
+
+/// For cargo, and for what starts it.
+///
+/// Whoever runs under cargo has variables about the package that runs. A
+/// build script that looks at them (ring's) would be run again each time.
+pub fn as_from_a_shell(command: &mut Command) {
     for (name, _) in env::vars_os() {
         let text = name.to_string_lossy();
         if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_")
         {
-            cargo.env_remove(name);
+            command.env_remove(name);
         }
     }
-    cargo
 }
 
 /// Builds the programs of the package `lesson`; returns their folder. About

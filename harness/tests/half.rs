@@ -1,14 +1,15 @@
 //! What the harness itself promises: no test can trust it otherwise.
 
+use std::env;
 use std::panic;
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use harness::{Exit, Half, Signal};
+use harness::{Exit, Half, Language, Signal};
 
 use crate::check::{Need, Test, test};
-use crate::server::has_ended;
+use crate::server::{has_ended, lesson};
 
 pub fn tests() -> Vec<Test> {
     [
@@ -20,9 +21,22 @@ pub fn tests() -> Vec<Test> {
         test("notices_a_process_that_outlives_its_parent", orphan),
         test("knows_the_peak_memory", memory).needs(Need::Proc),
         test("says_which_program_cannot_be_started", no_program),
+        test("tells_node_nothing_of_the_package_that_runs", from_a_shell),
     ]
     .map(|test| test.of("harness").needs(Need::Unix))
     .into()
+}
+
+// Where it starts cargo, ring and all above it would be built again.
+fn from_a_shell() -> Result<()> {
+    let node = lesson("http-echo")?.half(Language::Node, "server")?;
+    let kept: Vec<_> = env::vars_os()
+        .map(|(name, _)| name)
+        .filter(|name| name.to_string_lossy().starts_with("CARGO_PKG_"))
+        .filter(|name| !node.get_envs().any(|set| set == (name, None)))
+        .collect();
+    ensure!(kept.is_empty(), "{kept:?}");
+    Ok(())
 }
 
 fn shell(script: &str) -> Result<Half> {
