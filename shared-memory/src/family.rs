@@ -116,32 +116,13 @@ pub fn listen_for_signals() -> io::Result<()> {
     Ok(())
 }
 
-/// Whom we wait for, and until when.
-#[derive(Clone, Debug)]
-pub struct Kin {
-    peer: Peer,
-}
-
+/// Whom we wait for, until it ends or we are to stop.
 #[derive(Clone, Copy, Debug)]
-enum Peer {
+pub enum Kin {
     /// The process that started us; its end is that of our stdin.
     Parent,
-    /// The process that we started; nobody has waited for it yet.
-    #[cfg_attr(not(unix), allow(dead_code, reason = "no children there"))]
+    /// The process that we started, by its id; nobody has waited for it yet.
     Child(u32),
-}
-
-impl Kin {
-    /// For the child.
-    pub fn parent() -> Self {
-        Self { peer: Peer::Parent }
-    }
-
-    /// For the parent.
-    pub fn child(child: &Child) -> Self {
-        let peer = Peer::Child(child.id());
-        Self { peer }
-    }
 }
 
 impl Watch for Kin {
@@ -151,15 +132,14 @@ impl Watch for Kin {
 
     #[cfg(unix)]
     fn peer_is_gone(&self) -> bool {
-        match self.peer {
-            Peer::Parent => stdin_has_ended(),
-            Peer::Child(id) => has_exited(id),
+        match *self {
+            Self::Parent => stdin_has_ended(),
+            Self::Child(id) => has_exited(id),
         }
     }
 
     #[cfg(not(unix))]
     fn peer_is_gone(&self) -> bool {
-        let _ = self.peer;
         false
     }
 }

@@ -44,7 +44,7 @@ pub fn main() -> common::Result {
     let memory = memory.context(ADVICE)?;
 
     // 2. From here on, we notice when the parent dies.
-    let kin = Kin::parent();
+    let kin = Kin::Parent;
     match echo(&memory, &kin) {
         // 5. The parent has closed, or we were told to stop.
         Ok(()) | Err(Error::Closed | Error::Stopped) => Ok(()),

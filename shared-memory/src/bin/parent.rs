@@ -36,7 +36,7 @@ fn main() -> common::Result {
     // 2. Start the child, with the memory.
     let child = family::start(&memory, &args.program, args.quiet())
         .context("start the child")?;
-    let kin = Kin::child(&child);
+    let kin = Kin::Child(child.id());
     let talked = talk(&memory, &kin, &args);
 
     // 5. Both rings are closed: the child has heard that, and ends. One
