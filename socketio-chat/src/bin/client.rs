@@ -39,18 +39,16 @@ const ADVICE: &str =
 async fn main() -> common::Result {
     let args = Args::parse();
     args.quiet.apply();
-    let stop = shutdown::token();
     let (url, me) = (&args.url, &args.me);
 
     // 1. Connect, and come in. The first time, it is an error when nobody is
     //    there: then no server was started.
-    let Some(entered) = stop.run_until_cancelled(me.enter(url)).await else {
-        return Ok(());
-    };
-    let mut session =
-        entered.map_err(|error| session::advise(error, url, ADVICE))?;
+    let mut session = shutdown::or_exit(me.enter(url))
+        .await
+        .map_err(|error| session::advise(error, url, ADVICE))?;
 
     // 2. Talk, until all is said or Ctrl-C.
+    let stop = shutdown::token();
     let mut texts = Texts::new(args.texts);
     let mut outcome = Ok(());
     while talk(&mut session, me, &mut texts).await.is_err() {
