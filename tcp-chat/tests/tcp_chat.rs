@@ -114,11 +114,10 @@ impl Guest {
         Self::join(server)?.with_name(name)
     }
 
-    fn with_name(self, name: &str) -> Result<Self> {
-        let mut guest = self;
-        guest.say(&format!("/name {name}"))?;
-        guest.hear_until(&format!(" is now {name}"))?;
-        Ok(guest)
+    fn with_name(mut self, name: &str) -> Result<Self> {
+        self.say(&format!("/name {name}"))?;
+        self.hear_until(&format!(" is now {name}"))?;
+        Ok(self)
     }
 
     fn say(&mut self, line: &str) -> Result<()> {
