@@ -80,6 +80,7 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
+    #[inline(always)]
     fn next(&mut self) -> Result<Token<'a>> {
         let before = self.tokens.position();
         let token = self.tokens.next()?;
@@ -101,6 +102,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The next value.
+    #[inline(always)]
     fn node(&mut self) -> Result<Node<'_, 'a>> {
         let token = self.next()?;
         Ok(Node { walk: self, token })
@@ -148,6 +150,31 @@ impl<'a> Node<'_, 'a> {
             true => Err(Invalid::new("too deep, or a cycle")),
             false => Ok(()),
         }
+    }
+
+    /// What an object that has begun before is read as, once more. Apart, as
+    /// it is rare, and needs room for a walk of its own.
+    #[cold]
+    fn again<T>(
+        self,
+        number: u32,
+        read: impl FnOnce(Node<'_, 'a>) -> Result<T>,
+    ) -> Result<T> {
+        let mut walk = self.walk.object(number)?;
+        read(walk.node()?)
+    }
+
+    /// What the value in an object of Node's own is read as.
+    #[cold]
+    fn within<T>(
+        self,
+        read: impl FnOnce(Node<'_, 'a>) -> Result<T>,
+    ) -> Result<T> {
+        self.check_depth()?;
+        let inside = self.walk.tokens.depth();
+        let value = read(self.walk.node()?)?;
+        self.walk.skip_to(inside - 1)?;
+        Ok(value)
     }
 
     fn container<'de, V: Visitor<'de>>(
@@ -199,16 +226,12 @@ macro_rules! resolved {
     ($self:ident.$method:ident($($argument:expr),*)) => {
         match $self.token {
             Token::Leaf(Leaf::Reference(number)) => {
-                let mut walk = $self.walk.object(number)?;
-                let node = walk.node()?;
-                return node.$method($($argument),*);
+                let read = |node: Node<'_, '_>| node.$method($($argument),*);
+                return $self.again(number, read);
             }
             Token::Begin(Kind::Host) => {
-                $self.check_depth()?;
-                let inside = $self.walk.tokens.depth();
-                let value = $self.walk.node()?.$method($($argument),*)?;
-                $self.walk.skip_to(inside - 1)?;
-                return Ok(value);
+                let read = |node: Node<'_, '_>| node.$method($($argument),*);
+                return $self.within(read);
             }
             _ => {}
         }

@@ -292,7 +292,12 @@ pub enum ErrorKind {
 
 /// Bytes are not a value, or a value cannot be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Invalid {
+pub struct Invalid(Box<Reason>);
+
+/// In a box: each step of a walk returns a `Result`, and what is small comes
+/// back in a register.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Reason {
     why: String,
     /// Where, for bytes.
     at: Option<usize>,
@@ -300,17 +305,20 @@ pub struct Invalid {
 
 impl Invalid {
     fn new(why: impl fmt::Display) -> Self {
-        Self {
-            why: why.to_string(),
-            at: None,
-        }
+        Self::at(None, why)
+    }
+
+    #[cold]
+    fn at(at: Option<usize>, why: impl fmt::Display) -> Self {
+        let why = why.to_string();
+        Self(Box::new(Reason { why, at }))
     }
 }
 
 impl fmt::Display for Invalid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.why)?;
-        match self.at {
+        f.write_str(&self.0.why)?;
+        match self.0.at {
             Some(at) => write!(f, " at byte {at}"),
             None => Ok(()),
         }

@@ -321,6 +321,7 @@ impl<'a> Tokens<'a> {
         self.tagged(tag)
     }
 
+    #[inline(always)]
     fn tagged(&mut self, mut tag: u8) -> Result<Token<'a>> {
         while tag == b'?' {
             // How many objects there were: V8 does not look at it.
@@ -461,7 +462,7 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn characters(&mut self, tag: u8) -> Result<Text<'a>> {
         let length = self.varint()?;
         let bytes = self.take(length)?;
@@ -483,10 +484,7 @@ impl<'a> Tokens<'a> {
 
     #[cold]
     pub(super) fn invalid<T>(&self, why: impl std::fmt::Display) -> Result<T> {
-        Err(Invalid {
-            at: Some(self.at),
-            ..Invalid::new(why)
-        })
+        Err(Invalid::at(Some(self.at), why))
     }
 
     #[inline]
@@ -509,7 +507,7 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn varint(&mut self) -> Result<u32> {
         match self.byte()? {
             byte @ ..0x80 => Ok(byte.into()),
@@ -531,7 +529,7 @@ impl<'a> Tokens<'a> {
         self.invalid("a number without an end")
     }
 
-    #[inline]
+    #[inline(always)]
     fn take(&mut self, length: u32) -> Result<&'a [u8]> {
         let Some((taken, _)) =
             self.bytes[self.at..].split_at_checked(length as usize)
