@@ -2,11 +2,13 @@
 //! them, and Node's own messages kept apart.
 
 use std::collections::HashSet;
+use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::frames::{self, Frame, Reader, Writer};
 use crate::handle::{Connections, Handle};
@@ -96,27 +98,52 @@ impl Channel {
         }
     }
 
+    /// Waits for the next message and makes a value of yours of it. Otherwise
+    /// as [`Self::recv`], and quicker than [`Message::parse`] after it: the
+    /// message is read once, where it lies. A socket that comes with it is
+    /// closed.
+    ///
+    /// # Errors
+    /// As [`Self::recv`]; [`Error::Malformed`], with its bytes, also when it
+    /// is not a `T`, or no Rust value can hold it.
+    pub async fn recv_as<T: DeserializeOwned>(
+        &mut self,
+    ) -> Option<Result<T, Error>> {
+        let serialization = self.sender.serialization();
+        loop {
+            self.make_room().await;
+            let look = |bytes: &_| message::read_as(serialization, bytes);
+            match self.reader.peek(look).await {
+                Ok(Some(Some(value))) => return Some(Ok(value)),
+                // Not a `T`, or not for the user.
+                Ok(Some(None)) => {}
+                Ok(None) => return self.end(None),
+                Err(error) => return self.end(Some(error)),
+            }
+            match self.recv_any().await? {
+                Ok(Incoming::Message(message)) => {
+                    let parsed = message.parse();
+                    return Some(parsed.map_err(|error| {
+                        Error::malformed(error, message.into_bytes())
+                    }));
+                }
+                Ok(Incoming::Internal(_)) => {}
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
+
     /// As [`Self::recv`], with Node's own messages.
     ///
     /// # Errors
     /// As [`Self::recv`].
     pub async fn recv_any(&mut self) -> Option<Result<Incoming, Error>> {
         loop {
-            if self.answered {
-                self.sender.writer.ready_first().await;
-                self.answered = false;
-            }
+            self.make_room().await;
             let frame = match self.reader.next().await {
                 Ok(Some(frame)) => frame,
-                Ok(None) => {
-                    // Node, too, closes its end then.
-                    self.sender.writer.close();
-                    return None;
-                }
-                Err(error) => {
-                    self.sender.writer.close();
-                    return Some(Err(error.into()));
-                }
+                Ok(None) => return self.end(None),
+                Err(error) => return self.end(Some(error)),
             };
             match self.sort(frame) {
                 Ok(None) => {}
@@ -124,6 +151,21 @@ impl Channel {
                 Err(error) => return Some(Err(error)),
             }
         }
+    }
+
+    /// Waits until the last answer has not too many before it.
+    async fn make_room(&mut self) {
+        if self.answered {
+            self.sender.writer.ready_first().await;
+            self.answered = false;
+        }
+    }
+
+    /// The peer is gone, or the channel of no more use. Node, too, closes its
+    /// end then.
+    fn end<T>(&self, error: Option<io::Error>) -> Option<Result<T, Error>> {
+        self.sender.writer.close();
+        error.map(|error| Err(error.into()))
     }
 
     /// Keeps what belongs to the passing of sockets and answers it.

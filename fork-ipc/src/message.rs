@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 use serde::de::{
-    DeserializeOwned, Deserializer, IgnoredAny, MapAccess, Visitor,
+    Deserialize, DeserializeOwned, Deserializer, IgnoredAny, MapAccess, Visitor,
 };
 use serde_json::value::RawValue;
 
@@ -77,8 +77,7 @@ impl Message {
     /// is still there, as [`Self::bytes`].
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Error> {
         let parsed = match &self.body {
-            Body::Json { text, plain: true } => text::parse(text),
-            Body::Json { text, .. } => serde_json::from_str(text),
+            Body::Json { text, plain } => parse_json(text, *plain),
             Body::Advanced(frame) => return Ok(v8::from_slice(frame.bytes())?),
         };
         parsed.map_err(|error| Error::Value(error.to_string()))
@@ -195,9 +194,9 @@ pub(crate) enum Kind {
 /// that begins with `NODE_`. In one pass, without recursion.
 fn inspect(bytes: &[u8]) -> Result<Kind, serde_json::Error> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
-    let cmd = match bytes.trim_ascii_start().first() {
-        Some(b'{') => json.deserialize_map(Command)?,
-        _ => {
+    let cmd = match may_be_internal(Serialization::Json, bytes) {
+        true => json.deserialize_map(Command)?,
+        false => {
             json.deserialize_ignored_any(IgnoredAny)?;
             None
         }
@@ -235,7 +234,7 @@ impl<'de> Visitor<'de> for Command {
 /// Whether a key is `cmd`. Taken as bytes: a key may hold half a pair.
 struct IsCmd(bool);
 
-impl<'de> serde::Deserialize<'de> for IsCmd {
+impl<'de> Deserialize<'de> for IsCmd {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         struct Key;
         impl Visitor<'_> for Key {
@@ -250,6 +249,59 @@ impl<'de> serde::Deserialize<'de> for IsCmd {
             }
         }
         from.deserialize_bytes(Key)
+    }
+}
+
+/// A value of yours of a message's bytes, in one pass, if they are the user's
+/// and it can be made of them. If not, [`read`] says what they are.
+pub(crate) fn read_as<T: DeserializeOwned>(
+    serialization: Serialization,
+    bytes: &[u8],
+) -> Option<T> {
+    if may_be_internal(serialization, bytes) {
+        return None;
+    }
+    match serialization {
+        Serialization::Json => {
+            let text = str::from_utf8(bytes).ok()?;
+            parse_json(text, text::is_plain_string(text)).ok()
+        }
+        Serialization::Advanced => v8::from_slice(bytes).ok(),
+    }
+}
+
+/// Whether the bytes may be one of Node's own messages, by a look for its
+/// mark, `NODE_`, which is much quicker than to read them.
+fn may_be_internal(serialization: Serialization, bytes: &[u8]) -> bool {
+    match serialization {
+        Serialization::Json => {
+            let is_object = bytes.trim_ascii_start().first() == Some(&b'{');
+            // An escape may stand for one of its letters.
+            is_object
+                && memchr::memchr2_iter(b'_', b'\\', bytes).any(|at| {
+                    bytes[..at].ends_with(b"NODE")
+                        || bytes[at..].starts_with(b"\\u")
+                })
+        }
+        Serialization::Advanced => {
+            // What may stand before the tag of an object counts as one.
+            let is_object = matches!(bytes.get(2), Some(b'o' | b'?' | 0));
+            is_object
+                && memchr::memchr_iter(b'_', bytes).any(|at| {
+                    bytes[..at].ends_with(b"NODE")
+                        || bytes[..at].ends_with(b"N\0O\0D\0E\0")
+                })
+        }
+    }
+}
+
+fn parse_json<'a, T: Deserialize<'a>>(
+    text: &'a str,
+    plain: bool,
+) -> Result<T, serde_json::Error> {
+    match plain {
+        true => text::parse(text),
+        false => serde_json::from_str(text),
     }
 }
 

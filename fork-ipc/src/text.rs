@@ -1,6 +1,6 @@
 //! A string as JSON, quickly: long ones are what takes time on a channel.
 
-use serde::de::{DeserializeOwned, Deserializer, Visitor};
+use serde::de::{Deserialize, Deserializer, Visitor};
 use serde::ser::{Serialize, Serializer};
 
 use crate::scalars::{refuse, refuse_all_but_scalars};
@@ -31,8 +31,8 @@ pub(crate) fn within(json: &str) -> Option<&str> {
 }
 
 /// What `serde_json` makes of `json`, which is a plain string.
-pub(crate) fn parse<T: DeserializeOwned>(
-    json: &str,
+pub(crate) fn parse<'a, T: Deserialize<'a>>(
+    json: &'a str,
 ) -> Result<T, serde_json::Error> {
     T::deserialize(Quoted(json))
 }

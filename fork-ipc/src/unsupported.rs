@@ -106,6 +106,16 @@ impl Channel {
         match self.0 {}
     }
 
+    /// Waits for the next message and makes a value of yours of it.
+    ///
+    /// # Errors
+    /// See the other systems.
+    pub async fn recv_as<T: DeserializeOwned>(
+        &mut self,
+    ) -> Option<Result<T, Error>> {
+        match self.0 {}
+    }
+
     /// Sends a message.
     ///
     /// # Errors

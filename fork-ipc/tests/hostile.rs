@@ -2,10 +2,12 @@
 //! might: the fuzz targets on the corpus that is kept, and properties.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
 
-use ::fork_ipc::Serialization;
 use ::fork_ipc::v8::{self, BigInt, ErrorKind, Value, View};
-use anyhow::{Result, anyhow, ensure};
+use ::fork_ipc::{Channel, Error, Options, Serialization};
+use anyhow::{Context, Result, anyhow, ensure};
 use harness::root;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -23,6 +25,12 @@ pub fn tests() -> Vec<Test> {
         test("hostile_lengths", || mutated("lengths", entries::lengths)),
         test("hostile_json", || mutated("json", entries::json)),
         test("hostile_v8_values", || mutated("v8", entries::v8)),
+        test("hostile_json_is_the_same_read_once", || {
+            read_once("json", Serialization::Json)
+        }),
+        test("hostile_v8_values_are_the_same_read_once", || {
+            read_once("v8", Serialization::Advanced)
+        }),
         test("a_long_text_is_not_made_again_and_again", repeated_text),
         test("any_value_is_the_same_when_read_again", any_value),
         test("any_value_goes_to_node_and_back", through_node).needs(NODE),
@@ -51,7 +59,7 @@ fn repeated_text() -> Result<()> {
 
 /// Runs `entry` on each file of the corpus: whole, cut at every byte, and
 /// with bytes changed, the same ones each time.
-fn mutated(name: &str, entry: fn(&[u8])) -> Result<()> {
+fn mutated(name: &str, mut entry: impl FnMut(&[u8])) -> Result<()> {
     let corpus = root().join("fork-ipc/fuzz/corpus").join(name);
     let mut files = 0;
     let mut random = 1_u64;
@@ -79,6 +87,114 @@ fn mutated(name: &str, entry: fn(&[u8])) -> Result<()> {
     }
     ensure!(files > 3, "no corpus for {name}");
     Ok(())
+}
+
+/// `recv_as` is `recv` and then `parse`, whatever comes.
+fn read_once(name: &str, mode: Serialization) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = { runtime }.enable_all().build()?;
+    let _entered = runtime.enter();
+    let (mut parsed, mut read) = (Told::new(mode)?, Told::new(mode)?);
+    let mut failed = Ok(());
+    mutated(name, |bytes| {
+        let same = runtime.block_on(async {
+            let parsed = parsed.parsed(bytes).await?;
+            let read = read.read(bytes).await?;
+            ensure!(parsed == read, "{bytes:?}: {parsed:?}, {read:?}");
+            Ok(())
+        });
+        if failed.is_ok() {
+            failed = same;
+        }
+    })?;
+    failed
+}
+
+/// A channel, and the other end of its socket.
+struct Told {
+    channel: Channel,
+    peer: UnixStream,
+}
+
+/// A value, or the bytes of what is none.
+type Got = std::result::Result<serde_json::Value, Vec<u8>>;
+
+/// What comes behind each message, as those of Node's own are not seen.
+const BEHIND: &str = "behind";
+
+impl Told {
+    fn new(serialization: Serialization) -> Result<Self> {
+        let (ours, peer) = UnixStream::pair()?;
+        peer.set_nonblocking(true)?;
+        let options = Options {
+            serialization,
+            ..Options::default()
+        };
+        let channel = Channel::new(ours.into(), options)?;
+        Ok(Self { channel, peer })
+    }
+
+    fn tell(&mut self, message: &[u8]) -> Result<()> {
+        // There is nobody else to read the answers to what is Node's own.
+        while self.peer.read(&mut [0; 4096]).is_ok() {}
+        for message in [message, &json_or_v8(&self.channel, BEHIND)?] {
+            let framed = match self.channel.sender().serialization() {
+                Serialization::Json => [message, b"\n"].concat(),
+                Serialization::Advanced => {
+                    let length = (message.len() as u32).to_be_bytes();
+                    [&length, message].concat()
+                }
+            };
+            self.peer.write_all(&framed)?;
+        }
+        Ok(())
+    }
+
+    async fn parsed(&mut self, message: &[u8]) -> Result<Vec<Got>> {
+        self.tell(message)?;
+        let mut all = Vec::new();
+        loop {
+            let got = match self.channel.recv().await.context("the end")? {
+                Ok(message) => message
+                    .parse::<serde_json::Value>()
+                    .map_err(|_| message.into_bytes()),
+                Err(error) => Err(malformed(error)?),
+            };
+            if got.as_ref().is_ok_and(|value| value == BEHIND) {
+                return Ok(all);
+            }
+            all.push(got);
+        }
+    }
+
+    async fn read(&mut self, message: &[u8]) -> Result<Vec<Got>> {
+        self.tell(message)?;
+        let mut all = Vec::new();
+        loop {
+            let got = match self.channel.recv_as().await.context("the end")? {
+                Ok(value) => Ok(value),
+                Err(error) => Err(malformed(error)?),
+            };
+            if got.as_ref().is_ok_and(|value| value == BEHIND) {
+                return Ok(all);
+            }
+            all.push(got);
+        }
+    }
+}
+
+fn malformed(error: Error) -> Result<Vec<u8>> {
+    match error {
+        Error::Malformed { bytes, .. } => Ok(bytes),
+        error => Err(error.into()),
+    }
+}
+
+fn json_or_v8(channel: &Channel, text: &str) -> Result<Vec<u8>> {
+    Ok(match channel.sender().serialization() {
+        Serialization::Json => serde_json::to_vec(text)?,
+        Serialization::Advanced => v8::to_vec(text)?,
+    })
 }
 
 /// Any value that has one form only: keys of objects in the order in which

@@ -19,6 +19,9 @@ pub fn tests() -> Vec<Test> {
     [
         test("raw_text_keeps_what_serde_cannot_hold", || run(raw_text())),
         test("a_bad_message_is_one_error", || run(bad_message())),
+        test("a_message_that_is_no_such_value_is_one_error", || {
+            run(as_values())
+        }),
         test("many_senders_send_whole_messages_in_order", || {
             run(many_senders())
         }),
@@ -151,6 +154,44 @@ async fn bad_message() -> Result<()> {
     ensure!(next(channel).await?.parse::<String>()? == "\u{FFFD}\u{FFFD}");
     ensure!(next(channel).await?.parse::<String>()? == "b");
     ensure!(channel.recv().await.is_none());
+    Ok(())
+}
+
+/// As values of a type, read once.
+async fn as_values() -> Result<()> {
+    #[derive(Debug, PartialEq, serde::Deserialize)]
+    struct Job {
+        cmd: String,
+    }
+    let script = r#"
+        const wire = new (require('net').Socket)({ fd: 3 })
+        for (const line of [
+          '{"cmd":"NODE_X"}', '{"cmd":"\\u004eODE_X"}',
+          '{"cmd":"a"}', '{"cmd":1}', '{"cmd":"b","more":"NODE_X"}', '{"cmd"',
+          '{"cmd":"\\u0063\\\\"}', '{"cmd":"\\ud800"}', '',
+          '{"cmd":"last"}'
+        ]) wire.write(line + '\n')
+        wire.end()"#;
+    let mut child = without_channel(script).spawn()?;
+    let mut got = Vec::new();
+    while let Some(job) = child.channel.recv_as::<Job>().await {
+        got.push(match job {
+            Ok(job) => job.cmd,
+            Err(Error::Malformed { bytes, .. }) => String::from_utf8(bytes)?,
+            Err(error) => Err(error)?,
+        });
+    }
+    let expected = [
+        "a",
+        r#"{"cmd":1}"#,
+        "b",
+        r#"{"cmd""#,
+        "c\\",
+        r#"{"cmd":"\ud800"}"#,
+        "",
+        "last",
+    ];
+    ensure!(got == expected, "{got:?}");
     Ok(())
 }
 

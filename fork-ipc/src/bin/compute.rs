@@ -32,8 +32,8 @@ async fn serve(inherited: Inherited) -> common::Result {
     let mut channel = inherited.open()?;
     let cores = std::thread::available_parallelism()?.get();
     let room = std::sync::Arc::new(tokio::sync::Semaphore::new(cores));
-    while let Some(message) = channel.recv().await {
-        let job: Job = message?.parse()?;
+    while let Some(job) = channel.recv_as::<Job>().await {
+        let job = job?;
         let permit = std::sync::Arc::clone(&room).acquire_owned().await?;
         let sender = channel.sender();
         tokio::spawn(async move {

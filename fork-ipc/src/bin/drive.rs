@@ -24,8 +24,8 @@ async fn main() -> common::Result {
         // script that waits for something may come in another order.
         let task = json!({"template": template, "values": {"name": "Rust"}});
         child.channel.send(&task).await?;
-        let answer = child.channel.recv().await.context("Node has ended")?;
-        let answer: Value = answer?.parse()?;
+        let answer = child.channel.recv_as::<Value>().await;
+        let answer = answer.context("Node has ended")??;
         match answer.get("error").and_then(Value::as_str) {
             Some(error) => println!("error: {error}"),
             None => println!("{}", answer["text"].as_str().unwrap_or("?")),

@@ -23,9 +23,20 @@ pub struct Decoder {
     passed: u64,
     /// The length of the last long frame: the next one may be as long.
     usual: usize,
+    /// The last frame was that one.
+    long: bool,
     /// How many bytes were searched, moved or made ready, for the tests.
     #[cfg(test)]
     work: usize,
+}
+
+/// Where in the buffer a whole frame is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Span {
+    first: usize,
+    last: usize,
+    /// Where the next one begins.
+    next: usize,
 }
 
 impl Decoder {
@@ -40,6 +51,7 @@ impl Decoder {
             scanned: 0,
             passed: 0,
             usual: 0,
+            long: false,
             #[cfg(test)]
             work: 0,
         }
@@ -47,15 +59,7 @@ impl Decoder {
 
     /// Room for the bytes that arrive next; never empty.
     pub fn room(&mut self) -> &mut [u8] {
-        if self.start == self.end {
-            self.start = 0;
-            self.end = 0;
-            self.scanned = 0;
-            // What one long message needed is not kept for the short ones.
-            if self.buffer.len() > 16 * READ {
-                self.buffer = Vec::new();
-            }
-        }
+        self.rewind();
         if self.buffer.len() - self.end < READ / 4 && self.start > 0 {
             #[cfg(test)]
             {
@@ -106,6 +110,13 @@ impl Decoder {
     /// # Errors
     /// When it is too long, from then on for ever.
     pub fn next_frame(&mut self) -> Result<Option<Frame>, TooLong> {
+        let found = self.find()?;
+        Ok(found.map(|span| self.take(span)))
+    }
+
+    /// Where the next whole frame is. It stays the next one until it is taken
+    /// or passed.
+    pub(super) fn find(&mut self) -> Result<Option<Span>, TooLong> {
         let too_long = TooLong { limit: self.limit };
         let (first, last, next) = match self.serialization {
             Serialization::Json => {
@@ -122,8 +133,8 @@ impl Decoder {
                     }
                     return Ok(None);
                 };
-                let last = self.scanned + at;
-                (self.start, last, last + 1)
+                self.scanned += at;
+                (self.start, self.scanned, self.scanned + 1)
             }
             Serialization::Advanced => {
                 let Some(last) = self.frame_end() else {
@@ -142,17 +153,55 @@ impl Decoder {
         if last - first > self.limit {
             return Err(too_long);
         }
-        self.passed += (next - self.start) as u64;
-        Ok(Some(self.take(first, last, next)))
+        Ok(Some(Span { first, last, next }))
     }
 
-    /// Hands out `first..last`; what comes then begins at `next`.
-    fn take(&mut self, first: usize, last: usize, next: usize) -> Frame {
+    /// The frame where it lies.
+    pub(super) fn bytes(&self, span: Span) -> &[u8] {
+        &self.buffer[span.first..span.last]
+    }
+
+    /// Goes on behind the frame.
+    pub(super) fn pass(&mut self, span: Span) {
+        self.count(span);
+        self.start = span.next;
+        self.scanned = self.start;
+        self.rewind();
+    }
+
+    /// The frame is no longer the next one.
+    fn count(&mut self, span: Span) {
+        self.passed += (span.next - self.start) as u64;
+        let length = span.last - span.first;
+        self.long = length >= READ / 2;
+        if self.long {
+            self.usual = length.min(MOST_USUAL) + READ;
+        }
+    }
+
+    /// Begins again at the front, if all was handed out.
+    fn rewind(&mut self) {
+        if self.start < self.end {
+            return;
+        }
+        self.start = 0;
+        self.end = 0;
+        self.scanned = 0;
+        // What one long message needed is not kept for the short ones.
+        let kept = if self.long { self.usual } else { 0 };
+        if self.buffer.len() > kept.max(16 * READ) {
+            self.buffer = Vec::new();
+        }
+    }
+
+    /// Hands out the frame, and goes on behind it.
+    pub(super) fn take(&mut self, span: Span) -> Frame {
+        self.count(span);
+        let Span { first, last, next } = span;
         let (length, rest) = (last - first, self.end - next);
         // A long frame gets the buffer itself. Only when little is left
         // over, or a buffer full of frames would be copied for each of them.
-        let (buffer, start) = if length >= READ / 2 && rest <= length {
-            self.usual = length.min(MOST_USUAL) + READ;
+        let (buffer, start) = if self.long && rest <= length {
             let left = self.buffer[next..self.end].to_vec();
             let mut buffer = std::mem::replace(&mut self.buffer, left);
             buffer.truncate(last);
@@ -232,5 +281,33 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// What lies there when a frame of this length was passed.
+    fn left(decoder: &mut Decoder, length: usize) -> usize {
+        decoder.push(&vec![b'1'; length]);
+        decoder.push(b"\n");
+        let span = decoder.find().unwrap().unwrap();
+        assert_eq!(decoder.bytes(span).len(), length);
+        // It is the next one until it is passed.
+        let again = decoder.find().unwrap().unwrap();
+        assert_eq!(decoder.bytes(again), decoder.bytes(span));
+        decoder.pass(span);
+        decoder.buffer.len()
+    }
+
+    #[test]
+    fn what_long_frames_need_is_kept_for_long_ones_only() {
+        let mut decoder = Decoder::new(Serialization::Json, 1 << 26);
+        for _ in 0..2 {
+            // The first one grows by doubling, into more than it needs.
+            left(&mut decoder, 1 << 20);
+            left(&mut decoder, 1 << 20);
+            let first = decoder.buffer.as_ptr();
+            assert!(left(&mut decoder, 1 << 20) > 1 << 20);
+            assert_eq!(decoder.buffer.as_ptr(), first, "made again");
+            assert!(left(&mut decoder, 5) <= 16 * READ);
+        }
+        assert_eq!(left(&mut decoder, 1 << 26), 0);
     }
 }

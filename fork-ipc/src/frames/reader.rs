@@ -12,7 +12,8 @@ use rustix::net::{
 };
 use tokio::io::unix::AsyncFd;
 
-use super::{Decoder, Frame, MOST_DESCRIPTORS, is_end};
+use super::decoder::{Decoder, Span};
+use super::{Frame, MOST_DESCRIPTORS, is_end};
 
 /// The reading half of a channel.
 #[derive(Debug)]
@@ -52,6 +53,39 @@ impl Reader {
     /// [`TooLong`](super::TooLong)), and when the socket fails. After an error
     /// comes `None`.
     pub async fn next(&mut self) -> io::Result<Option<Frame>> {
+        let Some(span) = self.arrive().await? else {
+            return Ok(None);
+        };
+        let begin = self.decoder.position();
+        let mut frame = self.decoder.take(span);
+        frame.descriptors = self.descriptors(begin);
+        Ok(Some(frame))
+    }
+
+    /// The bytes of the next frame where they lie, without a copy, for
+    /// `look`. When that returns `None`, it is still the next one; if not,
+    /// it is passed, and the descriptors that came with it are closed.
+    ///
+    /// # Errors
+    /// As [`Self::next`].
+    pub(crate) async fn peek<T>(
+        &mut self,
+        look: impl FnOnce(&[u8]) -> Option<T>,
+    ) -> io::Result<Option<Option<T>>> {
+        let Some(span) = self.arrive().await? else {
+            return Ok(None);
+        };
+        let seen = look(self.decoder.bytes(span));
+        if seen.is_some() {
+            let begin = self.decoder.position();
+            self.decoder.pass(span);
+            drop(self.descriptors(begin));
+        }
+        Ok(Some(seen))
+    }
+
+    /// Waits until a whole frame is there, and says where.
+    async fn arrive(&mut self) -> io::Result<Option<Span>> {
         // A peer that always has more to say must not keep the other tasks
         // from their turn.
         tokio::task::consume_budget().await;
@@ -59,12 +93,8 @@ impl Reader {
             if self.ended {
                 return Ok(None);
             }
-            let begin = self.decoder.position();
-            match self.decoder.next_frame() {
-                Ok(Some(mut frame)) => {
-                    self.attach(begin, &mut frame);
-                    return Ok(Some(frame));
-                }
+            match self.decoder.find() {
+                Ok(Some(span)) => return Ok(Some(span)),
                 Ok(None) => {}
                 Err(error) => {
                     self.end();
@@ -121,22 +151,24 @@ impl Reader {
         }
     }
 
-    /// Gives the frame that began at `begin` the descriptors that were sent
-    /// with it.
-    fn attach(&mut self, begin: u64, frame: &mut Frame) {
+    /// The descriptors that were sent with the frame that began at `begin`
+    /// and has just been passed.
+    fn descriptors(&mut self, begin: u64) -> Vec<OwnedFd> {
         let end = self.decoder.position();
+        let mut found = Vec::new();
         while let Some(arrived) = self.arrived.front() {
             // Linux adds earlier messages to a read with descriptors, but
             // no later ones. Others do it the other way round.
             let ours = end >= arrived.end
                 || (!cfg!(target_os = "linux") && begin >= arrived.begin);
             if !ours {
-                return;
+                break;
             }
             if let Some(arrived) = self.arrived.pop_front() {
-                frame.descriptors.extend(arrived.descriptors);
+                found.extend(arrived.descriptors);
             }
         }
+        found
     }
 
     fn end(&mut self) {
