@@ -82,6 +82,11 @@ pub fn tests() -> Vec<Test> {
             no_room,
         )
         .needs(Need::Proc),
+        test(
+            "open_connections_count_when_there_is_no_room_to_look",
+            counted_without_room,
+        )
+        .needs(Need::Proc),
         test("a_frame_has_no_more_descriptors_than_one_may", too_many)
             .needs(Need::Proc),
         test("a_peer_that_takes_no_answers_is_heard_no_more", || {
@@ -908,6 +913,18 @@ impl Echo {
         Ok(numbers.filter_map(|name| name.parse().ok()).collect())
     }
 
+    /// It may open nothing more.
+    fn take_all_descriptors(&self) -> Result<()> {
+        let open = self.open()?;
+        let free = (0..).find(|number| !open.contains(number));
+        let none = Rlimit {
+            current: free.map(u64::from),
+            maximum: free.map(u64::from),
+        };
+        prlimit(Some(self.pid()?), Resource::Nofile, none)?;
+        Ok(())
+    }
+
     fn pid(&self) -> Result<Pid> {
         Pid::from_raw(self.process.id().cast_signed()).context("no process")
     }
@@ -922,13 +939,7 @@ impl Drop for Echo {
 
 fn no_room() -> Result<()> {
     let echo = Echo::start()?;
-    let open = echo.open()?;
-    let free = (0..).find(|number| !open.contains(number));
-    let none = Rlimit {
-        current: free.map(u64::from),
-        maximum: free.map(u64::from),
-    };
-    prlimit(Some(echo.pid()?), Resource::Nofile, none)?;
+    echo.take_all_descriptors()?;
     // Both are there before it reads.
     kill_process(echo.pid()?, Signal::STOP)?;
     let (one, _other) = StdUnixStream::pair()?;
@@ -938,6 +949,25 @@ fn no_room() -> Result<()> {
     kill_process(echo.pid()?, Signal::CONT)?;
     ensure!(echo.read()? == r#"{"cmd":"NODE_HANDLE_NACK"}"#);
     ensure!(echo.read()? == "3");
+    Ok(())
+}
+
+/// What is open cannot be looked up then, and what is not known to be closed
+/// counts as open.
+fn counted_without_room() -> Result<()> {
+    let echo = Echo::start()?;
+    let (one, _other) = StdUnixStream::pair()?;
+    let envelope =
+        r#"{"cmd":"NODE_HANDLE","type":"net.Socket","msg":2,"key":"k"}"#;
+    send_descriptors(&echo.channel, envelope, &[&one.into()])?;
+    ensure!(echo.read()? == r#"{"cmd":"NODE_HANDLE_ACK"}"#);
+    // Not acknowledged, what comes back stays open there.
+    let back = r#"{"cmd":"NODE_HANDLE","type":"net.Socket","msg":2}"#;
+    ensure!(echo.read()? == back);
+    echo.take_all_descriptors()?;
+    echo.write("{\"cmd\":\"NODE_SOCKET_GET_COUNT\",\"key\":\"k\"}\n")?;
+    let count = r#"{"cmd":"NODE_SOCKET_COUNT","key":"k","count":1}"#;
+    ensure!(echo.read()? == count);
     Ok(())
 }
 

@@ -67,6 +67,7 @@ pub fn tests() -> Vec<Test> {
         test("a_peer_that_left_something_unread_is_an_end", || {
             run(unread())
         }),
+        test("a_peer_that_reads_no_more_is_an_end", || run(deaf())),
     ]
     .map(|test| test.needs(NODE))
     .into()
@@ -790,5 +791,23 @@ async fn unread() -> Result<()> {
         let sent = channel.send("x").await;
         ensure!(matches!(sent, Err(Error::Closed)), "{sent:?}");
     }
+    Ok(())
+}
+
+/// It may still have something to say, but nobody could answer: the channel
+/// is of no more use, and who waits for messages learns that.
+async fn deaf() -> Result<()> {
+    let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
+    let mut channel = Channel::new(ours.into(), Options::default())?;
+    theirs.shutdown(std::net::Shutdown::Read)?;
+    let sender = channel.sender();
+    let (end, sent) = tokio::join!(channel.recv(), async {
+        // It waits already.
+        tokio::task::yield_now().await;
+        sender.send("x").await
+    });
+    ensure!(matches!(sent, Err(Error::Closed)), "{sent:?}");
+    ensure!(end.is_none(), "{end:?}");
+    drop(theirs);
     Ok(())
 }

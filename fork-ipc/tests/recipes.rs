@@ -5,9 +5,11 @@ use std::net::TcpStream;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use ::fork_ipc::Fork;
 use anyhow::{Context, Result, anyhow, ensure};
 use harness::{Exit, Half, Language, Profile, Signal, root};
 
+use super::library::{ended, run};
 use crate::check::{NODE, Need, Test, test};
 use crate::peer::Peer;
 
@@ -17,6 +19,9 @@ pub fn tests() -> Vec<Test> {
             "recipe_compute_a_rust_worker_counts_as_a_node_worker",
             compute,
         ),
+        test("a_worker_computes_with_the_greatest_numbers", || {
+            run(greatest())
+        }),
         test("recipe_drive_a_node_script_works_for_rust", drive),
         test("recipe_ready_a_process_manager_is_obeyed", ready),
         test("recipe_handover_no_connection_is_refused", handover),
@@ -65,6 +70,22 @@ fn compute() -> Result<()> {
     half.wait_for("Rust: 17984 primes in ")?;
     half.wait_for("Node: 17984 primes in ")?;
     Ok(())
+}
+
+/// Up to the greatest number that a job can name.
+async fn greatest() -> Result<()> {
+    let program = program("compute")?;
+    let mut child = Fork::new(program.get_program()).spawn()?;
+    let last = u32::MAX;
+    let job = serde_json::json!({"from": last - 10, "to": last});
+    child.channel.send(&job).await?;
+    let done = child.channel.recv_as::<serde_json::Value>().await;
+    let done = done.context("it has ended")??;
+    // 4,294,967,291 is the last one of 32 bits.
+    let expected = serde_json::json!({"from": last - 10, "primes": 1});
+    ensure!(done == expected, "{done}");
+    child.channel.disconnect().await?;
+    ended(child).await
 }
 
 fn drive() -> Result<()> {
