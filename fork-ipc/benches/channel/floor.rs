@@ -10,25 +10,33 @@ use std::process::Command;
 use anyhow::{Result, ensure};
 use fork_ipc::Serialization;
 
-use super::roles::{tasks, trips};
+use super::payload::Bare;
+use super::roles::{Trips, tasks};
 
-/// Sends messages to a child, which has its socket as stdin.
-pub fn parent(mode: Serialization) -> Result<()> {
-    let (mut socket, theirs) = UnixStream::pair()?;
+/// Sends messages to a child, which has its socket as stdin. With `epoll`,
+/// both ask before each read whether there is something, as whoever waits for
+/// several things has to.
+pub fn parent(mode: Serialization, epoll: bool) -> Result<()> {
+    let (socket, theirs) = UnixStream::pair()?;
     let mut child = Command::new(env::current_exe()?)
         .args(["floor-child", super::pairs::name(mode)])
+        .args(epoll.then_some("--epoll"))
         .stdin(OwnedFd::from(theirs))
         .spawn()?;
+    let mut socket = Socket::new(socket, epoll)?;
     let mut answer = Vec::new();
     tasks(|payload, time| {
-        let bytes = framed(payload.bytes(mode)?, mode);
+        let bytes = framed(Bare(payload.clone()).bytes(mode)?, mode);
         answer.resize(bytes.len(), 0);
-        trips(time, || {
-            socket.write_all(&bytes)?;
+        let mut trips = Trips::begin(time);
+        loop {
+            socket.stream.write_all(&bytes)?;
             socket.read_exact(&mut answer)?;
             ensure!(answer == bytes, "another answer");
-            Ok(())
-        })
+            if let Some(done) = trips.done() {
+                return Ok(done);
+            }
+        }
     })?;
     drop(socket);
     ensure!(child.wait()?.success(), "the child has failed");
@@ -36,9 +44,9 @@ pub fn parent(mode: Serialization) -> Result<()> {
 }
 
 /// Sends back every message, when all of it is there.
-pub fn child(mode: Serialization) -> Result<()> {
+pub fn child(mode: Serialization, epoll: bool) -> Result<()> {
     let stdin = io::stdin().as_fd().try_clone_to_owned()?;
-    let mut socket = UnixStream::from(stdin);
+    let mut socket = Socket::new(UnixStream::from(stdin), epoll)?;
     let mut buffer = vec![0; 2 << 20];
     let mut filled = 0;
     loop {
@@ -47,9 +55,51 @@ pub fn child(mode: Serialization) -> Result<()> {
             length => filled += length,
         }
         if is_whole(&buffer[..filled], mode) {
-            socket.write_all(&buffer[..filled])?;
+            socket.stream.write_all(&buffer[..filled])?;
             filled = 0;
         }
+    }
+}
+
+/// A socket, and what says that there is something to read.
+struct Socket {
+    stream: UnixStream,
+    #[cfg(target_os = "linux")]
+    epoll: Option<OwnedFd>,
+}
+
+impl Socket {
+    #[cfg(target_os = "linux")]
+    fn new(stream: UnixStream, epoll: bool) -> Result<Self> {
+        use rustix::event::epoll;
+        let make = || -> Result<OwnedFd> {
+            let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+            let data = epoll::EventData::new_u64(0);
+            // Each time that something arrives, and not as long as it is
+            // there: as tokio has it. All is read each time.
+            let when = epoll::EventFlags::IN | epoll::EventFlags::ET;
+            epoll::add(&epoll, &stream, data, when)?;
+            Ok(epoll)
+        };
+        let epoll = epoll.then(make).transpose()?;
+        Ok(Self { stream, epoll })
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn new(stream: UnixStream, epoll: bool) -> Result<Self> {
+        ensure!(!epoll, "no epoll here");
+        Ok(Self { stream })
+    }
+}
+
+impl Read for Socket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        #[cfg(target_os = "linux")]
+        if let Some(epoll) = &self.epoll {
+            let mut events = [const { std::mem::MaybeUninit::uninit() }; 16];
+            rustix::event::epoll::wait(epoll, &mut events, None)?;
+        }
+        self.stream.read(buffer)
     }
 }
 

@@ -34,6 +34,10 @@ pub const NODE: &str = "Node - Node";
 /// The row that nobody can better.
 pub const FLOOR: &str = "system calls only";
 
+/// The row that nobody can better who waits for several things at once.
+#[cfg(target_os = "linux")]
+const EPOLL: &str = "the same, and epoll";
+
 /// Every pair, and in this order they have their turns.
 pub fn all(mode: Serialization) -> Result<Vec<Pair>> {
     let this = env::current_exe()?.into_os_string();
@@ -50,8 +54,12 @@ pub fn all(mode: Serialization) -> Result<Vec<Pair>> {
         program
     };
     let floor = vec![this.clone(), "floor-parent".into(), name(mode).into()];
+    #[cfg(target_os = "linux")]
+    let epoll = [&floor[..], &["--epoll".into()]].concat();
     [
         (FLOOR, floor),
+        #[cfg(target_os = "linux")]
+        (EPOLL, epoll),
         ("Rust - Rust, bytes", rust("bytes", &echo(&this, "bytes"))),
         ("Rust - Rust", rust("values", &echo(&this, "values"))),
         ("Rust - Node", rust("values", &node_child())),

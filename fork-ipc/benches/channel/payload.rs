@@ -1,11 +1,16 @@
 //! What goes to and fro.
 
+use std::fmt;
+
 use fork_ipc::{Error, Serialization, v8};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 
 /// One of the three. On a parent's stdin it is `{"text": ..}` or
 /// `{"record": ..}`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Payload {
     /// A string.
@@ -42,25 +47,56 @@ impl Payload {
             ("1 MiB string", Self::Text("x".repeat(1 << 20))),
         ]
     }
+}
 
+/// One of the three as it is on the channel: the string or the object itself.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bare(pub Payload);
+
+impl Bare {
     /// The bytes of one message, without line end or length.
     pub fn bytes(&self, mode: Serialization) -> anyhow::Result<Vec<u8>> {
-        match self {
-            Self::Text(text) => bytes(text, mode),
-            Self::Record(record) => bytes(record, mode),
+        Ok(match mode {
+            Serialization::Json => serde_json::to_vec(self)?,
+            Serialization::Advanced => v8::to_vec(self).map_err(Error::from)?,
+        })
+    }
+}
+
+impl Serialize for Bare {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match &self.0 {
+            Payload::Text(text) => text.serialize(to),
+            Payload::Record(record) => record.serialize(to),
         }
     }
 }
 
-/// The bytes of one message, as `send` makes them.
-pub fn bytes<T: Serialize>(
-    value: &T,
-    mode: Serialization,
-) -> anyhow::Result<Vec<u8>> {
-    Ok(match mode {
-        Serialization::Json => serde_json::to_vec(value)?,
-        Serialization::Advanced => v8::to_vec(value).map_err(Error::from)?,
-    })
+impl<'de> Deserialize<'de> for Bare {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = Payload;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string or a record")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Payload, E> {
+                Ok(Payload::Text(text.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(
+                self,
+                map: A,
+            ) -> Result<Payload, A::Error> {
+                let record =
+                    Record::deserialize(MapAccessDeserializer::new(map));
+                record.map(Payload::Record)
+            }
+        }
+        from.deserialize_any(Either).map(Self)
+    }
 }
 
 fn record() -> Record {

@@ -8,11 +8,10 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use fork_ipc::{Channel, Fork, Message, Sender, Serialization, child};
-use serde::de::DeserializeOwned;
+use fork_ipc::{Channel, Fork, Serialization, child};
 use serde::{Deserialize, Serialize};
 
-use super::payload::{self, Payload, Record};
+use super::payload::{Bare, Payload};
 
 /// What a parent reads as a line of JSON from its stdin: do round trips with
 /// this message for so long. It answers with a line, `COUNT NANOSECONDS`.
@@ -38,20 +37,28 @@ pub fn tasks(
     Ok(())
 }
 
-/// Round trips until the time is over: how many, and how long it took.
-pub fn trips(
+/// Counts round trips until the time is over.
+pub struct Trips {
     time: Duration,
-    mut trip: impl FnMut() -> Result<()>,
-) -> Result<(u64, Duration)> {
-    let begin = Instant::now();
-    let mut count = 0;
-    loop {
-        trip()?;
-        count += 1;
-        let took = begin.elapsed();
-        if took >= time {
-            return Ok((count, took));
+    begin: Instant,
+    count: u64,
+}
+
+impl Trips {
+    /// None yet.
+    pub fn begin(time: Duration) -> Self {
+        Self {
+            time,
+            begin: Instant::now(),
+            count: 0,
         }
+    }
+
+    /// One more. After the last one: how many, and how long it took.
+    pub fn done(&mut self) -> Option<(u64, Duration)> {
+        self.count += 1;
+        let took = self.begin.elapsed();
+        (took >= self.time).then_some((self.count, took))
     }
 }
 
@@ -75,16 +82,11 @@ pub fn parent(
     };
     let channel = &mut child.channel;
     tasks(|payload, time| {
+        let bare = Bare(payload.clone());
         runtime.block_on(async {
-            match (payload, bytes) {
-                (Payload::Text(text), true) => same(channel, text, time).await,
-                (Payload::Record(one), true) => same(channel, one, time).await,
-                (Payload::Text(text), false) => {
-                    equal(channel, text, time).await
-                }
-                (Payload::Record(one), false) => {
-                    equal(channel, one, time).await
-                }
+            match bytes {
+                true => same(channel, &bare, time).await,
+                false => equal(channel, &bare, time).await,
             }
         })
     })?;
@@ -94,49 +96,37 @@ pub fn parent(
 }
 
 /// Round trips whose answers must be the same bytes.
-async fn same<T: Serialize>(
+async fn same(
     channel: &mut Channel,
-    value: &T,
+    value: &Bare,
     time: Duration,
 ) -> Result<(u64, Duration)> {
-    let expected = payload::bytes(value, channel.sender().serialization())?;
-    loop_for(
-        channel,
-        value,
-        time,
-        |answer| Ok(answer.bytes() == expected),
-    )
-    .await
-}
-
-/// Round trips whose answers must be equal values.
-async fn equal<T: Serialize + DeserializeOwned + PartialEq>(
-    channel: &mut Channel,
-    value: &T,
-    time: Duration,
-) -> Result<(u64, Duration)> {
-    loop_for(channel, value, time, |answer| {
-        Ok(answer.parse::<T>()? == *value)
-    })
-    .await
-}
-
-async fn loop_for<T: Serialize>(
-    channel: &mut Channel,
-    value: &T,
-    time: Duration,
-    good: impl Fn(&Message) -> Result<bool>,
-) -> Result<(u64, Duration)> {
-    let begin = Instant::now();
-    let mut count = 0;
+    let expected = value.bytes(channel.sender().serialization())?;
+    let mut trips = Trips::begin(time);
     loop {
         channel.send(value).await?;
         let answer = channel.recv().await.context("the child has gone")??;
-        ensure!(good(&answer)?, "another answer: {answer}");
-        count += 1;
-        let took = begin.elapsed();
-        if took >= time {
-            return Ok((count, took));
+        ensure!(answer.bytes() == expected, "another answer: {answer}");
+        if let Some(done) = trips.done() {
+            return Ok(done);
+        }
+    }
+}
+
+/// Round trips whose answers must be equal values.
+async fn equal(
+    channel: &mut Channel,
+    value: &Bare,
+    time: Duration,
+) -> Result<(u64, Duration)> {
+    let mut trips = Trips::begin(time);
+    loop {
+        channel.send(value).await?;
+        let answer = channel.recv_as::<Bare>().await;
+        let answer = answer.context("the child has gone")??;
+        ensure!(answer == *value, "another answer: {answer:?}");
+        if let Some(done) = trips.done() {
+            return Ok(done);
         }
     }
 }
@@ -148,27 +138,15 @@ pub fn echo(bytes: bool) -> Result<()> {
     { runtime }.enable_all().build()?.block_on(async {
         let mut channel = child::channel()?;
         let sender = channel.sender();
-        while let Some(message) = channel.recv().await {
-            let message = message?;
-            match bytes {
-                true => sender.send_raw(message).await?,
-                false => answer(&sender, &message).await?,
+        if bytes {
+            while let Some(message) = channel.recv().await {
+                sender.send_raw(message?).await?;
+            }
+        } else {
+            while let Some(value) = channel.recv_as::<Bare>().await {
+                sender.send(&value?).await?;
             }
         }
         Ok(())
     })
-}
-
-async fn answer(sender: &Sender, message: &Message) -> Result<()> {
-    // A program knows what it gets; this one sees it by the first byte, which
-    // in advanced mode comes after the header.
-    let at = match message.serialization() {
-        Serialization::Json => 0,
-        Serialization::Advanced => 2,
-    };
-    match message.bytes().get(at) {
-        Some(b'"') => sender.send(&message.parse::<String>()?).await?,
-        _ => sender.send(&message.parse::<Record>()?).await?,
-    }
-    Ok(())
 }

@@ -59,9 +59,17 @@ enum Role {
     #[command(hide = true)]
     Echo { answer: String },
     #[command(hide = true)]
-    FloorParent { mode: String },
+    FloorParent {
+        mode: String,
+        #[arg(long)]
+        epoll: bool,
+    },
     #[command(hide = true)]
-    FloorChild { mode: String },
+    FloorChild {
+        mode: String,
+        #[arg(long)]
+        epoll: bool,
+    },
 }
 
 const MODES: [Serialization; 2] =
@@ -85,11 +93,11 @@ pub fn main() -> Result<()> {
             program,
         }) => return roles::parent(mode(&name), compare == "bytes", &program),
         Some(Role::Echo { answer }) => return roles::echo(answer == "bytes"),
-        Some(Role::FloorParent { mode: name }) => {
-            return floor::parent(mode(&name));
+        Some(Role::FloorParent { mode: name, epoll }) => {
+            return floor::parent(mode(&name), epoll);
         }
-        Some(Role::FloorChild { mode: name }) => {
-            return floor::child(mode(&name));
+        Some(Role::FloorChild { mode: name, epoll }) => {
+            return floor::child(mode(&name), epoll);
         }
     }
     let rounds = args.rounds.unwrap_or(if args.quick { 3 } else { 7 }).max(1);
