@@ -105,7 +105,10 @@ fn run_cargo(lesson: &str, profile: Profile) -> Result<PathBuf> {
         .env("CARGO_BUILD_BUILD_DIR", &target)
         .stdin(Stdio::null());
     if profile == Profile::Release {
-        cargo.arg("--release");
+        // Optimized, each crate takes its time: one set of features for all
+        // lessons. A debug build is shared with whoever types
+        // `cargo run -p LESSON`, and has that lesson's features.
+        cargo.args(["--release", "-p", "all-lessons"]);
     }
     let output = cargo.output().context("run cargo")?;
     if !output.status.success() {

@@ -4,15 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use harness::readme::transcripts;
 use harness::{LESSONS, cargo, root, target};
+use serde_json::Value;
 
 use crate::check::{Test, test};
 
 pub fn tests() -> Result<Vec<Test>> {
     Ok([
         test("no_program_can_replace_another_lessons", no_collisions),
+        test("all_lessons_can_be_built_with_the_same_features", all_named),
         test("every_command_names_what_exists", commands_exist),
         test("both_languages_show_the_same_transcripts", translations),
         test("a_lesson_copied_out_builds", copied_out).long(),
@@ -22,19 +24,43 @@ pub fn tests() -> Result<Vec<Test>> {
     .collect())
 }
 
-/// The traps of CONTRIBUTING.md, "Programs with the same name".
-fn no_collisions() -> Result<()> {
+/// The members, as cargo sees them.
+fn packages() -> Result<Vec<Value>> {
     let output = cargo()
         .args(["metadata", "--no-deps", "--format-version", "1", "--locked"])
         .current_dir(root())
         .output()?;
-    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout)?;
-    let packages = metadata["packages"].as_array().context("packages")?;
+    let mut metadata: Value = serde_json::from_slice(&output.stdout)?;
+    match metadata["packages"].take() {
+        Value::Array(packages) => Ok(packages),
+        _ => Err(anyhow!("no packages: {:?}", output.stderr)),
+    }
+}
+
+fn named<'a>(packages: &'a [Value], name: &str) -> Result<&'a Value> {
+    let found = packages.iter().find(|package| package["name"] == name);
+    found.with_context(|| format!("no package {name}"))
+}
+
+fn all_named() -> Result<()> {
+    let packages = packages()?;
+    let all = &named(&packages, "all-lessons")?["dependencies"];
     for lesson in LESSONS {
-        let package = packages
-            .iter()
-            .find(|package| package["name"] == lesson.name)
-            .with_context(|| format!("no package {}", lesson.name))?;
+        let mut all = all.as_array().context("dependencies")?.iter();
+        ensure!(
+            all.any(|dependency| dependency["name"] == lesson.name),
+            "harness/all-lessons does not depend on {}",
+            lesson.name
+        );
+    }
+    Ok(())
+}
+
+/// The traps of CONTRIBUTING.md, "Programs with the same name".
+fn no_collisions() -> Result<()> {
+    let packages = packages()?;
+    for lesson in LESSONS {
+        let package = named(&packages, lesson.name)?;
         for target in package["targets"].as_array().context("targets")? {
             let what = format!("{} {}", lesson.name, target["name"]);
             let is = |kind: &str| {
@@ -59,7 +85,7 @@ fn no_collisions() -> Result<()> {
     }
     // Others may be tested and documented: by what is theirs alone.
     let mut programs = BTreeMap::new();
-    for package in packages {
+    for package in &packages {
         for target in package["targets"].as_array().context("targets")? {
             let name = target["name"].as_str().context("name")?;
             if target["kind"][0] == "bin" {
