@@ -376,7 +376,7 @@ impl Sender {
         &self,
         value: &T,
     ) -> Result<(), Error> {
-        let bytes = message::write(self.serialization(), value)?;
+        let bytes = self.written(value)?;
         Ok(self.writer.send(bytes.into()).await?)
     }
 
@@ -427,7 +427,7 @@ impl Sender {
             msg: value,
             datagrams: handle.datagrams(),
         };
-        let bytes = message::write(self.serialization(), &envelope)?;
+        let bytes = self.written(&envelope)?;
         self.send_enveloped(bytes, handle).await
     }
 
@@ -467,15 +467,23 @@ impl Sender {
         &self,
         value: &T,
     ) -> Result<bool, Error> {
-        let bytes = message::write(self.serialization(), value)?;
+        let bytes = self.written(value)?;
         Ok(self.writer.post(bytes.into())?)
     }
 
     /// Sends before all that waits.
     fn post_first<T: Serialize>(&self, value: &T) -> Result<(), Error> {
-        let bytes = message::write(self.serialization(), value)?;
+        let bytes = self.written(value)?;
         self.writer.post_first(bytes.into())?;
         Ok(())
+    }
+
+    fn written<T: Serialize + ?Sized>(
+        &self,
+        value: &T,
+    ) -> Result<Vec<u8>, Error> {
+        let buffer = self.writer.buffer();
+        message::write(self.serialization(), value, buffer)
     }
 
     /// 128 KiB or more wait for the peer to read: where Node's `send()`

@@ -449,23 +449,23 @@ pub(crate) fn envelop_value(
     write_value(serialization, &Value::Object(entries))
 }
 
-/// The bytes that carry `value`.
+/// The bytes that carry `value`, in a buffer that is empty.
 pub(crate) fn write<T: Serialize + ?Sized>(
     serialization: Serialization,
     value: &T,
+    mut buffer: Vec<u8>,
 ) -> Result<Vec<u8>, Error> {
     match serialization {
-        Serialization::Json => match text::plain(value) {
-            Some(json) => Ok(json),
-            None => {
+        Serialization::Json => {
+            if !text::write_plain(value, &mut buffer) {
                 // Room for most messages, so that it need not grow.
-                let mut json = Vec::with_capacity(1024);
-                serde_json::to_writer(&mut json, value)
+                buffer.reserve(1024);
+                serde_json::to_writer(&mut buffer, value)
                     .map_err(|error| Error::Value(error.to_string()))?;
-                Ok(json)
             }
-        },
-        Serialization::Advanced => Ok(v8::to_vec(value)?),
+            Ok(buffer)
+        }
+        Serialization::Advanced => Ok(v8::write(value, buffer)?),
     }
 }
 

@@ -5,9 +5,13 @@ use serde::ser::{Serialize, Serializer};
 
 use crate::scalars::{refuse, refuse_all_but_scalars};
 
-/// The JSON of `value`, if it is a string in which nothing must be escaped.
-pub(crate) fn plain<T: Serialize + ?Sized>(value: &T) -> Option<Vec<u8>> {
-    value.serialize(Plain).ok()
+/// Writes the JSON of `value` to the end of `json`, if it is a string in which
+/// nothing must be escaped; if not, nothing, and returns false.
+pub(crate) fn write_plain<T: Serialize + ?Sized>(
+    value: &T,
+    json: &mut Vec<u8>,
+) -> bool {
+    value.serialize(Plain(json)).is_ok()
 }
 
 /// Nothing in `text` must be escaped. Looks at many bytes at once, where
@@ -91,7 +95,7 @@ impl<'de> Deserializer<'de> for Quoted<'de> {
 }
 
 /// Takes strings and refuses all else.
-struct Plain;
+struct Plain<'a>(&'a mut Vec<u8>);
 
 /// It is not such a string.
 #[derive(Debug)]
@@ -111,21 +115,22 @@ impl serde::ser::Error for Other {
     }
 }
 
-impl Serializer for Plain {
-    refuse_all_but_scalars! { Vec<u8>, Other, Other }
+impl Serializer for Plain<'_> {
+    refuse_all_but_scalars! { (), Other, Other }
 
-    fn serialize_str(self, text: &str) -> Result<Vec<u8>, Other> {
+    fn serialize_str(self, text: &str) -> Result<(), Other> {
         if !is_plain(text) {
             return Err(Other);
         }
-        let mut json = Vec::with_capacity(text.len() + 2);
+        let Self(json) = self;
+        json.reserve(text.len() + 2);
         json.push(b'"');
         json.extend_from_slice(text.as_bytes());
         json.push(b'"');
-        Ok(json)
+        Ok(())
     }
 
-    refuse! { Vec<u8>, Other, Other,
+    refuse! { (), Other, Other,
         serialize_bool(bool), serialize_char(char),
         serialize_i8(i8), serialize_i16(i16), serialize_i32(i32),
         serialize_i64(i64), serialize_u8(u8), serialize_u16(u16),
@@ -138,7 +143,14 @@ impl Serializer for Plain {
 mod tests {
     use serde_json::value::RawValue;
 
-    use super::{is_plain_string, parse, plain};
+    use super::{is_plain_string, parse, write_plain};
+
+    fn plain<T: serde::Serialize + ?Sized>(value: &T) -> Option<Vec<u8>> {
+        let mut json = b"before".to_vec();
+        let written = write_plain(value, &mut json);
+        assert_eq!(written, json != b"before");
+        written.then(|| json.split_off(6))
+    }
 
     #[test]
     fn a_plain_string_is_what_serde_json_makes_of_it() {

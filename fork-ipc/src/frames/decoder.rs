@@ -1,6 +1,6 @@
 //! Cuts bytes into frames; knows nothing of sockets.
 
-use super::{Frame, HEADER, READ, TooLong};
+use super::{Frame, HEADER, MOST_KEPT, READ, TooLong};
 use crate::Serialization;
 
 /// What is made ready at once for a frame that may be long.
@@ -23,8 +23,6 @@ pub struct Decoder {
     passed: u64,
     /// The length of the last long frame: the next one may be as long.
     usual: usize,
-    /// The last frame was that one.
-    long: bool,
     /// How many bytes were searched, moved or made ready, for the tests.
     #[cfg(test)]
     work: usize,
@@ -51,7 +49,6 @@ impl Decoder {
             scanned: 0,
             passed: 0,
             usual: 0,
-            long: false,
             #[cfg(test)]
             work: 0,
         }
@@ -173,8 +170,7 @@ impl Decoder {
     fn count(&mut self, span: Span) {
         self.passed += (span.next - self.start) as u64;
         let length = span.last - span.first;
-        self.long = length >= READ / 2;
-        if self.long {
+        if length >= READ / 2 {
             self.usual = length.min(MOST_USUAL) + READ;
         }
     }
@@ -187,9 +183,7 @@ impl Decoder {
         self.start = 0;
         self.end = 0;
         self.scanned = 0;
-        // What one long message needed is not kept for the short ones.
-        let kept = if self.long { self.usual } else { 0 };
-        if self.buffer.len() > kept.max(16 * READ) {
+        if self.buffer.len() > MOST_KEPT {
             self.buffer = Vec::new();
         }
     }
@@ -201,7 +195,7 @@ impl Decoder {
         let (length, rest) = (last - first, self.end - next);
         // A long frame gets the buffer itself. Only when little is left
         // over, or a buffer full of frames would be copied for each of them.
-        let (buffer, start) = if self.long && rest <= length {
+        let (buffer, start) = if length >= READ / 2 && rest <= length {
             let left = self.buffer[next..self.end].to_vec();
             let mut buffer = std::mem::replace(&mut self.buffer, left);
             buffer.truncate(last);
@@ -297,17 +291,15 @@ mod tests {
     }
 
     #[test]
-    fn what_long_frames_need_is_kept_for_long_ones_only() {
+    fn the_buffer_of_long_frames_is_kept_and_of_very_long_ones_not() {
         let mut decoder = Decoder::new(Serialization::Json, 1 << 26);
-        for _ in 0..2 {
-            // The first one grows by doubling, into more than it needs.
-            left(&mut decoder, 1 << 20);
-            left(&mut decoder, 1 << 20);
-            let first = decoder.buffer.as_ptr();
-            assert!(left(&mut decoder, 1 << 20) > 1 << 20);
-            assert_eq!(decoder.buffer.as_ptr(), first, "made again");
-            assert!(left(&mut decoder, 5) <= 16 * READ);
-        }
+        left(&mut decoder, 1 << 20);
+        // From the second one on it has no more room than it needs.
+        assert!(left(&mut decoder, 1 << 20) > 1 << 20);
+        let first = decoder.buffer.as_ptr();
+        assert!(left(&mut decoder, 1 << 20) > 1 << 20);
+        assert!(left(&mut decoder, 5) > 5);
+        assert_eq!(decoder.buffer.as_ptr(), first, "made again");
         assert_eq!(left(&mut decoder, 1 << 26), 0);
     }
 }

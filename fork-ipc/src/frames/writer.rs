@@ -13,7 +13,9 @@ use tokio::io::Interest;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
-use super::{Frame, HEADER, HIGH_WATER, MOST_DESCRIPTORS, is_end, register};
+use super::{
+    Frame, HEADER, HIGH_WATER, MOST_DESCRIPTORS, MOST_KEPT, is_end, register,
+};
 use crate::Serialization;
 
 /// The longest payload in advanced mode: Node 20 takes the length for a
@@ -62,6 +64,8 @@ struct Queue {
     closing: bool,
     /// Nothing more can be sent.
     closed: bool,
+    /// The buffer of the last frame that went, for the next one.
+    spare: Vec<u8>,
 }
 
 /// A frame on its way.
@@ -97,6 +101,14 @@ impl Queue {
             };
         }
         self.current.as_mut()
+    }
+
+    /// The frame is gone: keeps its buffer, unless it is a very long one.
+    fn recycle(&mut self, frame: Frame) {
+        if frame.buffer.capacity() <= MOST_KEPT {
+            self.spare = frame.buffer;
+            self.spare.clear();
+        }
     }
 
     fn close(&mut self) {
@@ -202,6 +214,12 @@ impl Writer {
     /// As [`Self::post`].
     pub fn post_first(&self, frame: Frame) -> io::Result<bool> {
         self.enqueue(frame.into(), true)
+    }
+
+    /// An empty buffer to make a frame of. It has room already if one has gone
+    /// before: to have that made ready takes its time where frames are long.
+    pub(crate) fn buffer(&self) -> Vec<u8> {
+        std::mem::take(&mut self.shared.lock().spare)
     }
 
     fn enqueue(&self, outgoing: Outgoing, urgent: bool) -> io::Result<bool> {
@@ -449,9 +467,11 @@ impl Shared {
                     outgoing.written += length;
                     if outgoing.written == self.length(&outgoing.frame)
                         && let Some(sent) = queue.current.take()
-                        && sent.awaits_answer
                     {
-                        queue.unanswered = Some(sent);
+                        match sent.awaits_answer {
+                            true => queue.unanswered = Some(sent),
+                            false => queue.recycle(sent.frame),
+                        }
                     }
                     queue.length -= length;
                 }

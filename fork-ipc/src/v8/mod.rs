@@ -58,6 +58,8 @@ mod write;
 use std::fmt;
 
 pub use de::{from_slice, from_value};
+#[cfg(unix)]
+pub(crate) use ser::write;
 pub use ser::{to_value, to_vec};
 
 use tokens::{Kind, Leaf, Token, Tokens};

@@ -28,7 +28,15 @@ const EXACT: u128 = 1 << 53;
 /// # Errors
 /// When it is too deep, or a map's key is not a string, number or bool.
 pub fn to_vec<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, Invalid> {
-    let mut writer = Writer::new();
+    write(value, Vec::new())
+}
+
+/// As [`to_vec`], with a buffer to be used, which is empty.
+pub(crate) fn write<T: Serialize + ?Sized>(
+    value: &T,
+    buffer: Vec<u8>,
+) -> Result<Vec<u8>, Invalid> {
+    let mut writer = Writer::within(buffer);
     value.serialize(&mut writer)?;
     Ok(writer.bytes)
 }

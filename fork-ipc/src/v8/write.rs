@@ -16,8 +16,13 @@ type Result<T = ()> = std::result::Result<T, Invalid>;
 
 impl Writer {
     pub(super) fn new() -> Self {
+        Self::within(Vec::new())
+    }
+
+    /// Writes to this buffer, which is empty.
+    pub(super) fn within(mut bytes: Vec<u8>) -> Self {
         // Room for most messages, so that it need not grow.
-        let mut bytes = Vec::with_capacity(1024);
+        bytes.reserve(1024);
         bytes.extend([0xFF, VERSION]);
         Self { bytes, depth: 0 }
     }
