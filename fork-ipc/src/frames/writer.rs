@@ -66,6 +66,8 @@ struct Queue {
     closed: bool,
     /// The buffer of the last frame that went, for the next one.
     spare: Vec<u8>,
+    /// Where a short frame is put together.
+    whole: Vec<u8>,
 }
 
 /// A frame on its way.
@@ -92,15 +94,15 @@ impl From<Frame> for Outgoing {
 }
 
 impl Queue {
-    /// The frame to write now.
-    fn next(&mut self) -> Option<&mut Outgoing> {
+    /// The frame to write now, and where it can be put together.
+    fn next(&mut self) -> Option<(&mut Outgoing, &mut Vec<u8>)> {
         if self.current.is_none() {
             self.current = match self.urgent.pop_front() {
                 None if self.unanswered.is_none() => self.frames.pop_front(),
                 urgent => urgent,
             };
         }
-        self.current.as_mut()
+        Some((self.current.as_mut()?, &mut self.whole))
     }
 
     /// The frame is gone: keeps its buffer, unless it is a very long one.
@@ -376,20 +378,6 @@ impl Writer {
 /// Up to here a copy costs less than a second piece does.
 const SHORT: usize = 2048;
 
-/// The parts one after the other, if there is room for them.
-fn in_one_piece<'a>(
-    parts: &[IoSlice<'_>],
-    room: &'a mut [u8],
-) -> Option<&'a [u8]> {
-    let mut filled = 0;
-    for part in parts {
-        let end = filled + part.len();
-        room.get_mut(filled..end)?.copy_from_slice(part);
-        filled = end;
-    }
-    room.get(..filled)
-}
-
 fn closed() -> io::Error {
     io::Error::new(ErrorKind::BrokenPipe, "the channel is closed")
 }
@@ -461,8 +449,8 @@ impl Shared {
 
     /// Writes what the socket takes; false when it is full.
     fn write(&self, queue: &mut Queue) -> io::Result<bool> {
-        while let Some(outgoing) = queue.next() {
-            match self.write_some(outgoing) {
+        while let Some((outgoing, whole)) = queue.next() {
+            match self.write_some(outgoing, whole) {
                 Ok(length) => {
                     outgoing.written += length;
                     if outgoing.written == self.length(&outgoing.frame)
@@ -492,7 +480,11 @@ impl Shared {
     }
 
     /// One `sendmsg`. Descriptors go with the frame's first byte.
-    fn write_some(&self, outgoing: &Outgoing) -> io::Result<usize> {
+    fn write_some(
+        &self,
+        outgoing: &Outgoing,
+        whole: &mut Vec<u8>,
+    ) -> io::Result<usize> {
         let Outgoing { frame, written, .. } = outgoing;
         let bytes = frame.bytes();
         let length = (bytes.len() as u32).to_be_bytes();
@@ -514,9 +506,10 @@ impl Shared {
         if *written > 0 || frame.descriptors.is_empty() {
             // In one piece, the system has less to look at: worth a copy of
             // what is short.
-            let mut short = [0; SHORT];
-            if let Some(bytes) = in_one_piece(parts, &mut short) {
-                return Ok(rustix::net::send(&self.socket, bytes, flags)?);
+            if bytes.len() <= SHORT {
+                whole.clear();
+                parts.iter().for_each(|part| whole.extend_from_slice(part));
+                return Ok(rustix::net::send(&self.socket, whole, flags)?);
             }
             let mut none = SendAncillaryBuffer::default();
             let sent =
