@@ -39,8 +39,8 @@ pub const HIGH_WATER: usize = 128 * 1024;
 /// Room for one read. Node reads as much at once.
 const READ: usize = 64 * 1024;
 
-/// How long a buffer may be that is kept from one message to the next: 1 MiB and
-/// what else is read with it.
+/// How long a buffer may be that is kept from one message to the next: 1 MiB
+/// and what else is read with it.
 const MOST_KEPT: usize = 20 * READ;
 
 /// The length in front of a frame in advanced mode.
