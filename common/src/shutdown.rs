@@ -75,17 +75,19 @@ fn set_alarm(seconds: u32) -> io::Result<()> {
     flag::register_conditional_shutdown(SIGALRM, 0, always)?;
     for signal in [SIGINT, SIGTERM] {
         // SAFETY: alarm() is on POSIX's list of what a signal handler may
-        // call, and so is an atomic store. It has no other effect than a
-        // signal later on. Once: who types Ctrl-C again wants it no later.
-        unsafe {
-            low_level::register(signal, move || {
-                if !ASKED.swap(true, Ordering::Relaxed) {
-                    libc::alarm(seconds);
-                }
-            })?;
-        }
+        // call, and so is an atomic store.
+        unsafe { low_level::register(signal, move || ask(seconds)) }?;
     }
     Ok(())
+}
+
+/// What a signal does. Once: who types Ctrl-C again wants the end no later.
+#[cfg(unix)]
+fn ask(seconds: u32) {
+    if !ASKED.swap(true, Ordering::Relaxed) {
+        // SAFETY: it has no other effect than a signal later on.
+        unsafe { libc::alarm(seconds) };
+    }
 }
 
 /// Whether the program is to end.
@@ -101,7 +103,11 @@ pub fn is_asked() -> bool {
 /// As if Ctrl-C had been typed.
 pub(crate) fn request() {
     match TOKEN.get() {
-        Some(token) => token.cancel(),
+        Some(token) => {
+            #[cfg(unix)]
+            ask(2);
+            token.cancel();
+        }
         // This program never asked for the token: nothing would end it.
         None => std::process::exit(0),
     }
@@ -139,6 +145,26 @@ pub fn end_a_blocking_program() -> io::Result<()> {
         thread::sleep(PATIENCE);
         std::process::exit(0);
     });
+    Ok(())
+}
+
+/// For a program that blocks, and asks [`is_asked`] while it waits: it decides
+/// itself how it ends, on Ctrl-C, on SIGTERM, and when nobody reads stdout any
+/// more. It has two seconds for it.
+///
+/// It needs no thread for that: with one, that one might hear of Ctrl-C first,
+/// and the other one see before it does that the program at the other end has
+/// ended of it.
+///
+/// # Errors
+/// When the signals cannot be listened for.
+pub fn listen_in_a_blocking_program() -> io::Result<()> {
+    #[cfg(unix)]
+    set_alarm(2)?;
+    #[cfg(windows)]
+    end_a_blocking_program()?;
+    // Only to be cancelled when nobody reads any more: nobody waits for it.
+    TOKEN.get_or_init(CancellationToken::new);
     Ok(())
 }
 

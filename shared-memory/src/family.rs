@@ -5,7 +5,6 @@ use std::env;
 use std::ffi::OsString;
 use std::io;
 use std::process::{Child, Command, Stdio};
-use std::thread;
 
 use common::{exit::How, log, shutdown};
 
@@ -91,29 +90,6 @@ pub fn inherited() -> io::Result<Option<Memory>> {
         Ok(number) => Memory::inherited(&number).map(Some),
         Err(_) => Ok(None),
     }
-}
-
-/// From here on, signals do not end the program but its waiting: Ctrl-C,
-/// SIGTERM, and that nobody reads stdout any more.
-///
-/// `common`'s token is made for tokio. These programs block, so tokio has a
-/// thread of its own, which sleeps until a signal comes.
-///
-/// # Errors
-/// When that thread cannot be started.
-pub fn listen_for_signals() -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    {
-        let _inside = runtime.enter();
-        shutdown::token();
-    }
-    // The token sees to it that we do not take too long.
-    thread::Builder::new().spawn(move || {
-        runtime.block_on(std::future::pending::<()>());
-    })?;
-    Ok(())
 }
 
 /// Whom we wait for, until it ends or we are to stop.

@@ -84,10 +84,16 @@ fn started(arguments: &[&str]) -> Result<(Half, u32)> {
     loop {
         let children = fs::read_to_string(&list)?;
         let child = children.split_whitespace().next().map(str::parse);
-        // The child has its own program once it has mapped the memory.
+        let has = |child: u32, file, text| {
+            fs::read_to_string(format!("/proc/{child}/{file}"))
+                .is_ok_and(|all| all.contains(text))
+        };
+        // At first it is a copy of the parent, with its memory and its way
+        // of hearing of signals. Then it has its role, and the memory once
+        // it hears of signals itself.
         if let Some(child) = child.transpose()?
-            && fs::read_to_string(format!("/proc/{child}/maps"))
-                .is_ok_and(|maps| maps.contains("memfd:shared-memory"))
+            && has(child, "cmdline", "\0child\0")
+            && has(child, "maps", "memfd:shared-memory")
         {
             return Ok((parent, child));
         }
@@ -161,9 +167,13 @@ fn terminal() -> Result<()> {
         ensure!(parent.stderr().is_empty(), "{:?}", parent.stderr());
         parent.wait_for("Child exited with code 0")?;
     }
-    // The child may have closed its rings before the parent has its turn.
+    // The child may have closed its rings before the parent has its turn. A
+    // second thread could hear of the signal, and the first see that before
+    // it does.
     for _ in 0..5 {
         let (mut parent, child) = started(&BUSY)?;
+        let threads = format!("/proc/{}/task", parent.id());
+        ensure!(fs::read_dir(threads)?.count() == 1, "a second thread");
         parent.signal(Signal::Freeze)?;
         kill_process_group(pid(parent.id())?, rustix::process::Signal::INT)?;
         eventually(|| has_ended(child))?;

@@ -14,7 +14,7 @@ use std::sync::atomic::Ordering;
 
 use anyhow::Context;
 use clap::Parser;
-use common::log;
+use common::{log, shutdown};
 use shared_memory::family::{self, Kin};
 use shared_memory::memory::Shared;
 use shared_memory::{atomics, ring::Error};
@@ -37,7 +37,7 @@ const ADVICE: &str = "this child has no memory from a parent; \
 pub fn main() -> common::Result {
     let Args { role: _, quiet } = Args::parse();
     quiet.apply();
-    family::listen_for_signals()?;
+    shutdown::listen_in_a_blocking_program()?;
 
     // 1. Find the memory that the parent made.
     let memory = family::inherited().context("open the parent's memory")?;

@@ -16,7 +16,7 @@ use std::time::Instant;
 
 use anyhow::{Context, anyhow, ensure};
 use clap::Parser;
-use common::log;
+use common::{log, shutdown};
 use shared_memory::family::{self, Kin};
 use shared_memory::memory::{Memory, Shared};
 use shared_memory::ring::{Error, Watch};
@@ -28,7 +28,7 @@ fn main() -> common::Result {
     }
     let args = Args::parse();
     args.quiet().apply();
-    family::listen_for_signals()?;
+    shutdown::listen_in_a_blocking_program()?;
 
     // 1. Make the memory: zeros, so far only ours.
     let memory = Memory::create().context("make the memory")?;
