@@ -18,18 +18,21 @@ export async function join(io, url) {
   })
   const subscriber = publisher.duplicate({ disableOfflineQueue: false })
   let joined = false
-  let lost = false
-  publisher.on('error', () => {
-    if (!joined || lost) return
-    lost = true
-    error('redis: connection lost; only the clients of this server hear ' +
-      'each other')
-  })
-  subscriber.on('error', () => {}) // the publisher has said it
-  subscriber.on('ready', () => {
-    if (lost) error('redis: connected again')
-    lost = false
-  })
+  const lost = new Set() // those without a connection: it takes both
+  for (const client of [publisher, subscriber]) {
+    client.on('error', () => {
+      if (!joined) return
+      if (lost.size === 0) {
+        error('redis: connection lost; only the clients of this server hear ' +
+          'each other')
+      }
+      lost.add(client)
+    })
+    client.on('ready', () => {
+      if (!lost.delete(client) || lost.size > 0) return
+      error('redis: connected again')
+    })
+  }
   try {
     await Promise.all([publisher.connect(), subscriber.connect()])
   } catch ({ message, code }) {

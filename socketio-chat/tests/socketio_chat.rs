@@ -848,6 +848,7 @@ mod several {
             alike("a_room_spans_two_servers", room),
             events.map(|test| test.needs(PACKAGES)),
             alike("without_redis_each_server_goes_on", no_redis),
+            alike("each_connection_to_redis_comes_back", comes_back),
             alike("no_redis_at_the_start_is_said", none),
             alike("strange_news_from_redis_end_no_server", strange),
         ]
@@ -941,6 +942,31 @@ mod several {
         ensure!(!eve.stdout().iter().any(|line| line == alone));
         one.stop()?;
         two.stop()?;
+        Ok(())
+    }
+
+    /// Node's twin has two: one that publishes and one that subscribes.
+    fn comes_back(language: Language) -> Result<()> {
+        let kinds: &[&str] = match language {
+            Language::Rust => &["pubsub"],
+            Language::Node => &["pubsub", "normal"],
+        };
+        for kind in kinds {
+            let redis = Redis::start(&[])?;
+            let (one, two) =
+                (server(language, &redis)?, server(language, &redis)?);
+            let (ada, eve) = (person(&one, "Ada")?, person(&two, "Eve")?);
+            let ended = redis.cli(&["client", "kill", "type", kind])?;
+            ensure!(ended.trim() == "2", "{ended}");
+            for server in [&one, &two] {
+                server.half.wait_for_error("redis: connection lost")?;
+                server.half.wait_for_error("redis: connected again")?;
+            }
+            ada.take_stdin()?.write_all(b"together\n")?;
+            eve.wait_for("receive: Ada in lobby: together")?;
+            one.stop()?;
+            two.stop()?;
+        }
         Ok(())
     }
 
