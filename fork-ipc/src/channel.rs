@@ -161,10 +161,13 @@ impl Channel {
         }
     }
 
-    /// The peer is gone, or the channel of no more use. Node, too, closes its
-    /// end then.
+    /// The peer has said all, or the channel is of no more use. Node, too,
+    /// closes its end then; here, what was sent before still goes out.
     fn end<T>(&self, error: Option<io::Error>) -> Option<Result<T, Error>> {
-        self.sender.writer.close();
+        match error {
+            None => self.sender.writer.end(),
+            Some(_) => self.sender.writer.close(),
+        }
         error.map(|error| Err(error.into()))
     }
 

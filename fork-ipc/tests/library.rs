@@ -37,6 +37,9 @@ pub fn tests() -> Vec<Test> {
             run(killed_in_message())
         }),
         test("a_half_closed_channel_is_an_end", || run(half_close())),
+        test("what_was_sent_before_the_peers_end_arrives", || {
+            run(sent_before_end())
+        }),
         test("a_length_that_is_only_claimed_takes_no_memory", || {
             claimed_memory()?;
             run(claimed())
@@ -407,6 +410,38 @@ async fn half_close() -> Result<()> {
     let status = child.wait().await?;
     ensure!(status.code() == Some(5), "{status}");
     ensure!(matches!(child.channel.send("x").await, Err(Error::Closed)));
+    Ok(())
+}
+
+/// A peer that has said all may still listen, as ours does.
+async fn sent_before_end() -> Result<()> {
+    for serialization in [Serialization::Json, Serialization::Advanced] {
+        let options = Options {
+            serialization,
+            ..Options::default()
+        };
+        let (one, other) = std::os::unix::net::UnixStream::pair()?;
+        let mut one = Channel::new(one.into(), options)?;
+        let mut other = Channel::new(other.into(), options)?;
+        // More than the socket holds.
+        let long = "x".repeat(1 << 20);
+        let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await?;
+        one.send(&long).await?;
+        // The answer to this will not come, and holds nothing up.
+        other.sender().send_with("with", socket).await?;
+        other.sender().post(&long)?;
+        other.sender().post("last")?;
+        let (ended, message) = tokio::join!(one.disconnect(), next(&mut other));
+        ended?;
+        ensure!(message?.parse::<String>()? == long);
+        ensure!(other.recv().await.is_none());
+        ensure!(matches!(other.send("x").await, Err(Error::Closed)));
+        drop(other);
+        ensure!(next(&mut one).await?.handle.is_some());
+        ensure!(next(&mut one).await?.parse::<String>()? == long);
+        ensure!(next(&mut one).await?.parse::<String>()? == "last");
+        ensure!(one.recv().await.is_none());
+    }
     Ok(())
 }
 

@@ -62,6 +62,8 @@ struct Queue {
     /// Somebody waits until all of it is gone, to close then: nothing more
     /// is accepted.
     closing: bool,
+    /// The peer says nothing more. What waits may still reach it.
+    ending: bool,
     /// Nothing more can be sent.
     closed: bool,
     /// The buffer of the last frame that went, for the next one.
@@ -356,6 +358,21 @@ impl Writer {
         self.flush().await
     }
 
+    /// The peer has said that it has said all. It may still read: what waits
+    /// goes to it, unless it is gone, and then both directions are closed.
+    /// From now on no frame is accepted.
+    pub fn end(&self) {
+        let mut queue = self.shared.lock();
+        queue.closing = true;
+        queue.ending = true;
+        // Nor will it answer.
+        queue.unanswered = None;
+        let _ = self.shared.start(&mut queue);
+        drop(queue);
+        // Whoever waits for room, or for the answer, waits for nothing.
+        self.shared.shorter.notify_waiters();
+    }
+
     /// Closes both directions at once; what waits is lost.
     pub fn close(&self) {
         self.shared.close();
@@ -456,7 +473,7 @@ impl Shared {
                     if outgoing.written == self.length(&outgoing.frame)
                         && let Some(sent) = queue.current.take()
                     {
-                        match sent.awaits_answer {
+                        match sent.awaits_answer && !queue.ending {
                             true => queue.unanswered = Some(sent),
                             false => queue.recycle(sent.frame),
                         }
@@ -475,6 +492,9 @@ impl Shared {
                     });
                 }
             }
+        }
+        if queue.ending {
+            self.close_all(queue);
         }
         Ok(true)
     }
