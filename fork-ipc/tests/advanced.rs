@@ -16,6 +16,7 @@ pub fn tests() -> Vec<Test> {
             run(table())
         }),
         test("node_reads_what_is_written", || run(echoed())),
+        test("what_v8_cannot_read_is_not_written", || run(unreadable())),
         test(
             "older_versions_and_unusual_bytes_are_read_as_node_reads_them",
             || run(by_hand()),
@@ -137,6 +138,101 @@ async fn table() -> Result<()> {
         count += 1;
     }
     ensure!(count > 150 && hosts > 0, "{count} {hosts}");
+    ended(child).await
+}
+
+/// A Node process dies of what V8 cannot read: it is refused here, and what
+/// comes near to it is not.
+async fn unreadable() -> Result<()> {
+    fn object<const N: usize>(keys: [Value; N]) -> Value {
+        Value::Object(keys.map(|key| (key, Value::Null)).into())
+    }
+    fn array(elements: &[Value], key: Value) -> Value {
+        Value::Array {
+            elements: elements.to_vec(),
+            properties: vec![(key, Value::Null)],
+        }
+    }
+    fn gaps(keys: &[Value]) -> Value {
+        let properties = keys.iter().map(|key| (key.clone(), Value::Null));
+        Value::SparseArray {
+            length: 3,
+            properties: properties.collect(),
+        }
+    }
+    fn error(cause: Value) -> Value {
+        Value::Error(Box::new(v8::Error {
+            cause: Some(cause),
+            ..v8::Error::default()
+        }))
+    }
+    let text = |text: &str| Value::from(text);
+    let number = Value::Number;
+    let host = |value| Value::Host(Box::new(value));
+    let refer = Value::Reference;
+    let (hole, null) = (Value::Hole, Value::Null);
+
+    for value in [
+        hole.clone(),
+        Value::from([("a", hole.clone())]),
+        Value::Set(vec![hole.clone()]),
+        Value::Map(vec![(null.clone(), hole.clone())]),
+        error(hole.clone()),
+        Value::Boxed(Box::new(hole.clone())),
+        refer(0),
+        Value::from([("a", refer(1))]),
+        Value::from(vec![refer(1), object([])]),
+        error(refer(0)),
+        error(Value::from([("a", refer(0))])),
+        host(number(1.0)),
+        host(refer(0)),
+        host(Value::from([("a", refer(0))])),
+        object([null.clone()]),
+        object([text("a"), text("b"), text("a")]),
+        object([text("é"), Value::Utf16(vec![0xE9])]),
+        object([Value::Utf16(vec![0xD800]), Value::Utf16(vec![0xD800])]),
+        object([number(1.0), text("1")]),
+        object([number(0.0), number(-0.0)]),
+        object([number(1.5), text("1.5")]),
+        object([number(1e21), text("1e+21")]),
+        object([number(-1e-7), text("-1e-7")]),
+        object([number(123456789e12), text("123456789000000000000")]),
+        object([number(0.000001), text("0.000001")]),
+        object([number(f64::NAN), text("NaN")]),
+        object([number(f64::NEG_INFINITY), text("-Infinity")]),
+        array(&[], text("length")),
+        array(&[null.clone()], number(0.0)),
+        array(&[null.clone()], text("0")),
+        gaps(&[text("length")]),
+        gaps(&[number(2.0), text("2")]),
+    ] {
+        let written = value.write();
+        ensure!(written.is_err(), "{value:?}: {written:02x?}");
+    }
+
+    let script = "process.on('message', m => process.send([m]))";
+    let fork = node(script).serialization(Serialization::Advanced);
+    let mut child = fork.spawn()?;
+    for value in [
+        Value::from(vec![hole.clone(), null.clone(), hole.clone()]),
+        Value::from(vec![object([]), refer(1)]),
+        Value::from([("a", error(refer(0)))]),
+        Value::from([("a", host(Value::from([("b", refer(0))])))]),
+        Value::from([("a", host(Value::from([("b", refer(2))])))]),
+        object([text("a"), text("A"), number(1.0), text("01"), text("+1")]),
+        object([number(1.5), number(1e21), number(-1e-7), text("1e21")]),
+        object([number(f64::NAN), number(f64::INFINITY), text("length")]),
+        Value::Map(vec![(text("a"), null.clone()); 2]),
+        array(&[hole.clone()], number(0.0)),
+        array(&[null.clone()], number(1.0)),
+        array(&[null.clone()], text("00")),
+        gaps(&[number(0.0), number(9.0), text("Length")]),
+    ] {
+        child.channel.sender().send_value(&value).await?;
+        let back = next(&mut child.channel).await;
+        back.with_context(|| format!("{value:?}"))?;
+    }
+    child.channel.disconnect().await?;
     ended(child).await
 }
 

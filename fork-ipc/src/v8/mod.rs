@@ -109,7 +109,7 @@ pub enum Value {
         /// Its elements, with their numbers as keys, and what else was set.
         properties: Vec<(Value, Value)>,
     },
-    /// A gap within an array. Only there.
+    /// A gap within the elements of an array. Only there.
     Hole,
     /// The object with this number once more. The first object to begin has
     /// the number 0.
@@ -143,7 +143,7 @@ pub enum Value {
     /// A Buffer, a typed array or a DataView, with the part of the buffer
     /// that it shows.
     View(View, Vec<u8>),
-    /// An object of Node's own, like a URL, as a plain one.
+    /// An object of Node's own, like a URL, as a plain [`Value::Object`].
     Host(Box<Value>),
 }
 
@@ -166,6 +166,7 @@ pub enum View {
     Buffer = 10,
     BigInt64Array = 11,
     BigUint64Array = 12,
+    /// Unknown to Node 20, which dies of it.
     Float16Array = 13,
 }
 
@@ -341,9 +342,15 @@ impl Value {
 
     /// Writes the value as Node 20 does, with the header.
     ///
+    /// V8 can read it, and with it a Node process that would die if not; but
+    /// for a RegExp that is none, and a [`View::Float16Array`] where Node is
+    /// older than that.
+    ///
     /// # Errors
-    /// When it is too deep, a key is not a string or number, or something
-    /// stands where it cannot.
+    /// When it is too deep, a key is not a string or number or is there
+    /// twice, or something stands where it cannot: as a [`Value::Hole`] that
+    /// is not within an array, or a [`Value::Reference`] to what has not
+    /// begun, or to an Error within that Error, where V8 has none yet.
     pub fn write(&self) -> Result<Vec<u8>, Invalid> {
         let mut writer = write::Writer::new();
         writer.value(self)?;

@@ -1,4 +1,7 @@
-//! Writes values as V8 does.
+//! Writes values as V8 does, and none that V8 would not read: a Node process
+//! dies of those.
+
+use std::borrow::Cow;
 
 use super::{BigInt, DEPTH, Error, Invalid, Value, View};
 
@@ -10,6 +13,11 @@ pub(super) const VERSION: u8 = 15;
 pub(super) struct Writer {
     pub(super) bytes: Vec<u8>,
     depth: usize,
+    /// How many objects of a [`Value`] have begun.
+    begun: u32,
+    /// Those of them that V8 has only when they are whole, and until then
+    /// cannot name.
+    unmade: Vec<u32>,
 }
 
 type Result<T = ()> = std::result::Result<T, Invalid>;
@@ -24,7 +32,12 @@ impl Writer {
         // Room for most messages, so that it need not grow.
         bytes.reserve(1024);
         bytes.extend([0xFF, VERSION]);
-        Self { bytes, depth: 0 }
+        Self {
+            bytes,
+            depth: 0,
+            begun: 0,
+            unmade: Vec::new(),
+        }
     }
 
     pub(super) fn tag(&mut self, tag: u8) {
@@ -61,12 +74,18 @@ impl Writer {
 
     pub(super) fn value(&mut self, value: &Value) -> Result {
         self.enter()?;
+        let number = self.begun;
+        if is_object(value) {
+            self.begun += 1;
+        }
         match value {
             Value::Undefined => self.tag(b'_'),
             Value::Null => self.tag(b'0'),
             Value::Bool(true) => self.tag(b'T'),
             Value::Bool(false) => self.tag(b'F'),
-            Value::Hole => self.tag(b'-'),
+            Value::Hole => {
+                return Err(Invalid::new("a gap is not within an array"));
+            }
             Value::Number(number) => self.number(*number),
             Value::BigInt(number) => {
                 self.tag(b'Z');
@@ -75,6 +94,9 @@ impl Writer {
             Value::String(text) => self.string(text)?,
             Value::Utf16(units) => self.utf16(units)?,
             Value::Reference(number) => {
+                if *number >= self.begun || self.unmade.contains(number) {
+                    return Err(Invalid::new("no such object yet"));
+                }
                 self.tag(b'^');
                 self.varint((*number).into());
             }
@@ -104,15 +126,24 @@ impl Writer {
             }
             Value::View(view, bytes) => self.view(*view, bytes)?,
             Value::Host(inner) => {
+                if !matches!(**inner, Value::Object(_)) {
+                    return Err(Invalid::new("it is sent as a plain object"));
+                }
                 self.bytes.extend_from_slice(b"\\\x01");
+                self.unmade.push(number);
                 self.value(inner)?;
+                self.unmade.pop();
             }
             Value::Object(_)
             | Value::Array { .. }
             | Value::SparseArray { .. }
             | Value::Map(_)
-            | Value::Set(_)
-            | Value::Error(_) => self.container(value)?,
+            | Value::Set(_) => self.container(value)?,
+            Value::Error(error) => {
+                self.unmade.push(number);
+                self.error(error)?;
+                self.unmade.pop();
+            }
         }
         self.leave();
         Ok(())
@@ -122,7 +153,8 @@ impl Writer {
         match value {
             Value::Object(entries) => {
                 self.tag(b'o');
-                self.entries(entries, true)?;
+                differ(entries)?;
+                self.entries(entries)?;
                 self.tag(b'{');
                 self.length(entries.len())
             }
@@ -140,9 +172,15 @@ impl Writer {
                         }
                     }
                 } else {
-                    elements.iter().try_for_each(|value| self.value(value))?;
+                    for element in elements {
+                        match element {
+                            Value::Hole => self.tag(b'-'),
+                            element => self.value(element)?,
+                        }
+                    }
                 }
-                self.entries(properties, true)?;
+                fit(properties, elements)?;
+                self.entries(properties)?;
                 self.tag(b'$');
                 self.length(properties.len())?;
                 self.length(elements.len())
@@ -150,7 +188,8 @@ impl Writer {
             Value::SparseArray { length, properties } => {
                 self.tag(b'a');
                 self.varint((*length).into());
-                self.entries(properties, true)?;
+                fit(properties, &[])?;
+                self.entries(properties)?;
                 self.tag(b'@');
                 self.length(properties.len())?;
                 self.varint((*length).into());
@@ -158,7 +197,7 @@ impl Writer {
             }
             Value::Map(entries) => {
                 self.tag(b';');
-                self.entries(entries, false)?;
+                self.entries(entries)?;
                 self.tag(b':');
                 self.length(entries.len().saturating_mul(2))
             }
@@ -168,25 +207,12 @@ impl Writer {
                 self.tag(b',');
                 self.length(elements.len())
             }
-            Value::Error(error) => self.error(error),
             _ => Ok(()),
         }
     }
 
-    fn entries(
-        &mut self,
-        entries: &[(Value, Value)],
-        properties: bool,
-    ) -> Result {
+    fn entries(&mut self, entries: &[(Value, Value)]) -> Result {
         for (key, value) in entries {
-            if properties
-                && !matches!(
-                    key,
-                    Value::String(_) | Value::Utf16(_) | Value::Number(_)
-                )
-            {
-                return Err(Invalid::new("a key must be a string or a number"));
-            }
             self.value(key)?;
             self.value(value)?;
         }
@@ -328,6 +354,93 @@ impl Writer {
         }
         self.tag(b'.');
         Ok(())
+    }
+}
+
+/// It has a number that a reference can name.
+fn is_object(value: &Value) -> bool {
+    !matches!(
+        value,
+        Value::Undefined
+            | Value::Null
+            | Value::Bool(_)
+            | Value::Hole
+            | Value::Number(_)
+            | Value::BigInt(_)
+            | Value::String(_)
+            | Value::Utf16(_)
+            | Value::Reference(_)
+    )
+}
+
+/// What else is set on an array: nothing that it has already.
+fn fit(properties: &[(Value, Value)], elements: &[Value]) -> Result {
+    differ(properties)?;
+    for (key, _) in properties {
+        let Name::Text(name) = Name::of(key)? else {
+            continue;
+        };
+        let number = name.parse().ok().filter(|number: &usize| {
+            // As JavaScript writes it: without a plus or leading zeros.
+            number.to_string() == *name
+        });
+        let element = number.and_then(|number| elements.get(number));
+        if name == "length" || element.is_some_and(|it| *it != Value::Hole) {
+            return Err(Invalid::new("an array has one key twice"));
+        }
+    }
+    Ok(())
+}
+
+/// Each key is there once.
+fn differ(entries: &[(Value, Value)]) -> Result {
+    let names = entries.iter().map(|(key, _)| Name::of(key));
+    let mut names = names.collect::<Result<Vec<_>>>()?;
+    names.sort_unstable();
+    match names.windows(2).any(|pair| pair[0] == pair[1]) {
+        true => Err(Invalid::new("an object has one key twice")),
+        false => Ok(()),
+    }
+}
+
+/// A key as JavaScript has it: a number is its text there.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Name<'a> {
+    Text(Cow<'a, str>),
+    Units(&'a [u16]),
+}
+
+impl<'a> Name<'a> {
+    fn of(key: &'a Value) -> Result<Self> {
+        Ok(match key {
+            Value::String(text) => Self::Text(text.into()),
+            Value::Utf16(units) => match String::from_utf16(units) {
+                Ok(text) => Self::Text(text.into()),
+                Err(_) => Self::Units(units),
+            },
+            Value::Number(number) => Self::Text(text_of(*number).into()),
+            _ => {
+                let why = "a key must be a string or a number";
+                return Err(Invalid::new(why));
+            }
+        })
+    }
+}
+
+/// `String(number)` in JavaScript.
+fn text_of(number: f64) -> String {
+    let size = number.abs();
+    if number == 0.0 {
+        "0".to_owned() // and so is -0
+    } else if number.is_infinite() {
+        let sign = if number < 0.0 { "-" } else { "" };
+        format!("{sign}Infinity")
+    } else if number.is_nan() || (1e-6..1e21).contains(&size) {
+        number.to_string()
+    } else if size < 1.0 {
+        format!("{number:e}")
+    } else {
+        format!("{number:e}").replace('e', "e+")
     }
 }
 
