@@ -230,6 +230,8 @@ impl Worker {
             Ok(shared) => shared,
             Err(error) => {
                 or_closed(self.close(&key))?;
+                // Given back: the next question is for the same one.
+                self.asked.insert(place, index);
                 return Err(error.into());
             }
         };

@@ -28,6 +28,8 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
+    /// The system has refused something.
+    Io(io::Error),
 }
 
 impl fmt::Display for Error {

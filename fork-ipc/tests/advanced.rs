@@ -147,7 +147,7 @@ async fn unreadable() -> Result<()> {
     fn object<const N: usize>(keys: [Value; N]) -> Value {
         Value::Object(keys.map(|key| (key, Value::Null)).into())
     }
-    fn array(elements: &[Value], key: Value) -> Value {
+    fn array<const N: usize>(elements: [Value; N], key: Value) -> Value {
         Value::Array {
             elements: elements.to_vec(),
             properties: vec![(key, Value::Null)],
@@ -200,9 +200,9 @@ async fn unreadable() -> Result<()> {
         object([number(0.000001), text("0.000001")]),
         object([number(f64::NAN), text("NaN")]),
         object([number(f64::NEG_INFINITY), text("-Infinity")]),
-        array(&[], text("length")),
-        array(&[null.clone()], number(0.0)),
-        array(&[null.clone()], text("0")),
+        array([], text("length")),
+        array([null.clone()], number(0.0)),
+        array([null.clone()], text("0")),
         gaps(&[text("length")]),
         gaps(&[number(2.0), text("2")]),
     ] {
@@ -223,9 +223,9 @@ async fn unreadable() -> Result<()> {
         object([number(1.5), number(1e21), number(-1e-7), text("1e21")]),
         object([number(f64::NAN), number(f64::INFINITY), text("length")]),
         Value::Map(vec![(text("a"), null.clone()); 2]),
-        array(&[hole.clone()], number(0.0)),
-        array(&[null.clone()], number(1.0)),
-        array(&[null.clone()], text("00")),
+        array([hole.clone()], number(0.0)),
+        array([null.clone()], number(1.0)),
+        array([null.clone()], text("00")),
         gaps(&[number(0.0), number(9.0), text("Length")]),
     ] {
         child.channel.sender().send_value(&value).await?;

@@ -1,7 +1,7 @@
 //! A worker in a Node cluster: where the primary is the real one, and where
 //! we write its bytes ourselves, to be at the right moment.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdUnixStream;
@@ -16,10 +16,10 @@ use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::Child as Process;
 
-use super::handles::{lines, raw_peer, send_descriptors};
+use super::handles::{limit_descriptors, lines, raw_peer, send_descriptors};
 use super::library::{node, run};
 use super::recipes::program;
-use crate::check::{NODE, Test, test};
+use crate::check::{NODE, Need, Test, test};
 
 pub fn tests() -> Vec<Test> {
     let of_node = [
@@ -34,6 +34,8 @@ pub fn tests() -> Vec<Test> {
         test("a_worker_hears_why_the_primary_cannot_listen", refused),
         test("a_worker_serves_in_advanced_mode", advanced),
         test("a_killed_primary_ends_its_worker", killed_primary),
+        test("a_worker_without_descriptors_serves_again", exhausted)
+            .needs(Need::Proc),
         test("a_worker_that_must_leave_at_once_does", leaves_at_once),
         test("who_must_leave_listens_no_more", || run(told_to_leave())),
         test("a_cancelled_leave_is_finished", || run(half_way())),
@@ -229,6 +231,35 @@ fn killed_primary() -> Result<()> {
     Ok(())
 }
 
+/// Where the workers share the socket, each one accepts clients itself, and
+/// may have no room for one more.
+fn exhausted() -> Result<()> {
+    let script = "
+        const worker = cluster.fork()
+        worker.once('message', () => cluster.disconnect())
+        console.log('process', worker.process.pid)
+        const { port } = await once(worker, 'listening')
+        console.log('port', port)
+        await once(process.stdin, 'data')
+        worker.send('last')";
+    let mut half = scheduled("none", script, &[])?;
+    let process = half.wait_for("process ")?.parse()?;
+    let port: u16 = half.wait_for("port ")?.parse()?;
+    limit_descriptors(process, 20)?;
+    let connect = || std::net::TcpStream::connect(("127.0.0.1", port));
+    let clients = (0..20).map(|_| connect()).collect::<Result<Vec<_>, _>>()?;
+    half.wait_for_error("accept: ")?;
+    drop(clients);
+    let mut client = connect()?;
+    client.write_all(b"GET / HTTP/1.1\r\n\r\n")?;
+    let mut answer = String::new();
+    client.read_to_string(&mut answer)?;
+    ensure!(answer.ends_with("Rust worker 1"), "{answer}");
+    half.take_stdin()?.write_all(b"\n")?;
+    ensure!(half.wait()? == Exit::Code(0), "{:?}", half.stderr());
+    Ok(())
+}
+
 /// Before it has started, before it has asked, and between two questions:
 /// Node answers none of those that come then.
 fn leaves_at_once() -> Result<()> {
@@ -255,8 +286,8 @@ async fn of_node(policy: &str, script: &str) -> Result<(Worker, Process)> {
         const net = require('net')
         const worker = cluster.fork()
         const heard = []
-        process.prependListener('internalMessage', ({{ act }}) => {{
-          if (act) heard.push(act)
+        process.prependListener('internalMessage', ({{ act, index }}) => {{
+          if (act) heard.push(act === 'queryServer' ? act + index : act)
         }})
         {script}"
     );
@@ -309,7 +340,7 @@ async fn asked_again() -> Result<()> {
     }
     worker.listen(ANY.parse()?).await?;
     let heard = message(&mut worker).await?;
-    let expected = "online queryServer queryServer close listening";
+    let expected = "online queryServer0 queryServer1 close listening";
     ensure!(heard == expected, "{heard}");
     worker.disconnect().await?;
     survives(primary).await
@@ -334,8 +365,9 @@ async fn given_back() -> Result<()> {
     ensure!(message(&mut worker).await? == "free");
     ensure!(worker.listen(address).await? == address);
     let heard = message(&mut worker).await?;
+    // The same question each time: it is the one server of all workers.
     let expected =
-        "online queryServer close queryServer close queryServer listening";
+        "online queryServer0 close queryServer0 close queryServer0 listening";
     ensure!(heard == expected, "{heard}");
     worker.disconnect().await?;
     survives(primary).await

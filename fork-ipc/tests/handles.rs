@@ -13,7 +13,7 @@ use ::fork_ipc::v8::Value;
 use ::fork_ipc::{Channel, Child, Error, Handle, Options, Serialization};
 use anyhow::{Context, Result, bail, ensure};
 use harness::{Exit, Half, LIMIT};
-use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket, UnixListener};
 
@@ -917,12 +917,7 @@ impl Echo {
     fn take_all_descriptors(&self) -> Result<()> {
         let open = self.open()?;
         let free = (0..).find(|number| !open.contains(number));
-        let none = Rlimit {
-            current: free.map(u64::from),
-            maximum: free.map(u64::from),
-        };
-        prlimit(Some(self.pid()?), Resource::Nofile, none)?;
-        Ok(())
+        limit_descriptors(self.process.id(), free.context("no end")?)
     }
 
     fn pid(&self) -> Result<Pid> {
@@ -1019,4 +1014,22 @@ async fn unread_answers() -> Result<()> {
         tokio::task::yield_now().await;
     }
     Ok(())
+}
+
+/// Lets a process open only descriptors whose numbers are below `most`. With
+/// `Need::Proc`: no other system can do that to another process.
+pub fn limit_descriptors(process: u32, most: u32) -> Result<()> {
+    let process = Pid::from_raw(process.cast_signed()).context("no process")?;
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{Resource, Rlimit, prlimit};
+        let limit = Rlimit {
+            current: Some(most.into()),
+            maximum: Some(most.into()),
+        };
+        prlimit(Some(process), Resource::Nofile, limit)?;
+        Ok(())
+    }
+    #[cfg(not(target_os = "linux"))]
+    bail!("no such limit here: {process:?} {most}")
 }

@@ -12,6 +12,7 @@ use ::fork_ipc::{
 };
 use anyhow::{Context, Result, anyhow, ensure};
 
+use super::handles::limit_descriptors;
 use super::recipes::program;
 use crate::check::{NODE, Need, Test, test};
 
@@ -723,14 +724,7 @@ async fn no_descriptor_left() -> Result<()> {
     let mut child = fork.spawn()?;
     child.channel.send("are you there?").await?;
     next(&mut child.channel).await?;
-    #[cfg(target_os = "linux")]
-    {
-        use rustix::process::{Pid, Resource, getrlimit, prlimit};
-        let id = child.process.id().context("it has ended")?;
-        let mut limit = getrlimit(Resource::Nofile);
-        limit.current = Some(0);
-        prlimit(Pid::from_raw(id as i32), Resource::Nofile, limit)?;
-    }
+    limit_descriptors(child.process.id().context("it has ended")?, 0)?;
     let long = "x".repeat(1 << 24);
     child.channel.send(&long).await?;
     let echo = next(&mut child.channel).await?.parse::<String>()?;

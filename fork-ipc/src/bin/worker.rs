@@ -6,9 +6,10 @@
 
 use std::net::SocketAddr;
 
+use common::{accept, log};
 use fork_ipc::Error;
 use fork_ipc::cluster::{self, Event};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio_util::task::TaskTracker;
 
@@ -32,16 +33,31 @@ async fn main() -> common::Result {
     }
     let clients = TaskTracker::new();
     while let Some(event) = worker.next().await {
-        match event? {
-            Event::Connection(stream) => {
+        let done = match event {
+            Ok(Event::Connection(stream)) => {
                 clients.spawn(serve(stream, name.clone()));
+                Ok(())
             }
-            Event::Message(message) if message.to_string() == "leave" => {
-                worker.disconnect().await?;
+            Ok(Event::Message(message)) if message.to_string() == "leave" => {
+                worker.disconnect().await
             }
-            Event::Message(message) => {
-                worker.sender().send_raw(message).await?;
+            Ok(Event::Message(message)) => {
+                worker.sender().send_raw(message).await
             }
+            // A client, or a message, is lost; the next one comes.
+            Err(Error::Io(error)) => {
+                accept::failed(error).await;
+                Ok(())
+            }
+            Err(error) => {
+                log::error(error);
+                Ok(())
+            }
+        };
+        match done {
+            // The primary has gone? Then next() says so.
+            Ok(()) | Err(Error::Closed) => {}
+            Err(error) => Err(error)?,
         }
     }
     // The primary has taken the port back; who is connected is served.
@@ -53,7 +69,7 @@ async fn main() -> common::Result {
 /// One request, one answer. A service would use hyper here.
 async fn serve(mut stream: TcpStream, name: String) {
     let (reader, mut writer) = stream.split();
-    let mut lines = BufReader::new(reader).lines();
+    let mut lines = BufReader::new(reader.take(16 * 1024)).lines();
     while let Ok(Some(line)) = lines.next_line().await {
         if line.is_empty() {
             let answer = format!(
