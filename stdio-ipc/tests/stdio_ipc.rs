@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use harness::{Exit, Half, Language, Signal};
 
 use crate::check::{NODE, Need, Test, both, test};
-use crate::server::{ends_unread, eventually, has_ended, lesson, tool};
+use crate::server::{ends_unread, eventually, lesson, tool};
 
 const MIB: usize = 1024 * 1024;
 
@@ -415,11 +415,12 @@ fn ctrl_c_group(language: Language) -> Result<()> {
     let script = "echo $$; exec cat";
     let mut half =
         Half::start(&mut parent(language, &["--", "sh", "-c", script])?)?;
-    let child = half.wait_for("Received from child: ")?;
     #[cfg(unix)]
     {
+        use crate::server::has_ended;
         use harness::Signal::{Freeze, Thaw};
         use rustix::process::{Pid, Signal, kill_process_group};
+        let child = half.wait_for("Received from child: ")?;
         let group = Pid::from_raw(half.id() as i32).context("no group")?;
         half.signal(Freeze)?;
         kill_process_group(group, Signal::INT)?;
