@@ -495,8 +495,8 @@ impl Sender {
         self.writer.would_block()
     }
 
-    /// Waits until the kernel has all that was sent: it arrives even if this
-    /// process ends now.
+    /// Waits until the kernel has all that was sent until now: it arrives even
+    /// if this process ends then.
     ///
     /// # Errors
     /// [`Error::Closed`] when the channel ended before that.

@@ -10,7 +10,7 @@ use ::fork_ipc::frames::Decoder;
 use ::fork_ipc::{
     Channel, Child, Error, Fork, Message, Options, Serialization,
 };
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use super::handles::limit_descriptors;
 use super::recipes::program;
@@ -787,7 +787,23 @@ async fn flushed() -> Result<()> {
     drop(one);
     let flush = flush.await?;
     ensure!(matches!(flush, Err(Error::Closed)), "{flush:?}");
-    Ok(())
+
+    // What others send meanwhile is not waited for: there is always more.
+    let (mut one, other) = pair(1 << 26)?;
+    let sender = other.sender();
+    let long = "x".repeat(1 << 22);
+    sender.post(&long)?;
+    let go_on = async {
+        for _ in 0..100 {
+            sender.post(&long)?;
+            next(&mut one).await?;
+        }
+        bail!("more was waited for")
+    };
+    tokio::select! {
+        flush = sender.flush() => Ok(flush?),
+        end = go_on => end,
+    }
 }
 
 async fn second() -> Result<()> {

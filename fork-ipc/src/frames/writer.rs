@@ -55,6 +55,10 @@ struct Queue {
     frames: VecDeque<Outgoing>,
     /// Bytes of all these that the kernel has not taken.
     length: usize,
+    /// How many frames have been accepted.
+    accepted: u64,
+    /// The first frame that will never go, as the channel was closed.
+    lost: Option<u64>,
     /// A task waits for room and empties the queue.
     flushing: bool,
     /// The frame that the peer must answer before another one goes.
@@ -76,6 +80,8 @@ struct Queue {
 #[derive(Debug)]
 struct Outgoing {
     frame: Frame,
+    /// Which of all frames it is, from 1.
+    number: u64,
     /// How much of it is gone.
     written: usize,
     /// Nothing but urgent frames goes after it before the peer has answered.
@@ -88,6 +94,7 @@ impl From<Frame> for Outgoing {
     fn from(frame: Frame) -> Self {
         Self {
             frame,
+            number: 0,
             written: 0,
             awaits_answer: false,
             repeated: 0,
@@ -115,12 +122,30 @@ impl Queue {
         }
     }
 
+    /// The first frame that waits, or never went.
+    fn oldest(&self) -> Option<u64> {
+        let first = [
+            self.current.as_ref(),
+            self.urgent.front(),
+            self.frames.front(),
+        ];
+        let numbers = first.into_iter().flatten().map(|one| one.number);
+        numbers.chain(self.lost).min()
+    }
+
+    /// All frames up to this one are gone.
+    fn gone(&self, number: u64) -> bool {
+        self.oldest().is_none_or(|oldest| oldest > number)
+    }
+
     fn close(&mut self) {
         *self = Self {
             closing: true,
             closed: true,
             flushing: self.flushing,
             length: self.length,
+            accepted: self.accepted,
+            lost: self.oldest(),
             ..Self::default()
         };
     }
@@ -226,7 +251,11 @@ impl Writer {
         std::mem::take(&mut self.shared.lock().spare)
     }
 
-    fn enqueue(&self, outgoing: Outgoing, urgent: bool) -> io::Result<bool> {
+    fn enqueue(
+        &self,
+        mut outgoing: Outgoing,
+        urgent: bool,
+    ) -> io::Result<bool> {
         self.check(&outgoing.frame)?;
         let mut queue = self.shared.lock();
         // Answers are still due while the last frames go.
@@ -234,6 +263,8 @@ impl Writer {
             return Err(closed());
         }
         queue.length += self.shared.length(&outgoing.frame);
+        queue.accepted += 1;
+        outgoing.number = queue.accepted;
         match urgent {
             true => queue.urgent.push_back(outgoing),
             false => queue.frames.push_back(outgoing),
@@ -324,16 +355,16 @@ impl Writer {
         self.shared.lock().closed
     }
 
-    /// Waits until the kernel has all that was sent.
+    /// Waits until the kernel has all that was sent until now.
     ///
     /// # Errors
     /// `BrokenPipe` when the channel was closed before that.
     pub async fn flush(&self) -> io::Result<()> {
-        self.wait_until(|queue| queue.length == 0).await;
-        let queue = self.shared.lock();
-        match queue.length {
-            0 => Ok(()),
-            _ => Err(closed()),
+        let last = self.shared.lock().accepted;
+        self.wait_until(|queue| queue.gone(last)).await;
+        match self.shared.lock().gone(last) {
+            true => Ok(()),
+            false => Err(closed()),
         }
     }
 
