@@ -142,6 +142,10 @@ impl From<OwnedFd> for Handle {
     }
 }
 
+/// The longest key that is kept. Node's are an address and a port, or a path;
+/// a peer of another kind must not fill the memory with them.
+const LONGEST_KEY: usize = 1024;
+
 /// How many closed connections are kept in mind at least, so that not every
 /// new one has all looked through.
 const MOST_CLOSED: usize = 64;
@@ -172,7 +176,9 @@ impl Connections {
             self.open = self.keys.values().map(Vec::len).sum();
             self.new = 0;
         }
-        if let Some(identity) = identity(socket.as_fd()) {
+        if key.len() <= LONGEST_KEY
+            && let Some(identity) = identity(socket.as_fd())
+        {
             self.keys.entry(key).or_default().push(identity);
             self.new += 1;
         }
