@@ -3,6 +3,7 @@
 //! The other side is the real Node: a parent or a child of the lesson, or a
 //! script here that has the channel's bytes in its own hands.
 
+use std::io::Write;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
@@ -40,6 +41,7 @@ pub fn tests() -> Vec<Test> {
         both("a_killed_parent_ends_the_child", killed_parent),
         both("a_killed_child_is_reported", killed_child),
         both("an_exit_code_is_reported", exit_code),
+        both("a_child_that_has_disconnected_may_go_on", goes_on),
         both("too_few_answers_are_a_failure", too_few),
         both("a_program_that_is_not_there_is_named", no_program),
         both("signals_end_parent_and_child", signals),
@@ -281,6 +283,17 @@ fn killed_child(language: Language) -> Result<()> {
 
 fn exit_code(language: Language) -> Result<()> {
     let mut half = parent(language, &["sh", "-c", "exit 7"])?;
+    exits(&mut half, Exit::Code(1))?;
+    let end = ["child disconnected", "child exited with code 7"];
+    expect_lines(&half, &end)
+}
+
+fn goes_on(language: Language) -> Result<()> {
+    let script = r#"eval "exec $NODE_CHANNEL_FD>&-"; read line; exit $line"#;
+    let mut half = parent(language, &["sh", "-c", script])?;
+    let mut keyboard = half.take_stdin()?;
+    half.wait_for("child disconnected")?;
+    keyboard.write_all(b"7\n")?;
     exits(&mut half, Exit::Code(1))?;
     let end = ["child disconnected", "child exited with code 7"];
     expect_lines(&half, &end)

@@ -92,8 +92,8 @@ async fn parent() -> common::Result {
     // 3. Disconnect as well: a child that waits for more has nothing to wait
     //    for. It may take its time to end, but only a second after Ctrl-C:
     //    then it is killed.
-    let status = child.end(shutdown::overdue(&stop)).await?;
     log::line("child disconnected");
+    let status = child.end(shutdown::overdue(&stop)).await?;
 
     // 4. Only now is it known how the child ended.
     let how = describe(status);
