@@ -25,6 +25,9 @@ pub fn tests() -> Vec<Test> {
         test("hostile_lengths", || mutated("lengths", entries::lengths)),
         test("hostile_json", || mutated("json", entries::json)),
         test("hostile_v8_values", || mutated("v8", entries::v8)),
+        test("hostile_envelopes", || {
+            mutated("envelopes", entries::envelopes)
+        }),
         test("hostile_json_is_the_same_read_once", || {
             read_once("json", Serialization::Json)
         }),

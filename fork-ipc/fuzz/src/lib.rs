@@ -1,9 +1,13 @@
 //! What is done with bytes from a peer that wishes us ill. Each function is a
 //! fuzz target; the ordinary tests run them too, on the corpus that is kept.
 
-use ::fork_ipc::frames::Decoder;
+use std::error::Error;
+use std::os::unix::net::UnixStream;
+
+use ::fork_ipc::frames::{self, Decoder, Frame};
 use ::fork_ipc::v8::{self, Value};
-use ::fork_ipc::{Message, Serialization};
+use ::fork_ipc::{Channel, Incoming, Message, Options, Serialization};
+use tokio::runtime::Runtime;
 
 /// Small, so that it is reached.
 const LIMIT: usize = 1000;
@@ -96,4 +100,65 @@ pub fn v8(bytes: &[u8]) {
     // Bytes that Node would not write may say the same in other words.
     let same = v8::from_value::<serde_json::Value>(&value);
     assert_eq!(same.ok(), json.ok());
+}
+
+thread_local! {
+    static RUNTIME: std::io::Result<Runtime> =
+        tokio::runtime::Builder::new_current_thread().enable_all().build();
+}
+
+/// One message that comes with a descriptor, as a socket's envelope does.
+pub fn envelopes(bytes: &[u8]) {
+    let opened = RUNTIME.with(|runtime| {
+        let runtime = runtime.as_ref().map_err(|error| error.to_string())?;
+        let opened = runtime.block_on(opened(bytes));
+        opened.map_err(|error| error.to_string())
+    });
+    assert_eq!(opened, Ok(()));
+}
+
+/// It is answered once if at all, and what comes behind it arrives.
+async fn opened(bytes: &[u8]) -> Result<(), Box<dyn Error>> {
+    let options = Options {
+        serialization: match bytes.first() {
+            Some(0xFF) => Serialization::Advanced,
+            _ => Serialization::Json,
+        },
+        ..Options::default()
+    };
+    let (ours, theirs) = UnixStream::pair()?;
+    let mut channel = Channel::new(ours.into(), options)?;
+    let (mut answers, writer) =
+        frames::open(theirs.into(), options.serialization, options.limit)?;
+
+    let (descriptor, _) = UnixStream::pair()?;
+    let mut frame = Frame::from(bytes.to_vec());
+    frame.descriptors.push(descriptor.into());
+    // Not what could not come as one message.
+    if writer.send(frame).await.is_err() {
+        return Ok(());
+    }
+    let behind = match options.serialization {
+        Serialization::Json => serde_json::to_vec("behind")?,
+        Serialization::Advanced => v8::to_vec("behind")?,
+    };
+    writer.send(Frame::from(behind.clone())).await?;
+    loop {
+        let incoming = channel.recv_any().await.ok_or("the end")?;
+        if let Ok(Incoming::Message(message)) = incoming
+            && message.bytes() == behind
+        {
+            break;
+        }
+    }
+    drop(channel);
+    let mut count = 0;
+    while let Some(answer) = answers.next().await? {
+        Message::from_bytes(options.serialization, answer.into_bytes())?;
+        count += 1;
+    }
+    match count {
+        0 | 1 => Ok(()),
+        _ => Err(format!("{count} answers").into()),
+    }
 }
