@@ -5,6 +5,7 @@
 //     node pipe-echo/node/client.js
 //     node pipe-echo/node/client.js ./my.sock
 
+import { once } from 'node:events'
 import { args } from '../../common/node/args.js'
 import { Decoder, error, line, shown } from '../../common/node/log.js'
 import { pace, ticks } from '../../common/node/pace.js'
@@ -58,10 +59,8 @@ socket.on('connect', async () => {
 })
 
 function drained() {
-  return new Promise(resolve => {
-    socket.once('drain', resolve)
-    closed.signal.addEventListener('abort', resolve)
-  })
+  // Or closed: then there is nothing to wait for.
+  return once(socket, 'drain', { signal: closed.signal }).catch(() => {})
 }
 
 // 3. Print what comes back, until the server closes.

@@ -6,6 +6,7 @@
 //     node stdio-ipc/node/parent.js -- cat
 
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { open, stat } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'
 import { fileURLToPath } from 'node:url'
@@ -44,6 +45,7 @@ const OWN = [process.execPath,
 const [command, ...argv] = program.length > 0 ? program : OWN
 child = start()
 const ended = new AbortController()
+const over = AbortSignal.any([ended.signal, stop])
 child.on('error', ({ message }) => fail(`start ${command}: ${message}`))
 // All three at once. A pipe holds 64 KiB or so: a child that nobody reads
 // waits when it is full, and then reads nothing more from us either.
@@ -80,10 +82,8 @@ async function say(stdin) {
   }
   for await (const _ of ticks(rest, ended.signal)) {
     if (stdin.write(`${message}\n`)) continue
-    await new Promise(resolve => {
-      stdin.once('drain', resolve).once('close', resolve)
-      stop.addEventListener('abort', resolve)
-    })
+    // Or closed: then there is nothing to wait for.
+    await once(stdin, 'drain', { signal: over }).catch(() => {})
   }
   // The child reads the end. Without this most programs would wait for
   // more, and we for them.

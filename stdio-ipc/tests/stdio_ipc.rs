@@ -31,6 +31,7 @@ pub fn tests() -> Vec<Test> {
         both("a_peer_cannot_drive_the_terminal", hostile),
         both("a_last_line_needs_no_line_end", no_final_newline),
         both("a_child_that_never_reads_is_no_hang", never_reads),
+        both("a_pipe_that_is_full_is_waited_for", full_pipe),
         both("a_child_may_close_its_stdin_early", closes_stdin),
         both("a_child_may_close_its_outputs_early", closes_outputs),
         both("a_child_that_cannot_start_gets_a_clear_error", no_program),
@@ -256,6 +257,20 @@ fn never_reads(language: Language) -> Result<()> {
     ensure!(lines == ["Received from child: busy", ended], "{lines:?}");
     ensure!(exit == Exit::Code(1), "{exit:?}");
     Ok(())
+}
+
+/// Many times: Node warns of listeners that stay. Its pipe is a socket, which
+/// holds two or three of these messages.
+fn full_pipe(language: Language) -> Result<()> {
+    let message = "x".repeat(99_999);
+    let command = ["--message", &message, "--count", "100", "--every", "1"];
+    let slow = r#"n=0
+        while part=$(head -c 60000 | wc -c) && [ "$part" -gt 0 ]
+        do n=$((n + part)); done
+        echo $n"#;
+    let slow = ["--", "sh", "-c", slow];
+    let lines = run(language, &[&command[..], &slow].concat())?;
+    well(lines, &["Received from child: 10000000"])
 }
 
 fn closes_stdin(language: Language) -> Result<()> {

@@ -5,6 +5,7 @@
 //     node tcp-echo/node/client.js
 //     node tcp-echo/node/client.js 192.168.10.105:8888
 
+import { once } from 'node:events'
 import { connect } from 'node:net'
 import { address, args } from '../../common/node/args.js'
 import { Decoder, error, line, shown } from '../../common/node/log.js'
@@ -55,10 +56,8 @@ socket.on('connect', async () => {
 })
 
 function drained() {
-  return new Promise(resolve => {
-    socket.once('drain', resolve)
-    closed.signal.addEventListener('abort', resolve)
-  })
+  // Or closed: then there is nothing to wait for.
+  return once(socket, 'drain', { signal: closed.signal }).catch(() => {})
 }
 
 // 3. Print what comes back, until the server closes.
