@@ -220,11 +220,22 @@ impl Half {
     /// When the program ends without it, or after [`LIMIT`]; with all it
     /// printed.
     pub fn wait_for(&self, start: &str) -> Result<String> {
-        self.wait_until(&format!("a line '{start}...'"), |lines| {
-            lines
-                .iter()
-                .find_map(|line| line.strip_prefix(start))
-                .map(str::to_owned)
+        self.wait_for_at_most(LIMIT, start)
+    }
+
+    /// As [`Half::wait_for`], with a time limit of your own.
+    ///
+    /// # Errors
+    /// As [`Half::wait_for`].
+    pub fn wait_for_at_most(
+        &self,
+        limit: Duration,
+        start: &str,
+    ) -> Result<String> {
+        self.wait_on(&format!("a line '{start}...'"), limit, |printed| {
+            let mut lines = printed.stdout.iter();
+            let rest = lines.find_map(|line| line.strip_prefix(start))?;
+            Some(rest.to_owned())
         })
     }
 

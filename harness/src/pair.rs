@@ -37,11 +37,13 @@ impl Lesson {
     /// `on_line` is called with the half's name for each line it prints.
     ///
     /// # Errors
-    /// When one does not build or start, or the first one is never ready.
+    /// When one does not build or start, or the first one is not ready within
+    /// `limit`.
     pub fn start(
         &self,
         [first, second]: [Language; 2],
         arguments: Arguments,
+        limit: Duration,
         on_line: impl Fn(&'static str, Stream, &str) + Clone + Send + 'static,
     ) -> Result<Pair> {
         let folder = tempfile::tempdir().context("make a folder")?;
@@ -61,9 +63,10 @@ impl Lesson {
         if !matches!(self.shape, Shape::Family { .. }) {
             let mut command = self.half(second, second_name)?;
             if let Shape::Solo(_) = self.shape {
-                first.wait()?; // one after the other: they do not meet
+                first.wait_at_most(limit)?; // one after the other: they do not meet
             } else {
-                let listening = first.wait_for("listening on ")?;
+                let listening =
+                    first.wait_for_at_most(limit, "listening on ")?;
                 if self.server().is_some() {
                     own_server(&mut command, folder.path());
                 } else {

@@ -6,7 +6,8 @@ use std::io::Write;
 use anyhow::{Context, Result, ensure};
 use harness::readme::{Transcript, transcripts};
 use harness::{
-    Arguments, Exit, Half, LESSONS, Language, Lesson, Shape, Signal, rabbit,
+    Arguments, Exit, Half, LESSONS, LIMIT, Language, Lesson, Shape, Signal,
+    rabbit,
 };
 
 use crate::check::{NODE, Need, Test, test};
@@ -138,7 +139,8 @@ fn replay_server(
         first: &first_arguments,
         second: &paced(&second_arguments),
     };
-    let mut pair = lesson.start([first, second], arguments, |_, _, _| {})?;
+    let mut pair =
+        lesson.start([first, second], arguments, LIMIT, |_, _, _| {})?;
     let running = &mut pair.first;
     let talking = pair.second.as_mut().context("no client")?;
     let address = pair.address.context("no address")?;
@@ -197,7 +199,7 @@ fn replay_family(
         first: &paced(&arguments),
         second: &[],
     };
-    let pair = lesson.start([first, second], arguments, |_, _, _| {})?;
+    let pair = lesson.start([first, second], arguments, LIMIT, |_, _, _| {})?;
     let mut running = pair.first;
     ensure!(running.wait()? == Exit::Code(0), "{:?}", running.stderr());
     ensure!(running.stderr().is_empty(), "{:?}", running.stderr());

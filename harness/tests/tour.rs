@@ -85,35 +85,49 @@ fn unknown() -> Result<()> {
     Ok(())
 }
 
-/// Runs the tour with a `node` that is this script.
-fn with_script(script: &str) -> Result<Half> {
+/// Runs the tour with a `program` that is this script.
+fn with_script(
+    program: &str,
+    script: &str,
+    arguments: &[&str],
+) -> Result<Half> {
     let folder = tempfile::tempdir()?;
-    let node = folder.path().join("node");
-    fs::write(&node, format!("#!/bin/sh\n{script}\n"))?;
+    let file = folder.path().join(program);
+    fs::write(&file, format!("#!/bin/sh\n{script}\n"))?;
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(&node, fs::Permissions::from_mode(0o755))?;
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o755))?;
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
     let all = [folder.path().to_owned()].into_iter();
     let path = std::env::join_paths(all.chain(std::env::split_paths(&path)))?;
-    let arguments = ["tcp-echo", "--with", "node", "--limit", "1"];
-    let mut tour = Half::start(tour(&arguments)?.env("PATH", path))?;
+    let mut tour = tour(arguments)?;
+    let tour = tour.env("PATH", path).env_remove("REDIS_URL");
+    let mut tour = Half::start(tour)?;
     ensure!(tour.wait()? == Exit::Code(1), "{:?}", tour.stdout());
     let row = tour.stdout().pop().unwrap_or_default();
     ensure!(row.ends_with("failed"), "{row}");
     Ok(tour)
 }
 
+const WITH_NODE: [&str; 3] = ["tcp-echo", "--with", "node"];
+
+/// The second half, and the first: it waits for a server that does not come.
 fn hangs() -> Result<()> {
-    let tour = with_script("exec sleep 600")?;
+    let limited = [&WITH_NODE[..], &["--limit", "1"]].concat();
+    let tour = with_script("node", "exec sleep 600", &limited)?;
     tour.wait_for("  failed: it hangs")?;
+    let limited = ["redis-pubsub", "--limit", "1"];
+    let tour = with_script("redis-server", "exec sleep 10", &limited)?;
+    let why =
+        tour.wait_for("  failed: waited for a line 'listening on ...': ")?;
+    ensure!(why == "it took too long", "{why}");
     Ok(())
 }
 
 fn fails() -> Result<()> {
-    let tour = with_script("echo no; exit 7")?;
+    let tour = with_script("node", "echo no; exit 7", &WITH_NODE)?;
     tour.wait_for("  failed: a half ended with Code(7)")?;
     Ok(())
 }

@@ -161,7 +161,7 @@ fn play(
         first: &[arguments.first, broker].concat(),
         second: &[arguments.second, broker].concat(),
     };
-    let mut pair = lesson.start(languages, arguments, print)?;
+    let mut pair = lesson.start(languages, arguments, limit, print)?;
     if let (Shape::Chat, Some(client)) = (lesson.shape, &pair.second) {
         client.take_stdin()?.write_all(SAID)?;
     }
