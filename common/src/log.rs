@@ -4,7 +4,7 @@
 //! through tokio's, which hands every line to another thread.
 
 use std::fmt::{self, Display, Write as _};
-use std::io::Write as _;
+use std::io::{self, ErrorKind};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::shutdown;
@@ -59,15 +59,60 @@ pub fn ready(text: impl Display) {
     let line = format!("{text}\n");
     // `println!` would panic once nobody reads any more (`server | head -1`).
     // This program ends quietly then, as Unix filters do.
-    if std::io::stdout().lock().write_all(line.as_bytes()).is_err() {
+    if write_all(&mut std::io::stdout().lock(), line.as_bytes()).is_err() {
         shutdown::request();
     }
 }
 
 /// Prints a diagnostic on stderr. Never fails: there is nowhere to say so.
 pub fn error(text: impl Display) {
-    let text = text.to_string();
-    let _ = writeln!(std::io::stderr().lock(), "{}", Escaped(&text));
+    let line = format!("{}\n", Escaped(&text.to_string()));
+    let _ = write_all(&mut std::io::stderr().lock(), line.as_bytes());
+}
+
+/// All of it, also where a program that shares this pipe, as Node, has made
+/// it non-blocking for both.
+fn write_all(
+    to: &mut (impl io::Write + Wait),
+    mut bytes: &[u8],
+) -> io::Result<()> {
+    loop {
+        let written = match bytes {
+            [] => to.flush().map(|()| 0),
+            bytes => to.write(bytes),
+        };
+        match written {
+            Ok(0) if bytes.is_empty() => return Ok(()),
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(length) => bytes = &bytes[length..],
+            Err(error) if error.kind() == ErrorKind::WouldBlock => to.wait()?,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// An output that may have no room now.
+trait Wait {
+    fn wait(&self) -> io::Result<()>;
+}
+
+#[cfg(unix)]
+impl<T: std::os::fd::AsFd> Wait for T {
+    fn wait(&self) -> io::Result<()> {
+        use rustix::event::{PollFd, PollFlags, poll};
+        match poll(&mut [PollFd::new(self, PollFlags::OUT)], None) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+#[cfg(not(unix))]
+impl<T> Wait for T {
+    fn wait(&self) -> io::Result<()> {
+        Ok(()) // outputs block there
+    }
 }
 
 /// Makes text of the pieces that one peer sends, and keeps a character whole

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -47,6 +47,10 @@ pub fn tests() -> Vec<Test> {
         both("a_parent_that_waits_does_not_spin", no_spinning)
             .map(|t| t.needs(Need::Proc)),
         both("a_closed_stdout_ends_both_quietly", closed_stdout),
+        both(
+            "a_stdout_that_another_made_non_blocking_will_do",
+            non_blocking,
+        ),
         both("messages_are_paced_and_counted", paced),
         both("quiet_prints_nothing", quiet),
         both("help_and_mistakes", help),
@@ -535,6 +539,25 @@ fn closed_stdout(language: Language) -> Result<()> {
     stdout.read_exact(&mut [0; 10])?;
     drop(stdout);
     ends_unread(&mut child, || drop(stdin.write_all(b"hello\n")))
+}
+
+/// As a Node process does with a pipe, and with it to all that share it.
+fn non_blocking(language: Language) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let file = big_file(folder.path(), false)?.display().to_string();
+    let mut command = parent(language, &["--stdin", &file, "--", "cat"])?;
+    let (reader, writer) = std::io::pipe()?;
+    #[cfg(unix)]
+    rustix::io::ioctl_fionbio(&writer, true)?;
+    let mut parent = command.stdin(Stdio::null()).stdout(writer).spawn()?;
+    drop(command); // and with it the other end of what is read
+    let lines = BufReader::new(reader).lines().count();
+    let status = parent.wait()?;
+    ensure!(
+        status.success() && lines == 64 * 1024 + 1,
+        "{status} {lines}"
+    );
+    Ok(())
 }
 
 fn paced(language: Language) -> Result<()> {
