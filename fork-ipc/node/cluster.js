@@ -1,5 +1,6 @@
 // The primary of a cluster whose workers are Rust programs.
 //
+//     cargo build -p fork-ipc --bins
 //     node fork-ipc/node/cluster.js target/debug/worker
 //     node fork-ipc/node/cluster.js target/debug/worker shared
 

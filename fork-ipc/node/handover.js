@@ -1,5 +1,6 @@
 // A server that hands its listening socket to a Rust process and leaves.
 //
+//     cargo build -p fork-ipc --bins
 //     node fork-ipc/node/handover.js target/debug/handover
 
 import { spawn } from 'node:child_process'

@@ -4,6 +4,7 @@
 // Rust twin: ../src/bin/parent.rs. Other half: child.js, started from here.
 //
 //     node fork-ipc/node/parent.js
+//     cargo build -p fork-ipc --bins
 //     node fork-ipc/node/parent.js -- target/debug/child
 
 import { fork, spawn } from 'node:child_process'

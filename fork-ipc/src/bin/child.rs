@@ -3,8 +3,8 @@
 //!
 //! Node twin: `node/child.js`. Other half: `parent.rs`, which starts this.
 //!
-//!     node fork-ipc/node/parent.js -- target/debug/child --count 2
 //!     cargo run -p fork-ipc --bin child          # no parent: says so
+//!     node fork-ipc/node/parent.js -- target/debug/child --count 2
 //!
 //! Try this: kill the parent, with `kill -9`, and watch the child end.
 
