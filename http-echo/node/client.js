@@ -57,18 +57,18 @@ agent.close()
 async function hear(response) {
   const decoder = new Decoder()
   let missing = Buffer.from(target)
+  const { statusCode, statusMessage } = response
+  const wrong = statusCode === 200 ? 'the answer is not what was asked for'
+    : `the server answered ${statusCode} ${statusMessage}`
   for await (const bytes of response) {
     line(decoder.decode(bytes))
     if (!missing.subarray(0, bytes.length).equals(bytes)) {
-      throw Error('the answer is not what was asked for')
+      throw Error(wrong)
     }
     missing = missing.subarray(bytes.length)
   }
+  if (statusCode !== 200) throw Error(wrong)
   if (missing.length) {
     throw Error(`${missing.length} bytes of the answer are missing`)
-  }
-  const { statusCode, statusMessage } = response
-  if (statusCode !== 200) {
-    throw Error(`the server answered ${statusCode} ${statusMessage}`)
   }
 }

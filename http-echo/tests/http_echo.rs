@@ -891,33 +891,29 @@ fn as_it_arrives(language: Language) -> Result<()> {
 }
 
 fn other_answer(language: Language) -> Result<()> {
-    for (answer, shown, error) in [
+    const OK: &str = "200 OK";
+    for (status, length, body, shown, error) in [
+        (OK, 6, "/HELLO", "/HELLO", "not what was asked"),
+        (OK, 7, "/hellos", "/hellos", "not what was asked"),
+        (OK, 5, "/hell", "/hell", "1 bytes of the answer"),
+        (OK, 6, "/hell", "/hell", "receive: "),
+        (OK, 9, "\x1b[2J\u{9b}\r\n", "\\u{1b}[2J", "not what"),
+        ("404 Not Found", 3, "no!", "no!", "answered 404 Not Found"),
         (
-            "Content-Length: 6\r\n\r\n/HELLO",
-            "/HELLO",
-            "not what was asked",
+            "404 Not Found",
+            6,
+            "/hello",
+            "/hello",
+            "answered 404 Not Found",
         ),
-        (
-            "Content-Length: 7\r\n\r\n/hellos",
-            "/hellos",
-            "not what was asked",
-        ),
-        (
-            "Content-Length: 5\r\n\r\n/hell",
-            "/hell",
-            "1 bytes of the answer",
-        ),
-        ("Content-Length: 6\r\n\r\n/hell", "/hell", "receive: "),
-        (
-            "Content-Length: 9\r\n\r\n\x1b[2J\u{9b}\r\n",
-            "\\u{1b}[2J",
-            "not what",
-        ),
+        ("400 Bad Request", 0, "", "", "answered 400 Bad Request"),
     ] {
+        let answer = format!("{status}\r\nContent-Length: {length}");
         let (mut client, listener) = client_of(language, &["--count", "1"])?;
         let mut peer = accept(&listener)?;
         read_request(&mut peer)?;
-        peer.write_all(format!("HTTP/1.1 200 OK\r\n{answer}").as_bytes())?;
+        let answer = format!("HTTP/1.1 {answer}\r\n\r\n{body}");
+        peer.write_all(answer.as_bytes())?;
         client.wait_for(shown)?;
         drop(peer);
         ensure!(client.wait()? == Exit::Code(1), "{answer}");

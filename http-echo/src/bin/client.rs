@@ -72,6 +72,10 @@ async fn hear(
     let mut body = response.into_body();
     let mut decoder = log::Decoder::default();
     let mut missing = target.as_bytes();
+    let wrong = match status.as_u16() {
+        200 => "the answer is not what was asked for".to_owned(),
+        _ => format!("the server answered {status}"),
+    };
     while let Some(piece) = body.frame().await {
         // Else it is a trailer: headers that come behind the body. Or it is
         // empty: HTTP/2's way of saying that there is no more.
@@ -79,16 +83,15 @@ async fn hear(
             && !bytes.is_empty()
         {
             log::line(decoder.decode(&bytes));
-            missing = missing
-                .strip_prefix(&*bytes)
-                .context("the answer is not what was asked for")?;
+            let rest = missing.strip_prefix(&*bytes);
+            missing = rest.with_context(|| wrong.clone())?;
         }
     }
+    ensure!(status == 200, wrong);
     ensure!(
         missing.is_empty(),
         "{} bytes of the answer are missing",
         missing.len()
     );
-    ensure!(status == 200, "the server answered {status}");
     Ok(())
 }
