@@ -27,17 +27,29 @@ const { message, every, count, quiet, program } = args(
 // 1. Start the child. It has our stdin, stdout and stderr, and one end of
 //    the channel more.
 const [name, ...rest] = program
-const child = name
-  ? spawn(name, rest, { stdio: ['inherit', 'inherit', 'inherit', 'ipc'] })
-  : fork(fileURLToPath(new URL('child.js', import.meta.url)), [
-    `--every=${every}`,
-    ...count < Infinity ? [`--count=${count}`] : [],
-    ...quiet ? ['--quiet'] : [],
-  ])
-child.on('error', ({ message }) => {
+const child = start()
+child.on('error', ({ message }) => fail(message))
+
+function start() {
+  if (!name) {
+    return fork(fileURLToPath(new URL('child.js', import.meta.url)), [
+      `--every=${every}`,
+      ...count < Infinity ? [`--count=${count}`] : [],
+      ...quiet ? ['--quiet'] : [],
+    ])
+  }
+  try {
+    const stdio = ['inherit', 'inherit', 'inherit', 'ipc']
+    return spawn(name, rest, { stdio })
+  } catch ({ message }) { // some errors are thrown, others are events
+    fail(message)
+  }
+}
+
+function fail(message) {
   error(`Error: start ${name ?? process.execPath}: ${message}`)
   process.exit(1)
-})
+}
 
 // 2. Print what it says and answer, until its end of the channel is closed:
 //    on purpose or by its death, that looks the same.

@@ -307,10 +307,14 @@ fn too_few(language: Language) -> Result<()> {
 }
 
 fn no_program(language: Language) -> Result<()> {
-    let mut half = parent(language, &["/no/such/program"])?;
-    exits(&mut half, Exit::Code(1))?;
-    half.wait_for_error("Error: start /no/such/program: ")?;
-    ensure!(half.stdout().is_empty(), "{:?}", half.stdout());
+    // Node hears of the one later, and of the other one at once.
+    for program in ["/no/such/program", "/bin/sh/program"] {
+        let mut half = parent(language, &[program])?;
+        exits(&mut half, Exit::Code(1))?;
+        half.wait_for_error(&format!("Error: start {program}: "))?;
+        ensure!(half.stderr().len() == 1, "{:?}", half.stderr());
+        ensure!(half.stdout().is_empty(), "{:?}", half.stdout());
+    }
     Ok(())
 }
 
