@@ -93,8 +93,9 @@ fn panics() -> Result<()> {
 }
 
 fn orphan() -> Result<()> {
-    let mut half = shell("sleep 600 & exit 0")?;
-    let error = half.wait_at_most(Duration::from_millis(200)).err();
+    let mut half = shell("sleep 600 & echo up; exit 0")?;
+    half.wait_for("up")?;
+    let error = half.wait_at_most(Duration::from_secs(1)).err();
     let text = format!("{:#}", error.context("did not notice")?);
     ensure!(text.contains("outlive"), "{text}");
     Ok(())

@@ -500,6 +500,7 @@ fn before_malformed(language: Language) -> Result<()> {
 fn slow_headers(language: Language) -> Result<()> {
     let limits = ["--header-timeout", "500", "--idle-timeout", "60000"];
     let server = Server::start_with(LESSON, language, &limits)?;
+    let begun = Instant::now();
     let mut peer = server.connect()?;
     peer.write_all(b"GET / HTTP/1.1\r\n")?;
     let mut writer = peer.try_clone()?;
@@ -509,7 +510,6 @@ fn slow_headers(language: Language) -> Result<()> {
             thread::sleep(Duration::from_millis(50));
         }
     });
-    let begun = Instant::now();
     // The end, or a reset by what still drips in.
     let rest = peer.rest().unwrap_or_default();
     ensure!(rest.is_empty(), "{:?}", String::from_utf8_lossy(&rest));
@@ -529,12 +529,12 @@ fn idle(language: Language) -> Result<()> {
         ("GET", false),
         (body, false),
     ] {
+        let begun = Instant::now();
         let mut peer = server.connect()?;
         peer.write_all(bytes.as_bytes())?;
         if answered {
             Answer::read(&mut peer)?.is(200, "/x")?;
         }
-        let begun = Instant::now();
         let rest = peer.rest()?;
         ensure!(rest.is_empty(), "{:?}", String::from_utf8_lossy(&rest));
         let waited = begun.elapsed();

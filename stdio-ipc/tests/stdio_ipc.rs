@@ -488,13 +488,18 @@ fn sigterm_child(language: Language) -> Result<()> {
 
 /// Also while a grandchild keeps the outputs open, and so the parent waiting.
 fn no_zombie(language: Language) -> Result<()> {
-    let script = "echo $$; sleep 1 & exit 0";
-    let mut half =
-        Half::start(&mut parent(language, &["--", "sh", "-c", script])?)?;
+    // What the child leaves behind keeps the parent at work, until we say so.
+    let folder = tempfile::tempdir()?;
+    let enough = folder.path().join("enough");
+    let script =
+        r#"echo $$; while [ ! -e "$0" ]; do sleep 0.05; done & exit 0"#;
+    let mut command = parent(language, &["--", "sh", "-c", script])?;
+    let mut half = Half::start(command.arg(&enough))?;
     let id = half.wait_for("Received from child: ")?;
     let process = PathBuf::from(format!("/proc/{id}"));
     eventually(|| !process.exists()).context("a zombie is left")?;
     ensure!(half.peak_memory().is_some(), "the parent has ended before");
+    fs::write(&enough, "")?;
     ensure!(half.wait()? == Exit::Code(0));
     half.wait_for(ENDED_WELL).map(drop)
 }
