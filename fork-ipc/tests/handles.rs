@@ -5,11 +5,12 @@ use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdUnixStream;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use ::fork_ipc::frames;
-use ::fork_ipc::v8::Value;
+use ::fork_ipc::frames::{self, Frame};
+use ::fork_ipc::v8::{self, Value};
 use ::fork_ipc::{Channel, Child, Error, Handle, Options, Serialization};
 use anyhow::{Context, Result, bail, ensure};
 use harness::{Exit, Half, LIMIT};
@@ -76,6 +77,9 @@ pub fn tests() -> Vec<Test> {
             "a_socket_is_there_whatever_pieces_its_message_is_in",
             || run(socket_in_pieces()),
         ),
+        test("sockets_in_a_row_go_each_with_its_message", || {
+            run(in_a_row())
+        }),
         test("a_stream_that_is_no_tcp_goes_both_ways", || run(no_tcp())),
         test(
             "what_is_behind_a_socket_that_cannot_be_taken_arrives",
@@ -475,28 +479,32 @@ async fn held_back() -> Result<()> {
 }
 
 async fn refused() -> Result<()> {
-    let (mut channel, mut peer) = raw_peer()?;
+    let (mut channel, peer) = raw_peer()?;
+    let (mut sent, answers) =
+        frames::open(peer.into(), Serialization::Json, frames::LIMIT)?;
     let sender = channel.sender();
     let (one, _other) = tokio::net::UnixStream::pair()?;
     sender.send_with(&1, one).await?;
     sender.send("behind").await?;
-    for _ in 0..4 {
-        let sent = lines(&peer)?;
-        ensure!(
-            sent.len() == 1 && sent[0].contains("NODE_HANDLE"),
-            "{sent:?}"
-        );
-        peer.write_all(b"{\"cmd\":\"NODE_HANDLE_NACK\"}\n1\n")?;
-        match channel.recv().await.context("end")? {
-            Ok(_) => {}
-            Err(Error::HandleRefused) => {
-                ensure!(lines(&peer)? == [r#""behind""#]);
-                return Ok(());
-            }
-            Err(error) => return Err(error.into()),
+    for again in 0..4 {
+        let frame = sent.next().await?.context("the end")?;
+        let text = String::from_utf8_lossy(frame.bytes()).into_owned();
+        ensure!(text.contains("NODE_HANDLE"), "{text}");
+        ensure!(frame.descriptors.len() == 1, "without its socket");
+        for answer in [r#"{"cmd":"NODE_HANDLE_NACK"}"#, "1"] {
+            answers.send(answer.as_bytes().to_vec().into()).await?;
+        }
+        if again < 3 {
+            ensure!(next(&mut channel).await?.to_string() == "1");
         }
     }
-    bail!("it goes on for ever")
+    let refused = channel.recv().await.context("the end")?;
+    ensure!(matches!(refused, Err(Error::HandleRefused)), "{refused:?}");
+    ensure!(next(&mut channel).await?.to_string() == "1");
+    let behind = sent.next().await?.context("the end")?;
+    ensure!(behind.bytes() == br#""behind""#, "{behind:?}");
+    ensure!(behind.descriptors.is_empty());
+    Ok(())
 }
 
 async fn stray() -> Result<()> {
@@ -605,9 +613,14 @@ async fn never_answered() -> Result<()> {
 
 async fn no_file() -> Result<()> {
     let (channel, _peer) = raw_peer()?;
-    let file: OwnedFd = fs::File::open("/dev/null")?.into();
-    let sent = channel.sender().send_with("x", file).await;
-    ensure!(matches!(sent, Err(Error::Value(_))), "{sent:?}");
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("file");
+    fs::write(&file, "x")?;
+    for path in [&*file, folder.path(), Path::new("/dev/null")] {
+        let file: OwnedFd = fs::File::open(path)?.into();
+        let sent = channel.sender().send_with("x", file).await;
+        ensure!(matches!(sent, Err(Error::Value(_))), "{path:?} {sent:?}");
+    }
     Ok(())
 }
 
@@ -810,6 +823,53 @@ async fn socket_in_pieces() -> Result<()> {
         ensure!(next(&mut channel).await?.handle.is_none());
         socket.write_all(b"!").await?;
         std::io::Read::read_exact(&mut other, &mut [0; 1])?;
+    }
+    Ok(())
+}
+
+/// Node waits for an answer to each; another peer need not, and all of it is
+/// there before we look.
+async fn in_a_row() -> Result<()> {
+    for serialization in BOTH {
+        let options = Options {
+            serialization,
+            ..Options::default()
+        };
+        let (ours, theirs) = StdUnixStream::pair()?;
+        let mut channel = Channel::new(ours.into(), options)?;
+        let (_, peer) =
+            frames::open(theirs.into(), serialization, frames::LIMIT)?;
+        let written = |value: serde_json::Value| match serialization {
+            Serialization::Json => Ok(serde_json::to_vec(&value)?),
+            Serialization::Advanced => v8::to_vec(&value).map_err(Into::into),
+        };
+        let mut others = Vec::new();
+        for number in 0..4_u8 {
+            let (one, other) = StdUnixStream::pair()?;
+            let envelope = serde_json::json!({
+                "cmd": "NODE_HANDLE", "type": "net.Socket", "msg": number
+            });
+            let mut frame = Frame::from(written(envelope)?);
+            frame.descriptors.push(one.into());
+            peer.send(frame).await?;
+            let between: Result<_> = written("between".into());
+            peer.send(between?.into()).await?;
+            others.push((number, other));
+        }
+        for (number, mut other) in others {
+            let message = next(&mut channel).await?;
+            ensure!(message.parse::<u8>()? == number, "{message}");
+            let Some(Handle::UnixStream(mut socket)) = message.handle else {
+                bail!("{message:?}");
+            };
+            let between = next(&mut channel).await?;
+            ensure!(between.to_string() == "between", "{between}");
+            ensure!(between.handle.is_none());
+            socket.write_all(&[number]).await?;
+            let mut byte = [0];
+            other.read_exact(&mut byte)?;
+            ensure!(byte == [number]);
+        }
     }
     Ok(())
 }

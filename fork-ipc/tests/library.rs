@@ -338,16 +338,18 @@ async fn delivers() -> Result<()> {
     let script = "let n = 0
         process.on('message', m => { n += m.length })
         process.on('disconnect', () => { console.log(n); process.exit() })";
-    let mut fork = node(script);
-    fork.command().stdout(std::process::Stdio::piped());
-    let child = fork.spawn()?;
-    for _ in 0..5 {
-        child.channel.send(&"x".repeat(1 << 20)).await?;
+    for serialization in [Serialization::Json, Serialization::Advanced] {
+        let mut fork = node(script).serialization(serialization);
+        fork.command().stdout(std::process::Stdio::piped());
+        let child = fork.spawn()?;
+        for _ in 0..5 {
+            child.channel.send(&"x".repeat(1 << 20)).await?;
+        }
+        child.channel.disconnect().await?;
+        let output = child.process.wait_with_output().await?;
+        let printed = String::from_utf8_lossy(&output.stdout);
+        ensure!(printed.trim() == (5 << 20).to_string(), "{printed}");
     }
-    child.channel.disconnect().await?;
-    let output = child.process.wait_with_output().await?;
-    let printed = String::from_utf8_lossy(&output.stdout);
-    ensure!(printed.trim() == (5 << 20).to_string(), "{printed}");
     Ok(())
 }
 
@@ -381,14 +383,25 @@ async fn flood() -> Result<()> {
 }
 
 async fn killed_in_message() -> Result<()> {
-    let script = r#"
-        const wire = new (require('net').Socket)({ fd: 3 })
-        wire.write('"whole"\n"half', () => process.kill(process.pid, 'SIGKILL'))"#;
-    let mut child = without_channel(script).spawn()?;
-    ensure!(next(&mut child.channel).await?.to_string() == "whole");
-    ensure!(child.channel.recv().await.is_none());
-    ensure!(child.wait().await?.signal() == Some(9));
-    ensure!(matches!(child.channel.send("x").await, Err(Error::Closed)));
+    for (serialization, bytes) in [
+        (Serialization::Json, r#"'"whole"\n"half'"#),
+        (
+            Serialization::Advanced,
+            r#"'\0\0\0\x09\xff\x0f"\x05whole\0\0\0\x09\xff\x0f"'"#,
+        ),
+    ] {
+        let script = format!(
+            "const wire = new (require('net').Socket)({{ fd: 3 }})
+            wire.write({bytes}, 'latin1', () =>
+              process.kill(process.pid, 'SIGKILL'))"
+        );
+        let fork = without_channel(&script).serialization(serialization);
+        let mut child = fork.spawn()?;
+        ensure!(next(&mut child.channel).await?.to_string() == "whole");
+        ensure!(child.channel.recv().await.is_none());
+        ensure!(child.wait().await?.signal() == Some(9));
+        ensure!(matches!(child.channel.send("x").await, Err(Error::Closed)));
+    }
     Ok(())
 }
 
