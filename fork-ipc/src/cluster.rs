@@ -165,6 +165,14 @@ impl Worker {
         self.id
     }
 
+    /// The worker leaves on purpose: the primary has asked it to, or
+    /// [`Self::disconnect`] was called. When [`Self::next`] says that it is
+    /// time to stop and this is false, the primary has died. Node's own
+    /// workers end at once then, and let no client finish.
+    pub fn is_leaving(&self) -> bool {
+        self.leaving
+    }
+
     /// Sends messages to the primary, where they are `'message'` events of
     /// the worker.
     pub fn sender(&self) -> Sender {

@@ -223,6 +223,11 @@ pub mod cluster {
             match self.0 {}
         }
 
+        /// The worker leaves on purpose.
+        pub fn is_leaving(&self) -> bool {
+            match self.0 {}
+        }
+
         /// Sends messages to the primary.
         pub fn sender(&self) -> Sender {
             match self.0 {}

@@ -223,11 +223,36 @@ fn killed_primary() -> Result<()> {
     let script = r#"
         process.execPath = '/bin/sh'
         cluster.setupPrimary({ execArgv: ['-c', '"$0"; echo "worker $?"'] })
-        await once(cluster.fork(), 'listening')
+        const { port } = await once(cluster.fork(), 'listening')
+        console.log('port', port)
+        await once(process.stdin, 'data')
         process.kill(process.pid, 'SIGKILL')"#;
-    let mut half = primary(script, &[])?;
-    ensure!(half.wait()? == Exit::Signal(9), "{:?}", half.stderr());
-    ensure!(half.wait_for("worker ")? == "0", "{:?}", half.stderr());
+    for connected in [false, true] {
+        let mut half = primary(script, &[])?;
+        let port: u16 = half.wait_for("port ")?.parse()?;
+        let idle = if connected {
+            // It asks for nothing, and stays. The next one comes behind it.
+            let idle = std::net::TcpStream::connect(("127.0.0.1", port))?;
+            fetch(port)?;
+            Some(idle)
+        } else {
+            None
+        };
+        half.take_stdin()?.write_all(b"\n")?;
+        ensure!(half.wait()? == Exit::Signal(9), "{:?}", half.stderr());
+        ensure!(half.wait_for("worker ")? == "0", "{:?}", half.stderr());
+        drop(idle);
+    }
+    Ok(())
+}
+
+/// The worker answers.
+fn fetch(port: u16) -> Result<()> {
+    let mut client = std::net::TcpStream::connect(("127.0.0.1", port))?;
+    client.write_all(b"GET / HTTP/1.1\r\n\r\n")?;
+    let mut answer = String::new();
+    client.read_to_string(&mut answer)?;
+    ensure!(answer.ends_with("Rust worker 1"), "{answer}");
     Ok(())
 }
 
@@ -250,11 +275,7 @@ fn exhausted() -> Result<()> {
     let clients = (0..20).map(|_| connect()).collect::<Result<Vec<_>, _>>()?;
     half.wait_for_error("accept: ")?;
     drop(clients);
-    let mut client = connect()?;
-    client.write_all(b"GET / HTTP/1.1\r\n\r\n")?;
-    let mut answer = String::new();
-    client.read_to_string(&mut answer)?;
-    ensure!(answer.ends_with("Rust worker 1"), "{answer}");
+    fetch(port)?;
     half.take_stdin()?.write_all(b"\n")?;
     ensure!(half.wait()? == Exit::Code(0), "{:?}", half.stderr());
     Ok(())

@@ -60,9 +60,12 @@ async fn main() -> common::Result {
             Err(error) => Err(error)?,
         }
     }
-    // The primary has taken the port back; who is connected is served.
-    clients.close();
-    clients.wait().await;
+    // The primary has taken the port back; who is connected is served. Not
+    // when it has died: Node's own workers end at once then.
+    if worker.is_leaving() {
+        clients.close();
+        clients.wait().await;
+    }
     Ok(())
 }
 
