@@ -372,6 +372,7 @@ fn closed_stdout(language: Language) -> Result<()> {
     drop(stdout);
     let exit = half.wait()?;
     ensure!(exit == Exit::Code(0), "{exit:?}: {:?}", half.stderr());
+    ensure!(half.stderr().is_empty(), "{:?}", half.stderr());
     Ok(())
 }
 

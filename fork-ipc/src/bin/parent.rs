@@ -77,8 +77,11 @@ async fn parent() -> common::Result {
                 log::line(format_args!("message from child: {shown}"));
                 // Waits while the child does not read, or until Ctrl-C. Gone
                 // meanwhile? Then the next recv() says so.
-                let sending = child.channel.send(&args.message);
-                let _ = stop.run_until_cancelled(sending).await;
+                tokio::select! {
+                    biased; // what has been heard is answered
+                    _ = child.channel.send(&args.message) => {}
+                    () = stop.cancelled() => {}
+                }
             }
             // One message is lost, the next one arrives.
             Some(Err(error @ Error::Malformed { .. })) => {
