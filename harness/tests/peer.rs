@@ -1,6 +1,8 @@
 //! A peer that we drive byte by byte: the hostile half of a test.
 
 use std::io::{self, ErrorKind, Read, Write};
+#[cfg(unix)]
+use std::mem::MaybeUninit;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 #[cfg(unix)]
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -82,9 +84,14 @@ impl Peer {
             Self::Tcp(stream) => {
                 SockRef::from(&stream).set_linger(Some(Duration::ZERO))?;
             }
-            // A Unix socket that is closed with something unread does it.
+            // A Unix socket that is closed with something unread does it:
+            // waits until there is something.
             #[cfg(unix)]
-            Self::Unix(_) => {}
+            Self::Unix(stream) => {
+                let mut byte = [MaybeUninit::uninit()];
+                let arrived = SockRef::from(&stream).peek(&mut byte)?;
+                ensure!(arrived == 1, "the other side has closed before");
+            }
         }
         Ok(())
     }

@@ -3,13 +3,15 @@
 #![cfg_attr(not(unix), allow(dead_code, unused_imports, unused_mut))]
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use harness::{Exit, Half, Language, Signal};
+use harness::{Exit, Half, Language, Shape, Signal};
 
 use crate::check::{NC, Need, SOCAT, Test, both, test};
 use crate::echo;
+use crate::peer::Peer;
 use crate::server::{Server, eventually, lesson, start_unread, tool};
 
 pub fn tests() -> Vec<Test> {
@@ -244,8 +246,9 @@ fn closed_stdout(language: Language) -> Result<()> {
     let path = folder.path().join("sock");
     let mut command = lesson("pipe-echo")?.half(language, "server")?;
     let (mut server, _) = start_unread(command.arg(&path))?;
-    let mut command = lesson("pipe-echo")?.half(Language::Rust, "client")?;
-    let _idle = Half::start(command.arg(&path))?;
+    let address = path.to_str().context("a path that is no text")?;
+    let mut idle = Peer::connect(Shape::Pipe, address)?;
+    let _ = idle.write_all(b"hello"); // unless it has ended by now
     ensure!(server.wait()? == Exit::Code(0), "{:?}", server.stderr());
     ensure!(!is_there(&path), "its file is still there");
     Ok(())
