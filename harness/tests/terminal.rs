@@ -102,6 +102,14 @@ impl Terminal {
         self.wait_until(what, |screen| found(&rows(screen)))
     }
 
+    /// Something on the screen has a colour.
+    pub fn is_coloured(&self) -> bool {
+        let parser = lock(&self.screen.0);
+        let places = (0..SIZE.0).flat_map(|y| (0..SIZE.1).map(move |x| (y, x)));
+        let mut cells = places.filter_map(|(y, x)| parser.screen().cell(y, x));
+        cells.any(|cell| cell.fgcolor() != vt100::Color::Default)
+    }
+
     fn wait_until(
         &self,
         what: &str,

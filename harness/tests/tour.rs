@@ -9,10 +9,17 @@ use anyhow::{Result, ensure};
 use harness::{Exit, Half, LESSONS, LIMIT, Lesson, Profile, Signal, build};
 
 use crate::check::{NODE, Need, Test, test};
+#[cfg(unix)]
+use crate::terminal::Terminal;
 
 pub fn tests() -> Vec<Test> {
     [
         test("shows_the_lessons_that_are_named", named),
+        test(
+            "has_colours_in_a_terminal_unless_they_are_not_wanted",
+            colours,
+        )
+        .needs(Need::Unix),
         test("lists_every_lesson", list),
         test("puts_node_on_the_other_side", with_node).needs(NODE),
         test("says_which_lesson_it_does_not_know", unknown),
@@ -82,6 +89,24 @@ fn unknown() -> Result<()> {
     let mut tour = Half::start(&mut tour(&["no-such-lesson"])?)?;
     ensure!(tour.wait()? == Exit::Code(1));
     tour.wait_for_error("'no-such-lesson'")?;
+    Ok(())
+}
+
+/// As https://no-color.org has it: set to nothing, it is not set.
+fn colours() -> Result<()> {
+    #[cfg(unix)]
+    for (wish, coloured) in [(None, true), (Some(""), true), (Some("1"), false)]
+    {
+        let mut tour = tour(&["tcp-echo"])?;
+        tour.env_remove("NO_COLOR")
+            .envs(wish.map(|wish| ("NO_COLOR", wish)));
+        let mut terminal = Terminal::start(&mut tour)?;
+        terminal.shows_until("the report", |rows| {
+            rows.iter().any(|row| row.contains("3 echoes"))
+        })?;
+        terminal.ends_well()?;
+        ensure!(terminal.is_coloured() == coloured, "{wish:?}");
+    }
     Ok(())
 }
 
