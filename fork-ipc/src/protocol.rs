@@ -151,6 +151,10 @@
 //! |---|---|---|
 //! | a line that is not JSON, or empty | uncaught exception, exit 1 | seen |
 //! | a payload that is not V8's | the same | seen |
+//! | one with a key twice in an object | the same | seen |
+//! | one with a gap that is in no array | the same | seen |
+//! | one with an Error that names itself | the same | seen |
+//! | one with a Float16Array, in Node 20 | the same | seen |
 //! | a length from 2^31 on | the same; mended by PR [61344] | seen |
 //! | an ACK or NACK too many | `ERR_INTERNAL_ASSERTION` | cp, seen |
 //! | `NODE_HANDLE`, `type` unknown | `TypeError`, after its ACK | cp, seen |
