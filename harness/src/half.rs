@@ -382,13 +382,27 @@ impl Half {
         Ok(Exit::from(status))
     }
 
-    /// Sends `signal` and waits for the program's end.
+    /// Sends `signal` and waits for the program's end. One that is ended on
+    /// Windows cannot say how it would have ended: its status is 0.
     ///
     /// # Errors
     /// As [`Half::wait`].
     pub fn stop(&mut self, signal: Signal) -> Result<Exit> {
+        self.stop_at_most(LIMIT, signal)
+    }
+
+    /// As [`Half::stop`], with a time limit of your own.
+    ///
+    /// # Errors
+    /// As [`Half::wait`].
+    pub fn stop_at_most(
+        &mut self,
+        limit: Duration,
+        signal: Signal,
+    ) -> Result<Exit> {
         self.signal(signal).context("send a signal")?;
-        self.wait()
+        let exit = self.wait_at_most(limit)?;
+        Ok(if cfg!(windows) { Exit::Code(0) } else { exit })
     }
 
     /// The most memory that the program has had resident so far, in bytes.

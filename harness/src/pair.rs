@@ -108,8 +108,7 @@ fn own_server(command: &mut Command, folder: &Path) {
 impl Pair {
     /// Waits until all is said, and then stops a server as Ctrl-C does.
     ///
-    /// Returns how the halves ended, the first one first. A server that is
-    /// ended on Windows cannot say how it would have ended: its status is 0.
+    /// Returns how the halves ended, the first one first.
     ///
     /// # Errors
     /// When it takes longer than `limit`.
@@ -120,11 +119,10 @@ impl Pair {
             return Ok(vec![self.first.wait_at_most(left())?]);
         };
         let second = client.wait_at_most(left())?;
-        if self.address.is_some() {
-            self.first.signal(Signal::Interrupt)?;
-        }
-        let first = self.first.wait_at_most(left())?;
-        let first = if cfg!(windows) { Exit::Code(0) } else { first };
+        let first = match self.address {
+            Some(_) => self.first.stop_at_most(left(), Signal::Interrupt)?,
+            None => self.first.wait_at_most(left())?,
+        };
         Ok(vec![first, second])
     }
 }
