@@ -47,7 +47,7 @@ pub fn tests() -> Vec<Test> {
         both("signals_end_parent_and_child", signals),
         both("a_stubborn_child_is_killed", stubborn),
         both("a_closed_stdout_ends_both_quietly", closed_stdout),
-        both("quiet_prints_only_how_it_ended", quiet),
+        both("quiet_prints_nothing", quiet),
     ];
     let of_rust = [
         rust("a_line_that_is_not_json_is_reported", not_json),

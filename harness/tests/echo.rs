@@ -244,6 +244,7 @@ fn stuck_client_of(server: &Server) -> Result<Peer> {
 fn never_reads(name: &str, language: Language) -> Result<()> {
     let server = Server::start(name, language)?;
     let stuck = stuck_client_of(&server)?;
+    server.lives()?; // for the others
     drop(stuck);
     server.lives()
 }
