@@ -366,13 +366,15 @@ fn stubborn(language: Language) -> Result<()> {
 }
 
 fn closed_stdout(language: Language) -> Result<()> {
-    let pace = ["--every", "10"];
-    let mut command = lesson(NAME)?.parent(language, language, &pace)?;
-    let (mut half, stdout) = Half::start_with_stdout(&mut command)?;
-    drop(stdout);
-    let exit = half.wait()?;
-    ensure!(exit == Exit::Code(0), "{exit:?}: {:?}", half.stderr());
-    ensure!(half.stderr().is_empty(), "{:?}", half.stderr());
+    for child in [Language::Rust, Language::Node] {
+        let pace = ["--every", "10"];
+        let mut command = lesson(NAME)?.parent(language, child, &pace)?;
+        let (mut half, stdout) = Half::start_with_stdout(&mut command)?;
+        drop(stdout);
+        let exit = half.wait()?;
+        ensure!(exit == Exit::Code(0), "{exit:?}: {:?}", half.stderr());
+        ensure!(half.stderr().is_empty(), "{:?}", half.stderr());
+    }
     Ok(())
 }
 
