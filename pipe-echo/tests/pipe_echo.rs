@@ -3,16 +3,14 @@
 #![cfg_attr(not(unix), allow(dead_code, unused_imports, unused_mut))]
 
 use std::fs;
-use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use harness::{Exit, Half, Language, Shape, Signal};
+use harness::{Exit, Half, Language, Signal};
 
 use crate::check::{NC, Need, SOCAT, Test, both, test};
 use crate::echo;
-use crate::peer::Peer;
-use crate::server::{Server, eventually, lesson, start_unread, tool};
+use crate::server::{Server, eventually, lesson, tool};
 
 pub fn tests() -> Vec<Test> {
     let both = |promise, run: fn(Language) -> Result<()>| {
@@ -28,7 +26,6 @@ pub fn tests() -> Vec<Test> {
         both("a_path_that_is_too_long_gets_a_clear_error", too_long),
         both("the_longest_path_works", longest),
         both("a_relative_path_works", relative),
-        both("the_file_goes_with_a_failed_stdout", closed_stdout),
         both("a_folder_that_is_missing_gets_a_clear_error", no_folder),
     ];
     // Our peers know no pipe of Windows; there the halves meet each other.
@@ -239,20 +236,6 @@ fn relative(language: Language) -> Result<()> {
         ensure!(server.stop(Signal::Interrupt)? == Exit::Code(0));
         ensure!(!is_there(&folder.path().join("my.sock")));
     }
-    Ok(())
-}
-
-/// Also when a client is connected that never reads.
-fn closed_stdout(language: Language) -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    let path = folder.path().join("sock");
-    let mut command = lesson("pipe-echo")?.half(language, "server")?;
-    let (mut server, _) = start_unread(command.arg(&path))?;
-    let address = path.to_str().context("a path that is no text")?;
-    let mut idle = Peer::connect(Shape::Pipe, address)?;
-    let _ = idle.write_all(b"hello"); // unless it has ended by now
-    ensure!(server.wait()? == Exit::Code(0), "{:?}", server.stderr());
-    ensure!(!is_there(&path), "its file is still there");
     Ok(())
 }
 
