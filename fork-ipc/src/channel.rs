@@ -19,8 +19,8 @@ use crate::{Error, Options, Serialization};
 /// How often Node sends a socket again that did not arrive.
 const REPEATED: u32 = 3;
 
-/// How many envelopes may be in one another. Node makes one more for each
-/// time that it repeats.
+/// How many envelopes may be in one another. Node makes two of what it
+/// repeats.
 const ENVELOPES: usize = 8;
 
 /// One end of a channel between a parent and a child.
@@ -223,7 +223,7 @@ impl Channel {
                 message.serialization(),
                 std::mem::take(&mut envelope.message).into(),
             )?;
-            // What Node repeats is in one more envelope each time.
+            // What Node repeats is in one more envelope.
             if matches!(&kind, Kind::Internal(cmd) if cmd == "NODE_HANDLE") {
                 envelope = message::open(&inner)?;
                 continue;

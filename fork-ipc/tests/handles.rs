@@ -41,6 +41,10 @@ pub fn tests() -> Vec<Test> {
             "what_node_repeats_is_unwrapped_and_acknowledged_once",
             || run(repeated()),
         ),
+        test(
+            "a_socket_lost_on_the_way_comes_when_node_repeats_it",
+            || run(lost_on_the_way()),
+        ),
         test("messages_behind_a_socket_wait_for_its_answer", || {
             run(held_back())
         }),
@@ -447,6 +451,106 @@ async fn repeated() -> Result<()> {
     let answers = lines(&peer)?;
     ensure!(answers == [r#"{"cmd":"NODE_HANDLE_ACK"}"#], "{answers:?}");
     Ok(())
+}
+
+/// Between Node and us, descriptors are lost, as they are where a process has
+/// no room for one. Node sends a `net.Socket` four times in all.
+async fn lost_on_the_way() -> Result<()> {
+    for serialization in BOTH {
+        for lost in [1, 3, 4] {
+            let (message, behind) = after_loss(serialization, lost).await?;
+            ensure!(behind == "behind", "{lost} lost: {behind}");
+            ensure!(message == (lost < 4), "{lost} lost: {message}");
+        }
+    }
+    Ok(())
+}
+
+/// What arrives when so many of Node's descriptors are lost: whether the
+/// socket, through which something is said then, and the text of what was
+/// sent after it.
+async fn after_loss(
+    serialization: Serialization,
+    lost: usize,
+) -> Result<(bool, String)> {
+    let script = "
+        const client = require('net').connect(process.argv[1], '127.0.0.1')
+        client.on('connect', () => {
+          process.send('socket', client)
+          process.send('behind')
+        })
+        process.on('disconnect', () => process.exit())";
+    let options = Options {
+        serialization,
+        ..Options::default()
+    };
+    let server = TcpListener::bind("127.0.0.1:0").await?;
+    let (nodes, ours) = StdUnixStream::pair()?;
+    let mode = match serialization {
+        Serialization::Json => "json",
+        Serialization::Advanced => "advanced",
+    };
+    let process = tokio::process::Command::new("node")
+        .args(["-e", script, &server.local_addr()?.port().to_string()])
+        .env("NODE_CHANNEL_FD", "0")
+        .env("NODE_CHANNEL_SERIALIZATION_MODE", mode)
+        .stdin(OwnedFd::from(nodes))
+        .stderr(std::process::Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()?;
+    let (mut from_node, to_node) =
+        frames::open(ours.into(), serialization, frames::LIMIT)?;
+    let (ours, theirs) = StdUnixStream::pair()?;
+    let mut channel = Channel::new(ours.into(), options)?;
+    let (mut from_us, to_us) =
+        frames::open(theirs.into(), serialization, frames::LIMIT)?;
+
+    let mut left = lost;
+    let there = tokio::spawn(async move {
+        while let Some(mut frame) = from_node.next().await? {
+            if !frame.descriptors.is_empty() && left > 0 {
+                frame.descriptors.clear();
+                left -= 1;
+            }
+            to_us.send(frame).await?;
+        }
+        Ok::<_, io::Error>(left)
+    });
+    let back = tokio::spawn(async move {
+        while let Some(frame) = from_us.next().await? {
+            to_node.send(frame).await?;
+        }
+        to_node.finish().await
+    });
+
+    let mut message = next(&mut channel).await?;
+    let arrived = match message.handle.take() {
+        Some(Handle::TcpStream(mut client)) => {
+            ensure!(message.to_string() == "socket", "{message}");
+            client.write_all(b"from Rust").await?;
+            drop(client);
+            let mut text = String::new();
+            // To the end: Node has closed its own.
+            server.accept().await?.0.read_to_string(&mut text).await?;
+            ensure!(text == "from Rust", "{text}");
+            message = next(&mut channel).await?;
+            true
+        }
+        None => false,
+        other => bail!("{other:?}"),
+    };
+    channel.disconnect().await?;
+    while let Some(more) = channel.recv().await {
+        bail!("one more message: {:?}", more?);
+    }
+    back.await??;
+    ensure!(there.await?? == 0, "Node has not repeated it often enough");
+    let output = process.wait_with_output().await?;
+    ensure!(output.status.success(), "{}", output.status);
+    let said = String::from_utf8_lossy(&output.stderr);
+    let warned = said.contains("SentHandleNotReceivedWarning");
+    ensure!(warned != arrived, "{lost} lost: {said}");
+    Ok((arrived, message.to_string()))
 }
 
 async fn held_back() -> Result<()> {
