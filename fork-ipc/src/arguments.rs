@@ -1,16 +1,17 @@
 //! The arguments of a program that Node's `fork()` may have started.
 
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
 /// Parses this program's arguments, with or without what `fork()` puts in
 /// front of them.
 ///
 /// `fork(module, args, { execPath })` believes that it starts a Node: it puts
 /// Node's own flags first, then the module's path, and `args` only then. If
-/// the arguments cannot be parsed as they are, this leaves out all that comes
-/// before the end of a word without a dash, until they can. Only when there
-/// is a channel: who types a command wants to hear of his mistakes.
+/// the arguments cannot be parsed as they are, this leaves out the first word,
+/// if it has no dash, or all up to a word that looks like a path. Nothing is
+/// left out without a channel, nor when no such word is there: who makes a
+/// mistake wants to hear of it.
 ///
 /// ```
 /// use clap::Parser;
@@ -39,7 +40,7 @@ fn parse_list<T, E>(
         parsed => return parsed,
     };
     for (at, word) in all.iter().enumerate().skip(1) {
-        if word.as_encoded_bytes().starts_with(b"-") {
+        if !may_be_module(word, at) {
             continue;
         }
         let mut rest = all.clone();
@@ -49,6 +50,13 @@ fn parse_list<T, E>(
         }
     }
     Err(error)
+}
+
+/// Behind flags, the value of one of ours must not be taken for a module.
+fn may_be_module(word: &OsStr, at: usize) -> bool {
+    let bytes = word.as_encoded_bytes();
+    let path = bytes.iter().any(|byte| b"./\\".contains(byte));
+    !bytes.starts_with(b"-") && (at == 1 || path)
 }
 
 #[cfg(test)]
@@ -74,6 +82,7 @@ mod tests {
         assert_eq!(parsed("child", true).unwrap(), "");
         assert_eq!(parsed("child --count 2", true).unwrap(), "2");
         assert_eq!(parsed("child /x.js --count 2", true).unwrap(), "2");
+        assert_eq!(parsed("child worker --count 2", true).unwrap(), "2");
         assert_eq!(parsed("child --a=5 -r y /x.js", true).unwrap(), "");
         assert_eq!(
             parsed("child --a=5 -r y /x.js --count 2", true).unwrap(),
@@ -85,5 +94,7 @@ mod tests {
     fn a_mistake_is_a_mistake() {
         assert!(parsed("child --cuont 2 3", false).is_err());
         assert!(parsed("child --count", true).is_err());
+        // `3` is no module, and nothing remains to be parsed behind it.
+        assert!(parsed("child --cuont 2 --message 3", true).is_err());
     }
 }
