@@ -99,8 +99,8 @@
 //! - After a NACK it sends a `net.Socket` again, three times, and then warns:
 //!   `SentHandleNotReceivedWarning`. Other sockets are dropped with their
 //!   message. *(cp, seen)*
-//! - What is sent again is in one envelope more, the same each time, and the
-//!   outer one is a `net.Native`: `{"cmd":"NODE_HANDLE",..,"msg":{"cmd":"NODE_HANDLE",..}}`.
+//! - What is sent again is in one envelope more, the same each time, the outer
+//!   one a `net.Native`: `{"cmd":"NODE_HANDLE",..,"msg":{"cmd":"NODE_HANDLE",..}}`.
 //!   It comes with one descriptor, and gets one answer. *(seen)*
 //! - A descriptor with any other message is kept for the next `NODE_HANDLE`; of
 //!   two, the second is. *(seen)*

@@ -54,6 +54,7 @@ pub fn tests() -> Vec<Test> {
         rust("a_line_over_the_limit_ends_the_channel", too_long),
         rust("what_fork_puts_into_argv_is_left_out", argv),
         rust("a_channel_that_is_none_gets_a_clear_error", bad_channels),
+        rust("a_child_that_ends_has_said_all", says_all),
         rust("a_child_that_never_reads_is_held_back", never_reads)
             .map(|test| test.needs(Need::Proc)),
     ];
@@ -423,7 +424,7 @@ fn too_long() -> Result<()> {
 
 fn argv() -> Result<()> {
     let script = "const args = process.argv.slice(2)
-        const child = require('child_process').fork(__filename || 'x.js',
+        const child = require('child_process').fork('./x.js',
           ['--message', 'a b', '--count', '1'],
           { execPath: process.argv[1], execArgv: args })
         child.on('message', said => { console.log(said); child.send('hi') })
@@ -439,6 +440,18 @@ fn argv() -> Result<()> {
         half.wait_for("a b")?;
         half.wait_for("exit 0")?;
     }
+
+    // A mistake in the program's own arguments is none of Node's.
+    let script = "require('child_process').spawn(process.argv[1],
+          ['--message', 'a', '--every', '0', '--count', '1'],
+          { stdio: [0, 1, 2, 'ipc'] })
+        .on('exit', code => console.log('exit', code))";
+    let mut node = Command::new("node");
+    node.args(["-e", script, "--"]).arg(child.get_program());
+    let mut half = Half::start(&mut node)?;
+    exits(&mut half, Exit::Code(0))?;
+    half.wait_for("exit 2")?;
+    half.wait_for_error("invalid value '0'")?;
     Ok(())
 }
 
@@ -488,6 +501,39 @@ fn bad_channels() -> Result<()> {
         let stderr = String::from_utf8_lossy(&child.stderr);
         ensure!(child.status.code() == Some(1), "{stderr}");
         ensure!(stderr.contains("no connected Unix stream"), "{stderr}");
+    }
+    Ok(())
+}
+
+/// A Node child loses what the kernel did not take: all over 219 KB.
+fn says_all() -> Result<()> {
+    for mode in ["json", "advanced"] {
+        let child = lesson(NAME)?.half(Language::Rust, "child")?;
+        // It is answered in advance, and read so slowly that much of it waits
+        // in the child when that has said all.
+        let script = format!(
+            "const [program, ...args] = process.argv.slice(1)
+            const child = require('child_process').spawn(program, args, {{
+              serialization: '{mode}', stdio: ['ignore', 1, 2, 'ipc'] }})
+            const got = []
+            const clock = new Int32Array(new SharedArrayBuffer(4))
+            for (let i = 0; i < 12; i++) child.send('answer')
+            child.on('message', text => {{
+              got.push(text.length)
+              Atomics.wait(clock, 0, 0, 20)
+            }})
+            child.on('disconnect', () => console.log('disconnect', ...got))
+            child.on('exit', code => console.log('exit', code))"
+        );
+        let mut node = Command::new("node");
+        node.args(["-e", &script])
+            .arg(child.get_program())
+            .args(["--count=12", "--every=1", "--message"])
+            .arg("x".repeat(100_000));
+        let mut half = Half::start(&mut node)?;
+        exits(&mut half, Exit::Code(0))?;
+        half.wait_for(&format!("disconnect{}", " 100000".repeat(12)))?;
+        half.wait_for("exit 0")?;
     }
     Ok(())
 }
