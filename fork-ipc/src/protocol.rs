@@ -100,7 +100,7 @@
 //!   `SentHandleNotReceivedWarning`. Other sockets are dropped with their
 //!   message. *(cp, seen)*
 //! - What is sent again is in one envelope more, the same each time, the outer
-//!   one a `net.Native`: `{"cmd":"NODE_HANDLE",..,"msg":{"cmd":"NODE_HANDLE",..}}`.
+//!   one a `net.Native`: `{"cmd":"NODE_HANDLE",..,"msg":{"cmd":..}}`.
 //!   It comes with one descriptor, and gets one answer. *(seen)*
 //! - A descriptor with any other message is kept for the next `NODE_HANDLE`; of
 //!   two, the second is. *(seen)*
