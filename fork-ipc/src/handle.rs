@@ -154,8 +154,8 @@ const MOST_CLOSED: usize = 64;
 /// many are still open before it closes.
 #[derive(Debug, Default)]
 pub(crate) struct Connections {
-    /// The sockets' device and inode, for each key of Node's.
-    keys: HashMap<String, Vec<(u64, u64)>>,
+    /// The sockets, for each key of Node's.
+    keys: HashMap<String, Vec<Identity>>,
     /// How many there were when the closed ones were last left out.
     open: usize,
     /// How many have come since then.
@@ -199,15 +199,34 @@ impl Connections {
     }
 }
 
-fn identity(descriptor: BorrowedFd<'_>) -> Option<(u64, u64)> {
+/// What is the same in all descriptors of a file, and in no other's.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Identity {
+    device: u64,
+    inode: u64,
+    /// Apple's TCP sockets have neither device nor inode. Where they lead
+    /// from and to tells them apart as long as they are connected.
+    #[cfg(target_vendor = "apple")]
+    addresses: [Option<rustix::net::SocketAddrAny>; 2],
+}
+
+fn identity(descriptor: BorrowedFd<'_>) -> Option<Identity> {
     let stat = rustix::fs::fstat(descriptor).ok()?;
-    // Their types differ from system to system.
-    Some((stat.st_dev as u64, stat.st_ino as u64))
+    Some(Identity {
+        // Their types differ from system to system.
+        device: stat.st_dev as u64,
+        inode: stat.st_ino as u64,
+        #[cfg(target_vendor = "apple")]
+        addresses: [
+            rustix::net::getsockname(descriptor).ok(),
+            rustix::net::getpeername(descriptor).ok().flatten(),
+        ],
+    })
 }
 
 /// What this process has open; `None` when it cannot be known, as to look takes
 /// a descriptor.
-fn open_files() -> Option<HashSet<(u64, u64)>> {
+fn open_files() -> Option<HashSet<Identity>> {
     let numbers = fs::read_dir("/dev/fd").ok()?.flatten();
     let files = numbers
         .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
@@ -234,9 +253,31 @@ fn listens(descriptor: &OwnedFd) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{TcpListener, TcpStream};
     use std::os::unix::net::UnixStream;
 
     use super::*;
+
+    #[test]
+    fn other_sockets_are_not_taken_for_a_closed_connection() {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = server.local_addr().unwrap();
+        let connect = || {
+            let client = TcpStream::connect(address).unwrap();
+            (client, server.accept().unwrap().0)
+        };
+        let (_client, other) = connect();
+        let (client, ours) = connect();
+        let ours = OwnedFd::from(ours);
+        let mut connections = Connections::default();
+        connections.add("k".to_owned(), &ours);
+        let copy = ours.try_clone().unwrap();
+        drop(ours);
+        assert_eq!(connections.count("k"), 1);
+        drop(copy);
+        assert_eq!(connections.count("k"), 0);
+        drop((client, other));
+    }
 
     #[test]
     fn closed_connections_are_forgotten() {
