@@ -540,9 +540,8 @@ async fn after_loss(
         other => bail!("{other:?}"),
     };
     channel.disconnect().await?;
-    while let Some(more) = channel.recv().await {
-        bail!("one more message: {:?}", more?);
-    }
+    let more = channel.recv().await.transpose()?;
+    ensure!(more.is_none(), "one more message: {more:?}");
     back.await??;
     ensure!(there.await?? == 0, "Node has not repeated it often enough");
     let output = process.wait_with_output().await?;
