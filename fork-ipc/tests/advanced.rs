@@ -1,5 +1,6 @@
 //! V8's format, held against what Node writes just now.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use ::fork_ipc::v8::{self, BigInt, Value, View};
@@ -209,6 +210,20 @@ async fn unreadable() -> Result<()> {
         let written = value.write();
         ensure!(written.is_err(), "{value:?}: {written:02x?}");
     }
+    // Nor through serde, for which the second `a` is no mistake.
+    #[derive(serde::Serialize)]
+    struct Flat {
+        a: u8,
+        #[serde(flatten)]
+        rest: BTreeMap<&'static str, u8>,
+    }
+    let flat = |key| {
+        v8::to_vec(&Flat {
+            a: 1,
+            rest: [(key, 2)].into(),
+        })
+    };
+    ensure!(flat("a").is_err() && flat("b").is_ok());
 
     let script = "process.on('message', m => process.send([m]))";
     let fork = node(script).serialization(Serialization::Advanced);
@@ -511,7 +526,7 @@ enum Job {
 struct Everything {
     name: String,
     jobs: Vec<Job>,
-    map: std::collections::BTreeMap<u64, f64>,
+    map: BTreeMap<u64, f64>,
     big: u64,
     small: i8,
     nothing: Option<()>,

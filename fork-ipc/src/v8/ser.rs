@@ -1,5 +1,7 @@
 //! Writes types of yours through serde, straight to bytes.
 
+use std::collections::HashSet;
+
 use serde::ser::{
     self, Serialize, SerializeMap, SerializeSeq, SerializeStruct,
     SerializeStructVariant, SerializeTuple, SerializeTupleStruct,
@@ -26,7 +28,8 @@ const EXACT: u128 = 1 << 53;
 /// reads the same in both.
 ///
 /// # Errors
-/// When it is too deep, or a map's key is not a string, number or bool.
+/// When it is too deep, or a map's key is not a string, number or bool, or is
+/// there twice, as `flatten` can have it: a Node process dies of that.
 pub fn to_vec<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, Invalid> {
     write(value, Vec::new())
 }
@@ -112,6 +115,7 @@ impl Writer {
         Ok(Fields {
             writer: self,
             count: 0,
+            keys: HashSet::new(),
             variant: false,
         })
     }
@@ -369,6 +373,9 @@ list! {
 pub(super) struct Fields<'a> {
     writer: &'a mut Writer,
     count: u64,
+    /// A map's keys, or a struct's with `flatten` in it: of those, serde does
+    /// not promise that there is each only once.
+    keys: HashSet<String>,
     variant: bool,
 }
 
@@ -397,7 +404,12 @@ impl SerializeMap for Fields<'_> {
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Done {
         self.count += 1;
         let key = key.serialize(Key)?;
-        self.writer.key(&key)
+        self.writer.key(&key)?;
+        // A Node process dies of it.
+        match self.keys.insert(key) {
+            true => Ok(()),
+            false => Err(Invalid::new("an object has one key twice")),
+        }
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Done {
