@@ -46,8 +46,8 @@ pub struct Rabbit {
     server: Half,
     ports: Ports,
     folder: TempDir,
-    /// Where it is registered. Without one of ours, the server would start
-    /// one that outlives it.
+    /// Where it is registered. The server may not start one itself: that
+    /// would outlive it.
     _names: Half,
 }
 
@@ -226,10 +226,10 @@ fn run(folder: &Path, ports: &Ports) -> Result<Half> {
         // The script becomes the server, so that kill -9 hits the server;
         // and the server does not spin while it has nothing to do.
         .env("RUNNING_UNDER_SYSTEMD", "true")
-        .env(
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS",
-            "-start_epmd false +sbwt none",
-        );
+        .env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "+sbwt none")
+        // Of every Erlang: the server starts a second one, to see to it that
+        // there is a register, and that may be late, when ours has ended.
+        .env("ERL_AFLAGS", "-start_epmd false");
     let server = Half::start(&mut command)?;
     server.wait_until("a server that is ready", |lines| {
         let ready = |line: &String| line.contains("Server startup complete");
