@@ -66,7 +66,7 @@ export function args(about, spec) {
 
 /** 'HOST:PORT', as Rust's standard library reads it: '[::1]:8888' too. */
 export function address(text) {
-  const parts = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text)
+  const parts = /^(?:\[(.*:.*)\]|([^:[\]]+)):(\d{1,5})$/.exec(text)
   if (!parts || Number(parts[3]) > 65535) {
     throw Error('expected HOST:PORT, like 127.0.0.1:8888 or [::1]:8888')
   }
