@@ -31,6 +31,7 @@ pub fn tests() -> Vec<Test> {
         on_linux(both("ipv6_takes_20_bytes_more", largest_of_ipv6)),
         both("only_the_sender_gets_an_answer", only_the_sender),
         on_linux(both("no_answer_goes_to_our_own_port", own_port)),
+        on_linux(both("on_all_addresses_one_of_them_answers", all_addresses)),
         both("any_bytes_come_back_as_they_were", any_bytes),
         both("a_peer_cannot_drive_the_terminal", hostile_text),
         both("1000_clients_at_once_are_served", thousand_clients),
@@ -65,6 +66,7 @@ pub fn tests() -> Vec<Test> {
         both("an_address_that_is_none_gets_a_clear_error", |language| {
             echo::no_address(NAME, language)
         }),
+        both("an_address_is_understood_whole_or_refused", odd_addresses),
         both("nc_gets_its_bytes_back", nc).map(|test| test.needs(NC)),
         both("socat_gets_its_bytes_back", socat).map(|t| t.needs(SOCAT)),
     ];
@@ -205,6 +207,73 @@ fn own_port(language: Language) -> Result<()> {
         "it was answered"
     );
     server.lives()
+}
+
+/// What the README says about 0.0.0.0: the system chooses the address that an
+/// echo comes from. 127.0.0.2 is a second address of this computer.
+fn all_addresses(language: Language) -> Result<()> {
+    let start = |address: &str| {
+        Server::start_at(address, NAME, language, &[])
+    };
+    let to_the_second = |server: &Server| {
+        let (_, port) = server.address.rsplit_once(':').unwrap_or_default();
+        format!("127.0.0.2:{port}")
+    };
+    let everywhere = start("0.0.0.0:0")?;
+    let second = to_the_second(&everywhere);
+    let anybody = UdpSocket::bind("127.0.0.1:0")?;
+    anybody.set_read_timeout(Some(Duration::from_secs(60)))?;
+    anybody.send_to(b"hello", &second)?;
+    let (_, from) = uninterrupted(|| anybody.recv_from(&mut [0; 100]))?;
+    ensure!(from.ip().to_string() == "127.0.0.1", "{from} answered");
+    // So one that is connected to the second hears nothing.
+    let client = |address: &str| -> Result<Half> {
+        let mut command = lesson(NAME)?.half(language, "client")?;
+        command.args([address, "--count", "1", "--wait", "500"]);
+        Half::start(&mut command)
+    };
+    let mut unheard = client(&second)?;
+    ensure!(unheard.wait()? == Exit::Code(1));
+    everywhere.half.wait_for("send: 1 hello")?;
+    unheard.wait_for("lost: 1 hello")?;
+
+    let there = start("127.0.0.2:0")?;
+    ensure!(there.address == to_the_second(&there), "{}", there.address);
+    let mut heard = client(&there.address)?;
+    ensure!(heard.wait()? == Exit::Code(0), "{:?}", heard.stderr());
+    Ok(())
+}
+
+/// In every language the same: what was not understood is refused, and
+/// never replaced by something else.
+fn odd_addresses(language: Language) -> Result<()> {
+    for half in ["server", "client"] {
+        for address in [
+            ":0",
+            "127.0.0.1:",
+            "127.0.0.1:8888x",
+            "127.0.0.1:-1",
+            "[127.0.0.1]:8888",
+            "[localhost]:8888",
+            "[::1]",
+            "::1",
+            "[::1:8888",
+            "udp://127.0.0.1:8888",
+            "127.0.0.1:8888/path",
+            "",
+        ] {
+            let mut command = lesson(NAME)?.half(language, half)?;
+            command.arg(address);
+            let mut program = Half::start(&mut command)?;
+            let exit = program.wait_at_most(Duration::from_secs(20));
+            let exit = exit.with_context(|| format!("{half} {address}"))?;
+            let ok = matches!(exit, Exit::Code(1 | 2));
+            ensure!(ok, "{half} {address}: {exit:?}");
+            let told = program.stderr().join("\n");
+            ensure!(told.contains(address), "{half} {address}: {told}");
+        }
+    }
+    Ok(())
 }
 
 fn any_bytes(language: Language) -> Result<()> {
