@@ -5,6 +5,10 @@ use std::env;
 use std::ffi::OsString;
 use std::io;
 use std::process::{Child, Command, Stdio};
+#[cfg(unix)]
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use common::{exit::How, log, shutdown};
 
@@ -44,7 +48,18 @@ pub fn start(
     };
     command.stdin(Stdio::piped());
     leave_open(memory, &mut command);
+    #[cfg(unix)]
+    keep_the_status_of_children()?;
     command.spawn()
+}
+
+/// Whoever started us may have ignored SIGCHLD, and what is ignored stays so
+/// in the next program: the system would forget how our child ended, and
+/// waiting for it would fail. A handler, even one that does nothing, undoes it.
+#[cfg(unix)]
+fn keep_the_status_of_children() -> io::Result<()> {
+    use signal_hook::{consts::SIGCHLD, flag};
+    flag::register(SIGCHLD, Arc::default()).map(drop)
 }
 
 /// Whether the parent started this program in the child's role.
@@ -154,15 +169,32 @@ pub fn is<T>(outcome: &anyhow::Result<T>, error: ring::Error) -> bool {
 }
 
 /// Waits for the child's end and says how it was; true when it was a good
-/// one. A child that broke the rules is not waited for: `kill` it.
+/// one. Once we are to stop, the child has a second left and is then killed:
+/// it must not outlive us. One that broke the rules is killed at once.
 ///
 /// # Errors
 /// Whatever the system says.
 pub fn farewell(mut child: Child, kill: bool) -> io::Result<bool> {
-    if kill {
-        child.kill()?;
-    }
-    let status = child.wait()?;
+    let mut deadline = kill.then(Instant::now);
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        if deadline.is_none() && shutdown::is_asked() {
+            deadline = Some(Instant::now() + LAST_SECOND);
+        }
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            child.kill()?;
+            break child.wait()?;
+        }
+        thread::sleep(LOOK_AGAIN);
+    };
     log::line(format_args!("Child {}", How(status)));
     Ok(status.success())
 }
+
+/// How long a child may take to end once we are to stop.
+const LAST_SECOND: Duration = Duration::from_secs(1);
+
+/// How often we look whether it has ended.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);

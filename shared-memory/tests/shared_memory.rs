@@ -46,6 +46,7 @@ pub fn tests() -> Vec<Test> {
         rust("the_child_takes_only_sealed_memory", unsealed),
         rust("any_program_can_be_the_child", other_program),
         rust("a_program_that_is_no_child_is_an_error", no_child),
+        rust("a_child_that_does_not_listen_is_no_orphan", deaf_child),
         test("fork_shows_what_the_readme_says", fork)
             .of(NAME)
             .needs(NODE),
@@ -53,6 +54,8 @@ pub fn tests() -> Vec<Test> {
     let twins = [
         pair("ctrl_c_and_sigterm_end_the_parent", signals)
             .map(|test| test.needs(Need::Unix)),
+        pair("an_ignored_sigchld_is_no_trouble", ignored_sigchld)
+            .map(|test| test.needs(Need::Proc)),
         pair("a_long_message_comes_back", long_message),
         pair("what_drives_a_terminal_is_escaped", hostile_text),
         pair("an_empty_message_comes_back", empty_message),
@@ -389,6 +392,38 @@ fn no_child() -> Result<()> {
     let mut parent = family(Language::Rust, &["--", "/no/such/program"])?;
     ensure!(parent.wait()? == Exit::Code(1));
     parent.wait_for_error("start the child: No such file")?;
+    Ok(())
+}
+
+/// One that knows nothing of the memory, nor of the end of its stdin: the
+/// parent kills it a second after it was told to stop itself.
+fn deaf_child() -> Result<()> {
+    for signal in [Signal::Interrupt, Signal::Terminate] {
+        let mut parent = family(Language::Rust, &["--", "sleep", "1000"])?;
+        parent.wait_for("value before: 0")?;
+        let id = parent.id();
+        let list = format!("/proc/{id}/task/{id}/children");
+        let children = fs::read_to_string(list)?;
+        let child: u32 = children.trim().parse().context("no child")?;
+        parent.signal(signal)?;
+        let exit = parent.wait_at_most(SOON)?;
+        ensure!(exit == Exit::Code(0), "{exit:?}: {:?}", parent.stderr());
+        ensure!(has_ended(child), "the child lives on");
+        parent.wait_for("Child was killed by SIGKILL")?;
+    }
+    Ok(())
+}
+
+/// As it is below a parent that wants to hear of no child: what is ignored
+/// stays so when another program is started.
+fn ignored_sigchld(language: Language) -> Result<()> {
+    let arguments = ["--count", "2", "--every", "1"];
+    let parent = lesson(NAME)?.parent(language, language, &arguments)?;
+    let mut env = Command::new("env");
+    env.arg("--ignore-signal=CHLD").arg(parent.get_program());
+    let mut parent = Half::start(env.args(parent.get_args()))?;
+    ensure!(parent.wait()? == Exit::Code(0), "{:?}", parent.stderr());
+    parent.wait_for("Child exited with code 0")?;
     Ok(())
 }
 
