@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use harness::{Exit, Half, LIMIT, Language, Signal};
 
-use crate::check::{NC, Need, SOCAT, Test, both};
+use crate::check::{NC, NODE, Need, SOCAT, Test, both};
 use crate::echo;
 use crate::peer::{Listening, Peer, uninterrupted};
 use crate::server::{Server, lesson, start_stuck, tool};
@@ -26,6 +26,7 @@ const TWO_SECONDS: Duration = Duration::from_secs(4);
 pub fn tests() -> Vec<Test> {
     let on_proc = |tests: [Test; 2]| tests.map(|t| t.needs(Need::Proc));
     let on_unix = |tests: [Test; 2]| tests.map(|t| t.needs(Need::Unix));
+    let with_node = |tests: [Test; 2]| tests.map(|t| t.needs(NODE));
     let tests = [
         both("everybody_hears_all_in_one_order", one_order),
         both("a_line_may_come_in_pieces", pieces),
@@ -38,7 +39,7 @@ pub fn tests() -> Vec<Test> {
         both("no_client_can_drive_anothers_terminal", hostile_text),
         both("a_hostile_server_cannot_either", hostile_server),
         both("names_are_checked", names),
-        both("whoever_leaves_in_any_way_is_announced", leaving),
+        with_node(both("whoever_leaves_in_any_way_is_announced", leaving)),
         on_proc(both("nothing_is_left_of_those_who_leave", nothing_left)),
         both("who_does_not_read_is_dropped_with_a_word", stuck),
         both("who_floods_and_does_not_read_is_held_back", flood),
@@ -46,7 +47,7 @@ pub fn tests() -> Vec<Test> {
         on_proc(both("a_dropped_client_is_gone_in_the_end", overdue)),
         both("one_line_reaches_1000_clients", thousand),
         both("100000_lines_from_a_pipe_are_heard", many_lines),
-        both("clients_of_both_languages_talk", talk),
+        with_node(both("clients_of_both_languages_talk", talk)),
         both("a_client_that_nobody_reads_reads_no_more", unread_client),
         both("a_server_that_nobody_reads_listens_no_more", unread_server),
         both("the_servers_end_ends_a_client", servers_end),
