@@ -55,7 +55,7 @@ export class Refusal extends Error {}
 export function introduce(me, next) {
   try {
     const { name } = me.handshake.auth
-    me.data.name = checkName(name, 'a name has 1 to 24 characters')
+    me.data.name = checkName(name, 'a name has 1 to 24 visible characters')
     next()
   } catch (refusal) {
     next(refusal)
@@ -64,7 +64,7 @@ export function introduce(me, next) {
 
 /** The room of this name, if it is one. */
 function roomOf(name) {
-  return checkName(name, 'a room\'s name has 1 to 24 characters')
+  return checkName(name, 'a room\'s name has 1 to 24 visible characters')
 }
 
 function checkName(name, why) {
@@ -86,7 +86,8 @@ export function said(by, text) {
   if (length < 1 || length > LONGEST_TEXT) {
     throw new Refusal('a message has 1 to 2000 characters')
   }
-  return { name: by.data.name, text, time: Date.now() }
+  // The id says whose connection it was: two windows may have the same name.
+  return { id: by.id, name: by.data.name, text, time: Date.now() }
 }
 
 /** Something that somebody says to those in a room. */

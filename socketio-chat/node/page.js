@@ -15,6 +15,7 @@ const FILES = new Map([
   ['/', file('text/html', 'index.html')],
   ['/chat.css', file('text/css', 'chat.css')],
   ['/chat.js', file('text/javascript', 'chat.js')],
+  ['/texts.js', file('text/javascript', 'texts.js')],
   ['/icon.svg', file('image/svg+xml', 'icon.svg')],
   // Version 4.8.4, as npm has it: see socket.io.LICENSE beside it.
   ['/socket.io.min.js', file('text/javascript', 'socket.io.min.js')],

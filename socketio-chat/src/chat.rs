@@ -11,6 +11,7 @@ use socketioxide::adapter::Emitter;
 use socketioxide::extract::{AckSender, SocketRef, TryData};
 use socketioxide::operators::BroadcastOperators;
 use socketioxide::service::SocketIoService;
+use socketioxide::socket::Sid;
 use socketioxide::{ParserConfig, ParserError, SocketIo};
 use socketioxide_redis::CustomRedisAdapter;
 use tokio::time::{self, MissedTickBehavior};
@@ -103,7 +104,7 @@ impl Auth {
     /// The name, if it is one.
     fn name(given: Result<Self, ParserError>) -> Result<Name, Refusal> {
         let name = given.ok().and_then(|auth| name_of(&auth.name));
-        Ok(Name(name.ok_or("a name has 1 to 24 characters")?))
+        Ok(Name(name.ok_or("a name has 1 to 24 visible characters")?))
     }
 }
 
@@ -165,7 +166,7 @@ impl Room {
     /// When it is not.
     fn new(given: Result<String, ParserError>) -> Result<Self, Refusal> {
         let room = given.ok().and_then(|name| name_of(&name));
-        Ok(Self(room.ok_or("a room's name has 1 to 24 characters")?))
+        Ok(Self(room.ok_or("a room's name has 1 to 24 visible characters")?))
     }
 
     /// What Socket.IO calls it.
@@ -219,6 +220,8 @@ pub struct ToRoom {
 /// Something that somebody said.
 #[derive(Debug, Serialize)]
 pub struct Said {
+    /// Whose connection it was: two windows may have the same name.
+    id: Sid,
     name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     room: Option<Room>,
@@ -240,6 +243,7 @@ impl Said {
             .ok()
             .filter(|text| (1..=LONGEST_TEXT).contains(&text.chars().count()));
         Ok(Self {
+            id: by.id,
             name: Name::of(by).0,
             room: None,
             text: text.ok_or("a message has 1 to 2000 characters")?,

@@ -27,6 +27,7 @@ fn file(path: &str) -> Option<(&'static str, &'static str)> {
         "/" => (HTML, include_str!("../page/index.html")),
         "/chat.css" => (STYLE, include_str!("../page/chat.css")),
         "/chat.js" => (SCRIPT, include_str!("../page/chat.js")),
+        "/texts.js" => (SCRIPT, include_str!("../page/texts.js")),
         "/icon.svg" => (IMAGE, include_str!("../page/icon.svg")),
         // Version 4.8.4, as npm has it: see socket.io.LICENSE beside it.
         "/socket.io.min.js" => {

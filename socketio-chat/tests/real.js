@@ -67,10 +67,12 @@ async function settle(...sockets) {
   for (const socket of sockets) await ask(socket, 'who is here')
 }
 
-/** What this client heard since it was last asked, without the times. */
+/** What this client heard since it was last asked, without times and ids. */
 function heard(socket) {
-  return socket.heard.splice(0).map(([event, { time, ...data }]) => {
+  return socket.heard.splice(0).map(([event, { id, time, ...data }]) => {
     assert.ok(time === undefined || Math.abs(time - Date.now()) < 60_000)
+    // Whoever says something has an id; who joins or leaves needs none here.
+    assert.equal(typeof id, time === undefined ? 'undefined' : 'string')
     return [event, data]
   })
 }
@@ -101,6 +103,12 @@ const scenarios = {
       assert.deepEqual(heard(socket),
         [['chat message', { name: 'Ada', text: 'hello 你好 😀' }]])
     }
+    // The id says who it was.
+    const [said] = await Promise.all([once(bob, 'chat message'),
+      ask(ada, 'chat message', 'it is me')])
+    assert.equal(said[0].id, ada.id)
+    await settle(ada, bob, eve)
+    for (const socket of [ada, bob, eve]) heard(socket)
     // To all but oneself.
     assert.deepEqual(await ask(ada, 'clientmessage', 'hi'), {})
     await settle(ada, bob, eve)
@@ -187,7 +195,7 @@ const scenarios = {
       { name: 'x'.repeat(25) }, { name: null }]) {
       const socket = client('', { auth })
       const [error] = await once(socket, 'connect_error')
-      assert.equal(error.message, 'a name has 1 to 24 characters')
+      assert.equal(error.message, 'a name has 1 to 24 visible characters')
     }
   },
 
