@@ -115,13 +115,34 @@ impl Half {
         command: &mut Command,
         on_line: impl Fn(Stream, &str) + Clone + Send + 'static,
     ) -> Result<Self> {
-        let half = Self::spawn(command)?;
+        let half = Self::spawn(Self::piped(command))?;
         if let Some(stdout) = half.child.take_stdout() {
             half.read(Stream::Stdout, stdout, on_line.clone());
         }
         if let Some(stderr) = half.child.take_stderr() {
             half.read(Stream::Stderr, stderr, on_line);
         }
+        Ok(half)
+    }
+
+    /// As [`Half::start_with`], with one pipe for both outputs: so a line on
+    /// stderr arrives where it stands among those on stdout. All of them
+    /// count as stdout's.
+    ///
+    /// # Errors
+    /// As [`Half::start`].
+    pub fn start_together(
+        command: &mut Command,
+        on_line: impl Fn(&str) + Send + 'static,
+    ) -> Result<Self> {
+        let (output, input) = io::pipe()?;
+        command.stdout(input.try_clone()?).stderr(input);
+        let half = Self::spawn(command);
+        // The command would hold the pipe open.
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let half = half?;
+        half.output.lock().ended += 1;
+        half.read(Stream::Stdout, output, move |_, line| on_line(line));
         Ok(half)
     }
 
@@ -133,7 +154,7 @@ impl Half {
     pub fn start_with_stdout(
         command: &mut Command,
     ) -> Result<(Self, ChildStdout)> {
-        let half = Self::spawn(command)?;
+        let half = Self::spawn(Self::piped(command))?;
         let stdout = half.child.take_stdout().context("no stdout")?;
         half.output.lock().ended += 1;
         if let Some(stderr) = half.child.take_stderr() {
@@ -142,11 +163,12 @@ impl Half {
         Ok((half, stdout))
     }
 
+    fn piped(command: &mut Command) -> &mut Command {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped())
+    }
+
     fn spawn(command: &mut Command) -> Result<Self> {
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        command.stdin(Stdio::piped());
         #[cfg(unix)]
         {
             // A group of its own, so that a parent's children can be ended

@@ -41,16 +41,32 @@ impl Lesson {
     /// `limit`.
     pub fn start(
         &self,
-        [first, second]: [Language; 2],
+        languages: [Language; 2],
         arguments: Arguments,
         limit: Duration,
         on_line: impl Fn(&'static str, Stream, &str) + Clone + Send + 'static,
     ) -> Result<Pair> {
-        let folder = tempfile::tempdir().context("make a folder")?;
-        let says = |half: &'static str| {
+        self.start_by(languages, arguments, limit, |half, command| {
             let on_line = on_line.clone();
-            move |stream: Stream, line: &str| on_line(half, stream, line)
-        };
+            Half::start_with(command, move |stream, line| {
+                on_line(half, stream, line);
+            })
+        })
+    }
+
+    /// As [`Lesson::start`], each half started by `run`, which is told its
+    /// name.
+    ///
+    /// # Errors
+    /// As [`Lesson::start`].
+    pub fn start_by(
+        &self,
+        [first, second]: [Language; 2],
+        arguments: Arguments,
+        limit: Duration,
+        run: impl Fn(&'static str, &mut Command) -> Result<Half>,
+    ) -> Result<Pair> {
+        let folder = tempfile::tempdir().context("make a folder")?;
         let [first_name, second_name] = self.halves();
         let mut command = match self.shape {
             Shape::Family { .. } => {
@@ -58,7 +74,7 @@ impl Lesson {
             }
             _ => self.first_of_two(first, folder.path(), arguments.first)?,
         };
-        let mut first = Half::start_with(&mut command, says(first_name))?;
+        let mut first = run(first_name, &mut command)?;
         let (mut address, mut talking) = (None, None);
         if !matches!(self.shape, Shape::Family { .. }) {
             let mut command = self.half(second, second_name)?;
@@ -75,7 +91,7 @@ impl Lesson {
                 address = Some(listening);
             }
             command.args(arguments.second);
-            talking = Some(Half::start_with(&mut command, says(second_name))?);
+            talking = Some(run(second_name, &mut command)?);
         }
         Ok(Pair {
             first,

@@ -14,6 +14,7 @@ use crate::server::{has_ended, lesson};
 pub fn tests() -> Vec<Test> {
     [
         test("keeps_stdout_and_stderr_apart", apart),
+        test("keeps_the_lines_of_both_outputs_in_order", together),
         test("tells_a_status_from_a_signal", ends),
         test("says_what_was_printed_when_a_line_does_not_come", no_line),
         test("leaves_no_process_behind_when_a_test_panics", panics)
@@ -48,6 +49,16 @@ fn apart() -> Result<()> {
     ensure!(half.wait()? == Exit::Code(0));
     ensure!(half.stdout() == ["one", "three"], "{:?}", half.stdout());
     ensure!(half.stderr() == ["two"], "{:?}", half.stderr());
+    Ok(())
+}
+
+fn together() -> Result<()> {
+    let script = "for n in 1 2 3 4 5 6 7 8 9; do echo $n; echo $n >&2; done";
+    let mut command = Command::new("sh");
+    let mut half = Half::start_together(command.args(["-c", script]), |_| {})?;
+    ensure!(half.wait()? == Exit::Code(0));
+    let lines = half.stdout().concat();
+    ensure!(lines == "112233445566778899", "{lines}");
     Ok(())
 }
 

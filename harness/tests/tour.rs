@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Instant;
 use std::{fs, thread};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use harness::{Exit, Half, LESSONS, LIMIT, Lesson, Profile, Signal, build};
 
 use crate::check::{NODE, Need, Test, test};
@@ -56,14 +56,25 @@ fn named() -> Result<()> {
     ensure!(!text.contains('\u{1b}'), "colours, but no terminal: {text}");
     ensure!(text.contains("client │ receive: hello"), "{text}");
     ensure!(text.contains("server │ socket disconnected"), "{text}");
-    let row = tour.stdout().pop().unwrap_or_default();
-    ensure!(row.starts_with("tcp-echo "), "{row}");
+    ensure!(text.contains("1/1 tcp-echo\n"), "{text}");
+    ensure!(text.contains("You just saw: One TCP connection"), "{text}");
+    ensure!(text.contains("to read: tcp-echo/README.md"), "{text}");
+    let command = "to type: cargo run -p tcp-echo --bin server";
+    ensure!(text.contains(command), "{text}");
+    let row = row(&tour, "tcp-echo ")?;
     ensure!(row.contains("3 echoes") && row.ends_with("ok"), "{row}");
     let others = LESSONS.iter().filter(|lesson| lesson.name != "tcp-echo");
     for other in others {
         ensure!(!text.contains(other.name), "{} too", other.name);
     }
     Ok(())
+}
+
+/// The last line that begins so: of the table at the end.
+fn row(tour: &Half, start: &str) -> Result<String> {
+    let mut lines = tour.stdout().into_iter();
+    let row = lines.rfind(|line| line.starts_with(start));
+    row.with_context(|| format!("no {start}: {:?}", tour.stdout()))
 }
 
 fn list() -> Result<()> {
@@ -81,7 +92,7 @@ fn list() -> Result<()> {
 fn with_node() -> Result<()> {
     let mut tour = Half::start(&mut tour(&["tcp-echo", "--with", "node"])?)?;
     ensure!(tour.wait()? == Exit::Code(0), "{:?}", tour.stdout());
-    tour.wait_for(" client (node) │ receive: hello")?;
+    tour.wait_for("  client (node) │ receive: hello")?;
     Ok(())
 }
 
@@ -133,7 +144,7 @@ fn with_script(
     let tour = tour.env("PATH", path).env_remove("REDIS_URL");
     let mut tour = Half::start(tour)?;
     ensure!(tour.wait()? == Exit::Code(1), "{:?}", tour.stdout());
-    let row = tour.stdout().pop().unwrap_or_default();
+    let row = row(&tour, arguments[0])?;
     ensure!(row.ends_with("failed"), "{row}");
     Ok(tour)
 }
@@ -179,9 +190,9 @@ fn no_broker() -> Result<()> {
 fn over_rabbitmq() -> Result<()> {
     let mut tour = Half::start(&mut tour(&["work-queue"])?)?;
     ensure!(tour.wait()? == Exit::Code(0), "{:?}", tour.stdout());
-    let row = tour.stdout().pop().unwrap_or_default();
-    ensure!(row.starts_with("… over RabbitMQ  3 jobs"), "{row}");
-    ensure!(row.ends_with("ok"), "{row}");
+    tour.wait_for("2/2 work-queue over RabbitMQ")?;
+    let row = row(&tour, "… over RabbitMQ ")?;
+    ensure!(row.contains("3 jobs") && row.ends_with("ok"), "{row}");
     Ok(())
 }
 
@@ -190,7 +201,7 @@ fn ctrl_c() -> Result<()> {
     let mut tour = tour(&["work-queue"])?;
     let mut tour = Half::start(tour.env("TMPDIR", folder.path()))?;
     // It has begun to start, and is perhaps still about it.
-    tour.wait_for("work-queue over RabbitMQ ")?;
+    tour.wait_for("2/2 work-queue over RabbitMQ")?;
     ensure!(tour.stop(Signal::Interrupt)? == Exit::Code(130));
     let left: Vec<_> = fs::read_dir(folder.path())?.collect();
     ensure!(left.is_empty(), "{left:?}");

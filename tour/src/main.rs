@@ -4,9 +4,13 @@
 //! the first echo is on the screen while the rest is still source code.
 //! RabbitMQ takes seconds to start, so that begins with the first lesson.
 
+mod layout;
+mod order;
 mod report;
 mod screen;
 mod show;
+mod stops;
+mod words;
 
 use std::io::{self, IsTerminal};
 use std::process::{self, ExitCode};
@@ -15,10 +19,11 @@ use std::{env, thread};
 
 use anyhow::{Result, bail};
 use clap::{Parser, ValueEnum};
+use console::style;
 use harness::{LESSONS, Language, Lesson, rabbit};
 
 use crate::report::Outcome;
-use crate::show::Broker;
+use crate::stops::Stop;
 
 /// Shows every lesson live: two processes that talk to each other.
 #[derive(Parser)]
@@ -34,6 +39,10 @@ struct Args {
     /// After how long a lesson counts as hung
     #[arg(long, value_name = "SECONDS", default_value_t = 20)]
     limit: u64,
+
+    /// Wait for a key before the next lesson
+    #[arg(long)]
+    step: bool,
 
     /// List the lessons and end
     #[arg(long)]
@@ -76,6 +85,9 @@ fn run(args: &Args) -> Result<bool> {
         return Ok(true);
     }
     let lessons = chosen(&args.lessons)?;
+    if args.step && !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
+        bail!("--step waits for a key, and this is no terminal");
+    }
     let second = match args.with {
         With::Rust => Language::Rust,
         With::Node => Language::Node,
@@ -89,16 +101,22 @@ fn run(args: &Args) -> Result<bool> {
         process::exit(INTERRUPTED.into());
     })?;
     let _rabbitmq = RabbitMq::for_these(&lessons);
+    let stops = Stop::at(&lessons);
     let mut reports = Vec::new();
-    for lesson in lessons {
-        for broker in [Broker::Own, Broker::RabbitMq] {
-            if screen::ended().is_some() {
-                return Ok(false);
-            }
-            if broker == Broker::Own || lesson.has_rabbitmq() {
-                reports.push(show::show(lesson, broker, second, limit));
-            }
+    for (before, &stop) in stops.iter().enumerate() {
+        let title = format!("{}/{} {}", before + 1, stops.len(), stop.title());
+        screen::line("");
+        if args.step && before > 0 {
+            screen::wait_for_key(&title)?;
         }
+        if screen::ended().is_some() {
+            return Ok(false);
+        }
+        screen::line(style(title).bold());
+        reports.push(show::show(stop, second, limit));
+    }
+    if screen::ended().is_some() {
+        return Ok(false);
     }
     report::table(&reports);
     Ok(reports

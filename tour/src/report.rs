@@ -3,17 +3,15 @@
 use std::time::Duration;
 
 use console::style;
-use harness::{LESSONS, Lesson};
+use harness::LESSONS;
 
 use crate::screen;
-use crate::show::Broker;
+use crate::stops::{Broker, Stop};
 
-/// How one lesson went.
+/// How one stop went.
 pub struct Report {
     /// Which one.
-    pub lesson: &'static Lesson,
-    /// By which broker.
-    pub broker: Broker,
+    pub stop: Stop,
     /// How many exchanges were completed.
     pub exchanges: usize,
     /// How long it took, without building.
@@ -22,7 +20,7 @@ pub struct Report {
     pub outcome: Outcome,
 }
 
-/// What became of a lesson.
+/// What became of a stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Both halves ended well, and something was exchanged.
@@ -33,33 +31,20 @@ pub enum Outcome {
     Failed,
 }
 
-impl Report {
-    /// A lesson that cannot be shown here.
-    pub fn skipped(lesson: &'static Lesson, broker: Broker) -> Self {
-        Self {
-            lesson,
-            broker,
-            exchanges: 0,
-            time: Duration::ZERO,
-            outcome: Outcome::Skipped,
-        }
-    }
-}
-
-/// Prints a line for each lesson that was shown.
+/// Prints a line for each stop that was shown, and what to type next.
 pub fn table(reports: &[Report]) {
     screen::line("");
     let header = format!("{:<16} {:<24} {:>7}", "lesson", "exchanged", "time");
-    screen::line(format_args!("{}", style(header).bold()));
+    screen::line(style(header).bold());
     for report in reports {
-        let (_, what) = report.lesson.exchange;
+        let (_, what) = report.stop.lesson.exchange;
         let verdict = match report.outcome {
             Outcome::Well => style("ok").green(),
             Outcome::Skipped => style("skipped").yellow(),
             Outcome::Failed => style("failed").red().bold(),
         };
-        let name = match report.broker {
-            Broker::Own => report.lesson.name,
+        let name = match report.stop.broker {
+            Broker::Own => report.stop.lesson.name,
             Broker::RabbitMq => "… over RabbitMQ", // below the same lesson
         };
         screen::line(format_args!(
@@ -68,6 +53,9 @@ pub fn table(reports: &[Report]) {
             report.time.as_secs_f64(),
         ));
     }
+    screen::line("");
+    screen::line("one at a time: cargo run -- --step");
+    screen::line("with Node as the other half: cargo run -- --with node");
 }
 
 /// Prints a line for each lesson there is.

@@ -1,19 +1,22 @@
 //! Shows one lesson: builds it, starts its pair, prints their lines.
 
 use std::io::Write;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::process::Command;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use console::{Color, style};
+use console::style;
 use harness::{
-    Arguments, Exit, Language, Lesson, Profile, Shape, Stream, build, rabbit,
+    Arguments, Exit, Half, Language, Lesson, Profile, Shape, build, rabbit,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::layout::Layout;
+use crate::order::{Line, Order};
 use crate::report::{Outcome, Report};
 use crate::screen;
+use crate::stops::{Broker, Stop};
 
 /// Few messages at a quick pace: a look, not a wait.
 const PACE: [&str; 4] = ["--count", "3", "--every", "200"];
@@ -22,65 +25,88 @@ const COUNT: usize = 3;
 /// What a client says in a chat.
 const SAID: &[u8] = b"hello\nhow are you?\nbye\n";
 
-/// What stands between the two halves, where something does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Broker {
-    /// What the lesson starts for itself.
-    Own,
-    /// A RabbitMQ, which the tour has started.
-    RabbitMq,
+/// The lines of a pair on their way to the screen.
+struct Board {
+    order: Order,
+    layout: Layout,
+    exchanges: usize,
 }
 
-/// Builds and shows `lesson`, its second half written in `second`. It counts
-/// as hung when it takes longer than `limit`.
-pub fn show(
-    lesson: &'static Lesson,
-    broker: Broker,
-    second: Language,
-    limit: Duration,
-) -> Report {
-    let (name, watch, missing) = match broker {
-        Broker::Own => {
-            (lesson.name.to_owned(), lesson.watch, lesson.missing(second))
-        }
-        Broker::RabbitMq => (
-            format!("{} over RabbitMQ", lesson.name),
-            "The same two programs, and another broker.",
-            lesson.missing_over_rabbitmq(second),
-        ),
-    };
-    screen::line(format_args!("\n{}  {watch}", style(name).bold()));
-    let found = missing.map_or_else(|| url(broker), Err);
+/// Builds and shows the lesson at `stop`, its second half written in
+/// `second`. It counts as hung when it takes longer than `limit`.
+pub fn show(stop: Stop, second: Language, limit: Duration) -> Report {
+    let lesson = stop.lesson;
+    screen::paragraph(stop.watch());
+    let found = stop.missing(second).map_or_else(|| url(stop.broker), Err);
     let url = match found {
         Ok(url) => url,
         Err(missing) => {
-            screen::line(format_args!("  skipped: {missing}"));
-            return Report::skipped(lesson, broker);
+            screen::paragraph(&format!("skipped: {missing}"));
+            return Report {
+                stop,
+                exchanges: 0,
+                time: Duration::ZERO,
+                outcome: Outcome::Skipped,
+            };
         }
     };
-    let exchanges = Arc::new(AtomicUsize::new(0));
     let languages = lesson.pairing_with(second);
+    let board = Arc::new(Mutex::new(Board {
+        order: Order::new(stop.rules()),
+        layout: layout(lesson, languages),
+        exchanges: 0,
+    }));
     let mut begun = Instant::now();
     let outcome = build_programs(lesson).and_then(|()| {
         begun = Instant::now();
-        play(lesson, url.as_deref(), languages, limit, &exchanges)
+        lock(&board).layout.header();
+        play(lesson, url.as_deref(), languages, limit, &board)
     });
-    if let Err(error) = &outcome {
-        screen::line(format_args!(
-            "  {} {error:#}",
-            style("failed:").red().bold()
-        ));
+    let time = begun.elapsed();
+    let mut board = lock(&board);
+    while let Some(line) = board.order.next_of_rest() {
+        board.layout.print(&line);
     }
+    let outcome = match outcome {
+        Ok(()) if board.exchanges > 0 => {
+            screen::paragraph(&format!("You just saw: {}", stop.seen()));
+            screen::indented(format_args!(
+                "to read: {}/README.md",
+                lesson.name
+            ));
+            let command = style(stop.command()).bold();
+            screen::indented(format_args!("to type: {command}"));
+            Outcome::Well
+        }
+        outcome => {
+            let why = match outcome {
+                Ok(()) => "nothing was exchanged".to_owned(),
+                Err(error) => format!("{error:#}"),
+            };
+            let failed = style("failed:").red().bold();
+            screen::indented(format_args!("{failed} {why}"));
+            Outcome::Failed
+        }
+    };
     Report {
-        lesson,
-        broker,
-        exchanges: exchanges.load(Ordering::Relaxed),
-        time: begun.elapsed(),
-        outcome: match outcome {
-            Ok(()) => Outcome::Well,
-            Err(_) => Outcome::Failed,
-        },
+        stop,
+        exchanges: board.exchanges,
+        time,
+        outcome,
     }
+}
+
+fn lock(board: &Mutex<Board>) -> MutexGuard<'_, Board> {
+    board.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn layout(lesson: &Lesson, languages: [Language; 2]) -> Layout {
+    let halves = lesson.halves();
+    let names = [0, 1].map(|half| match languages[half] {
+        Language::Node => format!("{} (node)", halves[half]),
+        Language::Rust => halves[half].to_owned(),
+    });
+    Layout::new(names, !matches!(lesson.shape, Shape::Solo(_)))
 }
 
 fn build_programs(lesson: &Lesson) -> Result<()> {
@@ -120,24 +146,21 @@ fn play(
     broker: Option<&str>,
     languages: [Language; 2],
     limit: Duration,
-    exchanges: &Arc<AtomicUsize>,
+    board: &Arc<Mutex<Board>>,
 ) -> Result<()> {
-    let counted = Arc::clone(exchanges);
-    let print = move |half, stream, line: &str| {
-        let half = speaker(lesson, half, line);
-        if stream == Stream::Stdout && line.starts_with(lesson.exchange.0) {
-            let [first, second] = lesson.halves();
-            // An echo is complete at the side that began it, and a message
-            // through a broker where it arrives.
-            if match lesson.shape {
-                Shape::Family { .. } | Shape::Broker { .. } => half == first,
-                Shape::Solo(_) => true,
-                _ => half == second,
-            } {
-                counted.fetch_add(1, Ordering::Relaxed);
+    let shared = Arc::clone(board);
+    let run = move |name: &'static str, command: &mut Command| {
+        let shared = Arc::clone(&shared);
+        Half::start_together(command, move |text| {
+            let mut board = lock(&shared);
+            let half = speaker(lesson, name, text);
+            board.exchanges += usize::from(completes(lesson, half, text));
+            let text = text.to_owned();
+            board.order.push(Line { half, text });
+            while let Some(line) = board.order.next() {
+                board.layout.print(&line);
             }
-        }
-        print_line(lesson, languages, half, stream, line);
+        })
     };
     let arguments = match lesson.shape {
         Shape::Chat => Arguments {
@@ -161,7 +184,7 @@ fn play(
         first: &[arguments.first, broker].concat(),
         second: &[arguments.second, broker].concat(),
     };
-    let mut pair = lesson.start(languages, arguments, limit, print)?;
+    let mut pair = lesson.start_by(languages, arguments, limit, run)?;
     if let (Shape::Chat, Some(client)) = (lesson.shape, &pair.second) {
         client.take_stdin()?.write_all(SAID)?;
     }
@@ -176,45 +199,27 @@ fn play(
             bail!("a half ended with {exit:?}");
         }
     }
-    if exchanges.load(Ordering::Relaxed) == 0 {
-        bail!("nothing was exchanged");
-    }
     Ok(())
 }
 
-/// Who printed the line: a child may share its parent's terminal.
-fn speaker(lesson: &Lesson, half: &'static str, line: &str) -> &'static str {
+/// Which half printed the line: a child may share its parent's terminal.
+fn speaker(lesson: &Lesson, half: &str, line: &str) -> usize {
     match lesson.shape {
         Shape::Family {
             child_lines: Some(start),
             ..
-        } if line.starts_with(start) => lesson.halves()[1],
-        _ => half,
+        } if line.starts_with(start) => 1,
+        _ => usize::from(half == lesson.halves()[1]),
     }
 }
 
-fn print_line(
-    lesson: &Lesson,
-    languages: [Language; 2],
-    half: &'static str,
-    stream: Stream,
-    line: &str,
-) {
-    let is_second = half == lesson.halves()[1];
-    let colour = if is_second {
-        Color::Yellow
-    } else {
-        Color::Cyan
+/// Does this line complete an exchange? An echo is complete at the side that
+/// began it, and a message through a broker where it arrives.
+fn completes(lesson: &Lesson, half: usize, line: &str) -> bool {
+    let there = match lesson.shape {
+        Shape::Family { .. } | Shape::Broker { .. } => half == 0,
+        Shape::Solo(_) => true,
+        _ => half == 1,
     };
-    let name = match languages[usize::from(is_second)] {
-        Language::Node => format!("{half} (node)"),
-        Language::Rust => half.to_owned(),
-    };
-    let name = style(format!("{name:>14}")).fg(colour);
-    match stream {
-        Stream::Stdout => screen::line(format_args!("{name} │ {line}")),
-        Stream::Stderr => {
-            screen::line(format_args!("{name} │ {}", style(line).dim()))
-        }
-    }
+    there && line.starts_with(lesson.exchange.0)
 }

@@ -212,9 +212,7 @@ fn own_port(language: Language) -> Result<()> {
 /// What the README says about 0.0.0.0: the system chooses the address that an
 /// echo comes from. 127.0.0.2 is a second address of this computer.
 fn all_addresses(language: Language) -> Result<()> {
-    let start = |address: &str| {
-        Server::start_at(address, NAME, language, &[])
-    };
+    let start = |address: &str| Server::start_at(address, NAME, language, &[]);
     let to_the_second = |server: &Server| {
         let (_, port) = server.address.rsplit_once(':').unwrap_or_default();
         format!("127.0.0.2:{port}")

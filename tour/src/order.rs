@@ -1,0 +1,112 @@
+//! Puts the lines of two programs in an order in which none stands before
+//! its cause.
+//!
+//! Each program writes to a pipe of its own, which a thread of its own reads.
+//! On a busy machine the server's `receive` may arrive here before the
+//! client's `send`, although it was written after it. Such a line waits here
+//! until its cause has been shown.
+
+use std::collections::VecDeque;
+
+/// One line of a half.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Which half printed it: 0 for the first one, 1 for the second.
+    pub half: usize,
+    /// The line itself.
+    pub text: String,
+}
+
+impl Line {
+    /// Does it begin with `pattern`; or with what this has before its `…`,
+    /// and end with what it has behind?
+    pub fn looks_like(&self, pattern: &str) -> bool {
+        let (start, end) = pattern.split_once('…').unwrap_or((pattern, ""));
+        self.text.starts_with(start) && self.text.ends_with(end)
+    }
+}
+
+/// A line of one half that looks like `cause` stands before the line of the
+/// other half that looks like `effect`: the first before the first, the
+/// second before the second, and so on.
+#[derive(Debug)]
+pub struct Rule {
+    /// Which half prints the cause.
+    pub by: usize,
+    /// The cause, for [`Line::looks_like`].
+    pub cause: &'static str,
+    /// The effect, likewise.
+    pub effect: &'static str,
+}
+
+/// Lines that have arrived, and wait for others to be shown first.
+pub struct Order {
+    rules: Vec<Rule>,
+    /// How many causes and effects of each rule have been shown.
+    shown: Vec<[usize; 2]>,
+    /// The lines of each half, with their places in the order of arrival.
+    waiting: [VecDeque<(usize, Line)>; 2],
+    arrived: usize,
+}
+
+impl Order {
+    /// With nothing in it yet.
+    pub fn new(rules: Vec<Rule>) -> Self {
+        Self {
+            shown: vec![[0; 2]; rules.len()],
+            rules,
+            waiting: Default::default(),
+            arrived: 0,
+        }
+    }
+
+    /// Takes in a line that has arrived.
+    pub fn push(&mut self, line: Line) {
+        self.waiting[line.half].push_back((self.arrived, line));
+        self.arrived += 1;
+    }
+
+    /// The next line to show, if there is one that waits for no other.
+    pub fn next(&mut self) -> Option<Line> {
+        let fronts = [0, 1].map(|half| self.waiting[half].front());
+        let free = fronts.into_iter().flatten();
+        let free = free.filter(|(_, line)| self.is_free(line));
+        let half = free.min_by_key(|(arrived, _)| *arrived)?.1.half;
+        self.take(half)
+    }
+
+    /// The next line to show when no more will arrive: also one whose cause
+    /// was never printed.
+    pub fn next_of_rest(&mut self) -> Option<Line> {
+        self.next()
+            .or_else(|| self.take(0))
+            .or_else(|| self.take(1))
+    }
+
+    fn is_free(&self, line: &Line) -> bool {
+        let mut rules = self.rules.iter().zip(&self.shown);
+        rules.all(|(rule, [causes, effects])| {
+            !rule.is_effect(line) || causes > effects
+        })
+    }
+
+    fn take(&mut self, half: usize) -> Option<Line> {
+        let (_, line) = self.waiting[half].pop_front()?;
+        for (rule, [causes, effects]) in self.rules.iter().zip(&mut self.shown)
+        {
+            *causes += usize::from(rule.is_cause(&line));
+            *effects += usize::from(rule.is_effect(&line));
+        }
+        Some(line)
+    }
+}
+
+impl Rule {
+    fn is_cause(&self, line: &Line) -> bool {
+        line.half == self.by && line.looks_like(self.cause)
+    }
+
+    fn is_effect(&self, line: &Line) -> bool {
+        line.half != self.by && line.looks_like(self.effect)
+    }
+}
