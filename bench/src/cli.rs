@@ -1,27 +1,26 @@
 //! The command line: what to measure, and where to put it.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, IsTerminal, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
-use clap::{Parser, Subcommand};
-use harness::{Profile, build};
-use tempfile::TempDir;
+use anyhow::{Context, Result, bail, ensure};
+use clap::Parser;
+use harness::{Profile, build, cargo, root};
 
-use crate::check;
-use crate::floor;
-use crate::html;
 use crate::machine::Machine;
-use crate::place::Cores;
-use crate::run::{
-    Contest, Runner, Side, Watchdog, bar, raise_descriptor_limit,
-};
-use crate::sample::{Measure, Report, SCHEMA, Settings, What};
-use crate::text;
-use crate::transport::{PROFILE, Program, Transport, all};
+use crate::measuring::check;
+use crate::measuring::contest::{Contest, Runner, Side, bar};
+use crate::measuring::cores::Cores;
+use crate::measuring::figures::Bench;
+use crate::measuring::folder::folder;
+use crate::measuring::process::raise_descriptor_limit;
+use crate::measuring::watchdog::Watchdog;
+use crate::presenting::{answers, costs, page, text};
+use crate::sample::{Measure, Report, SCHEMA, Sample, Settings, Task, What};
+use crate::transports::{Entry, PROFILE, Program, Transport, all};
 
 /// How long the load of a `--quick` run goes on altogether. Starting the
 /// programs and warming them up takes twice as long.
@@ -39,7 +38,6 @@ const SHORTEST: Duration = Duration::from_millis(15);
 /// Measures every transport: the lessons' Rust halves, their Node twins, and
 /// the least that the kernel allows.
 #[derive(Parser)]
-#[command(args_conflicts_with_subcommands = true)]
 struct Args {
     /// Take less than a minute: two rounds, short loads, fewer sizes
     #[arg(long)]
@@ -72,9 +70,10 @@ struct Args {
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
 
-    /// Write the tables as Markdown, as bench/RESULTS.md has them
-    #[arg(long, value_name = "FILE")]
-    results: Option<PathBuf>,
+    /// Write bench/RESULTS.md, and the table of costs in both READMEs, of the
+    /// checkout in this folder
+    #[arg(long, value_name = "FOLDER", conflicts_with = "quick")]
+    publish: Option<PathBuf>,
 
     /// Measure nothing: show what --json wrote before
     #[arg(long, value_name = "FILE")]
@@ -83,7 +82,7 @@ struct Args {
     /// Only ask whether anything is slower than Node or answers wrongly: a
     /// yes or no, for all or for --only, and nothing to write down
     #[arg(long, conflicts_with_all = [
-        "quick", "measure", "rounds", "with", "json", "html", "results",
+        "quick", "measure", "rounds", "with", "json", "html", "publish",
         "from",
     ])]
     check: bool,
@@ -91,25 +90,10 @@ struct Args {
     /// Print the lessons that can be measured
     #[arg(long)]
     list: bool,
-
-    #[command(subcommand)]
-    role: Option<Role>,
 }
 
 fn measure_named(name: &str) -> Result<Measure, serde_json::Error> {
     serde_json::from_value(name.into())
-}
-
-/// What the bench starts itself as.
-#[derive(Subcommand)]
-enum Role {
-    /// The least that the kernel allows
-    #[command(hide = true)]
-    Floor {
-        kind: String,
-        #[arg(default_value = "")]
-        address: String,
-    },
 }
 
 /// The program.
@@ -126,21 +110,16 @@ pub fn main() -> ExitCode {
 
 /// Whether all went well.
 fn run(args: Args) -> Result<bool> {
-    if let Some(Role::Floor { kind, address }) = &args.role {
-        floor::run(kind, address)?;
-        return Ok(true);
-    }
     if args.list {
         list();
         return Ok(true);
     }
-    let files = Files::open(&args)?;
+    let outputs = Outputs(&args);
+    outputs.try_out()?;
     if let Some(file) = &args.from {
-        let json = fs::read_to_string(file)
-            .with_context(|| format!("read {}", file.display()))?;
-        let report: Report = serde_json::from_str(&json)
+        let report: Report = serde_json::from_str(&read(file)?)
             .with_context(|| format!("understand {}", file.display()))?;
-        return show(&report, files);
+        return outputs.show(&report);
     }
     let mut notes = Vec::new();
     let transports = chosen(&args.only, &mut notes)?;
@@ -150,7 +129,7 @@ fn run(args: Args) -> Result<bool> {
         return check::run(&checked, &notes);
     }
     let report = measure(&args, &transports, &others, notes)?;
-    show(&report, files)
+    outputs.show(&report)
 }
 
 fn list() {
@@ -227,7 +206,7 @@ fn others(
         let program = Program::Other(file);
         // Rows and samples go by the name: two would become one.
         let name = program.to_string();
-        let ours = ["floor", "Rust", "Node", "nginx"];
+        let ours = ["floor", "Rust", "Node", "events", "nginx"];
         let taken = ours.contains(&name.as_str())
             || all
                 .iter()
@@ -240,9 +219,6 @@ fn others(
     Ok(all)
 }
 
-/// A transport and who takes part.
-pub type Entry = (&'static dyn Transport, Vec<Program>);
-
 /// Builds what is needed and finds out what is installed.
 fn prepare(
     transports: &[&'static dyn Transport],
@@ -250,6 +226,9 @@ fn prepare(
     notes: &mut Vec<String>,
 ) -> Result<Vec<Entry>> {
     let spinner = indicatif::ProgressBar::new_spinner();
+    spinner.set_message("building the floor");
+    spinner.tick();
+    build_floor()?;
     let mut all = Vec::new();
     for transport in transports {
         spinner.set_message(format!("building {}", transport.name()));
@@ -273,6 +252,19 @@ fn prepare(
     }
     spinner.finish_and_clear();
     Ok(all)
+}
+
+/// `cargo run` builds the bench only.
+fn build_floor() -> Result<()> {
+    let mut cargo = cargo();
+    cargo.args(["build", "--quiet", "--locked", "-p", "bench"]);
+    cargo.args(["--bin", "floor"]).current_dir(root());
+    if PROFILE == Profile::Release {
+        cargo.arg("--release");
+    }
+    let status = cargo.status().context("run cargo")?;
+    ensure!(status.success(), "the floor does not build");
+    Ok(())
 }
 
 /// What a quick run asks on two cores as well.
@@ -385,17 +377,17 @@ fn measure(
     let length = altogether.div_f64(samples as f64).clamp(SHORTEST, SAMPLE);
     let folder = folder()?;
     let runner = Runner {
-        cores: &cores,
-        folder: folder.path(),
+        bench: Bench {
+            cores: &cores,
+            folder: folder.path(),
+            watchdog: Watchdog::new(),
+        },
         rounds,
         length,
         bar: bar(samples),
-        watchdog: Watchdog::new(),
     };
     let samples = contests.iter().flat_map(|one| runner.run(one)).collect();
-    runner.bar.finish_and_clear();
-    cores.release()?;
-    Ok(Report {
+    let mut report = Report {
         schema: SCHEMA,
         machine,
         settings: Settings {
@@ -405,78 +397,127 @@ fn measure(
         },
         notes,
         samples,
-    })
+    };
+    if args.publish.is_some() {
+        for slow in report.slow_floors() {
+            again(&mut report, &runner, &contests, &slow.task);
+        }
+    }
+    runner.bar.finish_and_clear();
+    cores.release()?;
+    Ok(report)
 }
 
-/// A folder for sockets and the like. On Ctrl-C it is removed, and with it
-/// end all programs that run.
-pub fn folder() -> Result<TempDir> {
-    let folder = tempfile::tempdir()?;
-    let path = folder.path().to_owned();
-    ctrlc::set_handler(move || {
-        harness::end_all();
-        let _ = fs::remove_dir_all(&path);
-        // What a shell calls a program that was interrupted.
-        std::process::exit(130);
-    })?;
-    Ok(folder)
+/// Measures once more, for all that took turns in it, what other work has
+/// disturbed.
+fn again(
+    report: &mut Report,
+    runner: &Runner<'_>,
+    contests: &[Contest<'_>],
+    disturbed: &Task,
+) {
+    let taken = contests.iter().find(|one| {
+        one.sides
+            .iter()
+            .any(|(transport, _)| transport.name() == disturbed.transport)
+    });
+    let Some(taken) = taken else { return };
+    let samples = runner.run(&Contest {
+        sides: taken.sides.clone(),
+        tasks: vec![(disturbed.placement, disturbed.what)],
+    });
+    let same = |old: &Sample| samples.iter().any(|new| new.task == old.task);
+    report.samples.retain(|old| !same(old));
+    report.samples.extend(samples);
 }
 
-/// Where the report goes besides the screen. Opened before anything is
-/// measured: that one of them cannot be written is not to be learnt minutes
-/// later. What they hold stays there until then.
-struct Files {
-    json: Option<Destination>,
-    html: Option<Destination>,
-    results: Option<Destination>,
-}
+/// Where the report goes besides the screen.
+struct Outputs<'a>(&'a Args);
 
-/// An open file, and its name for messages.
-type Destination = (File, PathBuf);
-
-impl Files {
-    fn open(args: &Args) -> Result<Self> {
-        let open = |name: &Option<PathBuf>| {
-            let Some(name) = name else { return Ok(None) };
+impl Outputs<'_> {
+    /// That one of them cannot be written is not to be learnt minutes later.
+    /// What the files hold stays there until then.
+    fn try_out(&self) -> Result<()> {
+        let Self(args) = self;
+        let mut files: Vec<PathBuf> = [&args.json, &args.html]
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect();
+        if let Some(folder) = &args.publish {
+            files.push(folder.join("bench/RESULTS.md"));
+            for words in &costs::READMES {
+                let file = folder.join(words.readme);
+                costs::find(words, &read(&file)?)?;
+                files.push(file);
+            }
+        }
+        for file in files {
             let mut options = OpenOptions::new();
-            let file = options.write(true).create(true).truncate(false);
-            let file = file
-                .open(name)
-                .with_context(|| format!("write {}", name.display()))?;
-            anyhow::Ok(Some((file, name.clone())))
-        };
-        Ok(Self {
-            json: open(&args.json)?,
-            html: open(&args.html)?,
-            results: open(&args.results)?,
-        })
+            let options = options.write(true).create(true).truncate(false);
+            options
+                .open(&file)
+                .with_context(|| format!("write {}", file.display()))?;
+        }
+        Ok(())
+    }
+
+    /// Puts the report where it was asked for; whether no run failed.
+    fn show(&self, report: &Report) -> Result<bool> {
+        let Self(args) = self;
+        let stdout = io::stdout();
+        let colour =
+            stdout.is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        let _ = write!(stdout.lock(), "{}", text::screen(report, colour));
+        let mut written = Vec::new();
+        if let Some(file) = &args.json {
+            let json = serde_json::to_string(report)?;
+            written.push(write(file, &(json + "\n")));
+        }
+        if let Some(file) = &args.html {
+            written.push(write(file, &page::page(report)));
+        }
+        if let Some(folder) = &args.publish {
+            written.push(publish(folder, report));
+        }
+        // One that fails, on a full disk, does not take the others with it.
+        written.into_iter().collect::<Result<()>>()?;
+        Ok(report.failures().count() == 0)
     }
 }
 
-/// Puts the report where it was asked for; whether no run failed.
-fn show(report: &Report, files: Files) -> Result<bool> {
-    let stdout = io::stdout();
-    let colour = stdout.is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let _ = write!(stdout.lock(), "{}", text::screen(report, colour));
-    let write = |to: Option<Destination>, text: &dyn Fn() -> Result<String>| {
-        let Some((mut file, name)) = to else {
-            return Ok(());
-        };
-        let text = text()?;
-        // A pipe or a terminal has no length.
-        let _ = file.set_len(0);
-        file.write_all(text.as_bytes())
-            .with_context(|| format!("write {}", name.display()))
-    };
-    // One that fails, on a full disk, does not take the others with it.
-    let json = || Ok(serde_json::to_string(report)? + "\n");
-    let written = [
-        write(files.json, &json),
-        write(files.html, &|| Ok(html::page(report))),
-        write(files.results, &|| Ok(text::markdown(report))),
-    ];
-    written.into_iter().collect::<Result<()>>()?;
-    Ok(report.failures().count() == 0)
+/// Figures that others will quote. Where a floor is slower than a program
+/// that stands on it, the run was disturbed, and nothing is written.
+fn publish(folder: &Path, report: &Report) -> Result<()> {
+    ensure!(
+        !report.settings.quick,
+        "a quick run is too short to publish"
+    );
+    let slow = answers::slow_floors(report);
+    ensure!(
+        slow.is_empty(),
+        "nothing is published: a floor is slower than what stands on it: {}",
+        slow.join("; ")
+    );
+    let mut files =
+        vec![(folder.join("bench/RESULTS.md"), text::markdown(report))];
+    for words in &costs::READMES {
+        let file = folder.join(words.readme);
+        let text = costs::put(words, report, &read(&file)?)?;
+        files.push((file, text));
+    }
+    for (file, text) in files {
+        write(&file, &text)?;
+    }
+    Ok(())
+}
+
+fn read(file: &Path) -> Result<String> {
+    fs::read_to_string(file).with_context(|| format!("read {}", file.display()))
+}
+
+fn write(file: &Path, text: &str) -> Result<()> {
+    fs::write(file, text).with_context(|| format!("write {}", file.display()))
 }
 
 #[cfg(test)]
@@ -509,6 +550,8 @@ mod tests {
                 "pipe-echo Rust",
                 "tcp-echo Node",
                 "pipe-echo Node",
+                "tcp-echo events",
+                "pipe-echo events",
             ]
         );
     }

@@ -7,24 +7,23 @@
 //! ```
 //!
 //! How it measures, what its JSON means and how to bring a program of your
-//! own: `bench/README.md`.
+//! own: `bench/README.md`. From the bottom to the top:
+//!
+//! - `sample`: what is measured and what came out, the data of every report;
+//! - `load`: sends messages over one connection and compares the answers;
+//! - `transports`: how each lesson's programs are started and spoken to;
+//! - `measuring`: lets all programs take turns, and takes the samples;
+//! - `presenting`: tables, plots and answers from the samples;
+//! - `cli`: the command line.
 #![cfg(target_os = "linux")]
 
-mod check;
 mod cli;
-mod exchange;
-mod floor;
-mod html;
-mod link;
 mod load;
 mod machine;
-mod place;
-mod report;
-mod run;
+mod measuring;
+mod presenting;
 mod sample;
-mod svg;
-mod targets;
-mod text;
-mod transport;
+mod transports;
 
 pub use cli::main;
+pub use transports::floor::main as floor;

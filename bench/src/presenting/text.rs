@@ -2,131 +2,162 @@
 
 use std::fmt::Write as _;
 
-use crate::report::{Look, Section, sections, slower_than_node};
+use super::answers::{WHICH_NOTE, against_node, claim, which};
+use super::section::{Look, Section};
+use super::tables::tables;
+use super::targets::targets;
 use crate::sample::Report;
 
 /// How wide a terminal may be taken to be.
 const WIDTH: usize = 100;
 
 /// For the screen; `colour` makes the Rust rows bold and the bad ones red.
+/// The answers come last: that is where one looks when it has run through.
 pub fn screen(report: &Report, colour: bool) -> String {
     let mut out = String::new();
     for line in report.machine.lines() {
-        for line in wrapped(&line, WIDTH) {
-            push(&mut out, &line);
-        }
+        paragraph(&mut out, &line, WIDTH);
     }
     push(&mut out, &how(report));
-    // The answers come last: that is where one looks when it has run through.
-    let mut all = sections(report);
-    all.sort_by_key(|section| section.answers);
-    for section in all {
+    let mut all = tables(report);
+    if !report.settings.quick {
+        all.push(targets(report));
+        all.push(claim(report));
+    }
+    for section in all.iter().filter(|one| !one.rows.is_empty()) {
         push(&mut out, "");
         push(&mut out, &section.title);
-        for line in wrapped(&section.note, WIDTH) {
-            push(&mut out, &line);
-        }
+        paragraph(&mut out, &section.note, WIDTH);
         push(&mut out, "");
-        table(&mut out, &section, colour);
+        table(&mut out, section, colour);
     }
-    for (title, lines) in endings(report) {
+    let mut lists = endings(report);
+    lists.extend(choice(report));
+    for (title, lines) in lists {
         push(&mut out, "");
         push(&mut out, &title);
         for line in lines {
-            push(&mut out, &format!("  {line}"));
+            paragraph(&mut out, &format!("- {line}"), WIDTH);
         }
     }
     out
 }
 
-/// For a file in the repository.
+/// For a file in the repository. The answers come first.
 pub fn markdown(report: &Report) -> String {
     let mut out = String::from(
         "# Results\n\n\
-         Made by `cargo run --release -p bench -- --results \
-         bench/RESULTS.md`; do not\nedit. What each word means: \
-         [README.md](README.md).\n\n",
+         Made by `cargo run --release -p bench -- --publish .`; do not edit. \
+         What each\nword means: [README.md](README.md).\n\n",
     );
     for line in report.machine.lines() {
         push(&mut out, &format!("- {line}"));
     }
-    push(&mut out, &format!("- {}", how(report)));
-    for section in sections(report) {
-        push(&mut out, &format!("\n## {}\n", section.title));
-        for line in wrapped(&section.note, 78) {
-            push(&mut out, &line);
-        }
-        push(&mut out, "");
-        push(&mut out, &format!("| {} |", section.head.join(" | ")));
-        let rule: Vec<_> = (0..section.head.len())
-            .map(|i| if is_text(&section, i) { "---" } else { "--:" })
-            .collect();
-        push(&mut out, &format!("|{}|", rule.join("|")));
-        for row in &section.rows {
-            let strong = |cell: &String| match row.look {
-                _ if cell.is_empty() => String::new(),
-                Look::Plain => cell.clone(),
-                Look::Ours | Look::Bad => format!("**{cell}**"),
-            };
-            let cells: Vec<_> = row
-                .cells
-                .iter()
-                .enumerate()
-                .map(|(i, cell)| match i {
-                    0 | 1 => cell.clone(),
-                    _ => strong(cell),
-                })
-                .collect();
-            push(&mut out, &format!("| {} |", cells.join(" | ")));
-        }
-    }
-    for (title, lines) in endings(report) {
-        push(&mut out, &format!("\n## {title}\n"));
+    push(&mut out, &format!("- {}\n", how(report)));
+    let mut body = String::new();
+    let list = |body: &mut String, (title, lines): (String, Vec<String>)| {
+        push(body, &format!("\n## {title}\n"));
         for line in lines {
-            push(&mut out, &format!("- {line}"));
+            push(body, &format!("- {line}"));
         }
+    };
+    if let Some(choice) = choice(report) {
+        list(&mut body, choice);
     }
-    out
+    let quick = report.settings.quick;
+    let mut all = tables(report);
+    if !quick {
+        all.insert(0, claim(report));
+    }
+    all.retain(|section| !section.rows.is_empty());
+    for section in &all {
+        section_as_markdown(&mut body, section);
+    }
+    for ending in endings(report) {
+        list(&mut body, ending);
+    }
+    if !quick {
+        section_as_markdown(&mut body, &targets(report));
+    }
+    // The contents, from the titles.
+    for title in body.lines().filter_map(|line| line.strip_prefix("## ")) {
+        push(&mut out, &format!("- [{title}](#{})", anchor(title)));
+    }
+    out + &body
+}
+
+fn section_as_markdown(out: &mut String, section: &Section) {
+    push(out, &format!("\n## {}\n", section.title));
+    paragraph(out, &section.note, 78);
+    push(out, "");
+    push(out, &format!("| {} |", section.head.join(" | ")));
+    let rule: Vec<_> = (0..section.head.len())
+        .map(|i| if section.is_text(i) { "---" } else { "--:" })
+        .collect();
+    push(out, &format!("|{}|", rule.join("|")));
+    for row in &section.rows {
+        let strong = |(i, cell): (usize, &String)| match row.look {
+            Look::Ours | Look::Bad if i > 1 && !cell.is_empty() => {
+                format!("**{cell}**")
+            }
+            _ => cell.clone(),
+        };
+        let cells: Vec<_> = row.cells.iter().enumerate().map(strong).collect();
+        push(out, &format!("| {} |", cells.join(" | ")));
+    }
+}
+
+/// Where GitHub's links to a title lead.
+pub fn anchor(title: &str) -> String {
+    let title = title.to_lowercase().replace(' ', "-");
+    title
+        .chars()
+        .filter(|c| c.is_alphanumeric() || *c == '-')
+        .collect()
 }
 
 /// How the run was made, in a line.
 pub fn how(report: &Report) -> String {
     let settings = &report.settings;
+    let quick = match settings.quick {
+        true => "; --quick: too short to say which is faster",
+        false => "",
+    };
     format!(
-        "{} rounds in turns, {:.0} ms of load for each sample{}",
-        settings.rounds,
-        settings.sample_ms,
-        if settings.quick { ", --quick" } else { "" }
+        "{} rounds in turns, {:.0} ms of load for each sample{quick}",
+        settings.rounds, settings.sample_ms
     )
 }
 
-/// What comes after the tables: where Node was quicker, what failed, what
-/// could not be measured.
-pub fn endings(report: &Report) -> Vec<(String, Vec<String>)> {
-    let mut all = Vec::new();
-    let slower = slower_than_node(report, false);
-    let title = match slower.is_empty() {
-        _ if report.against_node().is_empty() => {
-            "Nothing was compared with Node."
-        }
-        true => "Nothing was slower than Node.",
-        false => "Slower than Node:",
-    };
-    all.push((title.to_owned(), slower));
-    let even = slower_than_node(report, true);
-    if !even.is_empty() {
-        let title = "No quicker than Node, in some rounds slower:";
-        all.push((title.to_owned(), even));
+/// A list, and its title.
+type List = (String, Vec<String>);
+
+/// Which transport to take, where the run can say.
+pub fn choice(report: &Report) -> Option<List> {
+    let mut lines = which(report);
+    if report.settings.quick || lines.is_empty() {
+        return None;
     }
+    lines.push(WHICH_NOTE.to_owned());
+    Some(("Which should I take?".to_owned(), lines))
+}
+
+/// What comes after the tables: where Node was faster, what failed, what
+/// could not be measured.
+pub fn endings(report: &Report) -> Vec<List> {
+    let mut all = match report.settings.quick {
+        true => Vec::new(),
+        false => against_node(report),
+    };
     let failures: Vec<_> = report
         .failures()
         .map(|sample| {
             format!(
                 "{} {}, {}, {}, round {}: {}",
-                sample.transport,
+                sample.task.transport,
                 sample.program,
-                sample.what,
-                sample.placement,
+                sample.task.what,
+                sample.task.placement,
                 sample.round + 1,
                 sample.error.as_deref().unwrap_or_default()
             )
@@ -139,18 +170,6 @@ pub fn endings(report: &Report) -> Vec<(String, Vec<String>)> {
         all.push(("Not measured here:".to_owned(), report.notes.clone()));
     }
     all
-}
-
-/// Whether a column holds words; figures stand to the right.
-pub fn is_text(section: &Section, column: usize) -> bool {
-    ["program", "on", "verdict"].contains(&section.head[column])
-        || column < 2 && section.head[column] != "floor"
-        || section.rows.iter().all(|row| {
-            row.cells.get(column).is_none_or(|cell| {
-                !cell.is_empty()
-                    && cell.chars().all(|c| c.is_alphabetic() || c == '/')
-            })
-        })
 }
 
 fn table(out: &mut String, section: &Section, colour: bool) {
@@ -173,7 +192,7 @@ fn table(out: &mut String, section: &Section, colour: bool) {
         let mut line = String::new();
         for (i, cell) in cells.into_iter().enumerate() {
             let width = widths[i];
-            let _ = match is_text(section, i) {
+            let _ = match section.is_text(i) {
                 true => write!(line, "{cell:width$}{gap}"),
                 false => write!(line, "{cell:>width$}{gap}"),
             };
@@ -196,7 +215,13 @@ fn push(out: &mut String, line: &str) {
     out.push('\n');
 }
 
-/// Breaks lines between words.
+/// Text, its lines broken between words.
+fn paragraph(out: &mut String, text: &str, width: usize) {
+    for line in wrapped(text, width) {
+        push(out, &line);
+    }
+}
+
 fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {
@@ -239,8 +264,8 @@ mod tests {
                     [(0, 115_025_000.0), (1, 338_961_000.0), (2, 382_435_000.0)]
                 {
                     let mut wide = sample(program, round, 12_345.6);
-                    wide.transport = "redis-pubsub".to_owned();
-                    wide.what = What { measure, size };
+                    wide.task.transport = "redis-pubsub".to_owned();
+                    wide.task.what = What { measure, size };
                     wide.figures.per_second = Some(rate);
                     wide.figures.mb_per_second = Some(rate / 1e4);
                     wide.figures.server_cpu = Some(12_345.0);
@@ -259,12 +284,30 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_slower_only_where_something_was_compared() {
+    fn a_quick_run_prints_no_verdict() {
         let mut report = report();
-        let first = |report: &Report| endings(report).swap_remove(0).0;
-        assert_eq!(first(&report), "Nothing was slower than Node.");
-        report.samples.retain(|one| one.program != "Node");
-        assert_eq!(first(&report), "Nothing was compared with Node.");
+        let verdicts = ["slower than Node", "REACHED", "twice as fast"];
+        let said = |report: &Report| {
+            let all = [screen(report, false), markdown(report)];
+            verdicts.map(|one| all.iter().all(|text| text.contains(one)))
+        };
+        let mut unix = report.samples.clone();
+        for sample in &mut unix {
+            sample.task.transport = "pipe-echo".to_owned();
+        }
+        report.samples.extend(unix);
+        assert_eq!(said(&report), [true; 3]);
+        report.settings.quick = true;
+        assert_eq!(said(&report), [false; 3]);
+        assert!(screen(&report, false).contains("too short to say"));
+    }
+
+    #[test]
+    fn the_contents_lead_to_each_title() {
+        let text = markdown(&report());
+        let link = "(#round-trips-on-one-core-in-µs)";
+        assert!(text.contains(link), "{text}");
+        assert_eq!(text.matches("](#").count(), text.matches("\n## ").count());
     }
 
     #[test]

@@ -11,14 +11,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use rustix::process::nice;
 
-use crate::cli::{Entry, folder};
-use crate::place::{Cores, Placement};
-use crate::report::title;
-use crate::run::{
-    Contest, Runner, Watchdog, bar, busy, raise_descriptor_limit,
-};
-use crate::sample::{Better, Measure, Sample, What};
-use crate::transport::Program;
+use super::contest::{Contest, Runner, bar};
+use super::cores::Cores;
+use super::figures::Bench;
+use super::folder::folder;
+use super::process::{busy, raise_descriptor_limit};
+use super::watchdog::Watchdog;
+use crate::sample::{Better, Measure, Placement, Sample, What};
+use crate::transports::{Entry, Program};
 
 /// How much of Node's figure is enough: below it, more than noise.
 const ENOUGH: f64 = 0.95;
@@ -78,12 +78,14 @@ pub fn run(entries: &[Entry], notes: &[String]) -> Result<bool> {
     let mut well = true;
     let mut checked = false;
     let mut runner = Runner {
-        cores: &cores,
-        folder: folder.path(),
+        bench: Bench {
+            cores: &cores,
+            folder: folder.path(),
+            watchdog: Watchdog::new(),
+        },
         rounds: ROUNDS,
         length: LENGTH,
         bar: bar(0),
-        watchdog: Watchdog::new(),
     };
     runner
         .bar
@@ -91,7 +93,9 @@ pub fn run(entries: &[Entry], notes: &[String]) -> Result<bool> {
     for (transport, programs) in entries {
         let pair: Vec<Program> = programs
             .iter()
-            .filter(|one| matches!(one, Program::Rust | Program::Node))
+            .filter(|one| {
+                matches!(one, Program::Rust | Program::Node | Program::Events)
+            })
             .cloned()
             .collect();
         // A note says what is absent.
@@ -112,7 +116,7 @@ pub fn run(entries: &[Entry], notes: &[String]) -> Result<bool> {
             tasks.retain(|task| !two(task));
             say(&format!(
                 "{:14} {:22} {:10} {}",
-                title(transport.name()),
+                transport.title(),
                 "all",
                 Placement::Two.to_string(),
                 Verdict::Unclear
@@ -137,7 +141,7 @@ pub fn run(entries: &[Entry], notes: &[String]) -> Result<bool> {
             let verdict = judge(what, |tried| {
                 if tried == 0 {
                     let same = |one: &&Sample| {
-                        one.what == what && one.placement == placement
+                        one.task.what == what && one.task.placement == placement
                     };
                     return all.iter().filter(same).cloned().collect();
                 }
@@ -147,7 +151,7 @@ pub fn run(entries: &[Entry], notes: &[String]) -> Result<bool> {
             well &= !matches!(verdict, Verdict::Slow(_) | Verdict::Failed(_));
             say(&format!(
                 "{:14} {:22} {:10} {verdict}",
-                title(transport.name()),
+                transport.title(),
                 what.to_string(),
                 placement.to_string()
             ));
@@ -220,8 +224,8 @@ fn judge(what: What, mut measure: impl FnMut(u32) -> Vec<Sample>) -> Verdict {
         }
         let calm: Vec<Sample> =
             all.iter().filter(|one| !disturbed(one)).cloned().collect();
-        let best = |program| best(&calm, program, what.measure.better());
-        verdict = match (best("Rust"), best("Node")) {
+        let best = |programs| best(&calm, programs, what.measure.better());
+        verdict = match (best(&["Rust"]), best(&["Node", "events"])) {
             // Once more; but who is always in the way will stay there.
             (None, _) | (_, None) if tried > 0 => return Verdict::Unclear,
             (None, _) | (_, None) => Verdict::Unclear,
@@ -238,14 +242,14 @@ fn judge(what: What, mut measure: impl FnMut(u32) -> Vec<Sample>) -> Verdict {
 }
 
 fn disturbed(sample: &Sample) -> bool {
-    sample.placement == Placement::Two
+    sample.task.placement == Placement::Two
         && sample.figures.waited.is_some_and(|share| share > DISTURBED)
 }
 
-fn best(samples: &[Sample], program: &str, better: Better) -> Option<f64> {
+fn best(samples: &[Sample], programs: &[&str], better: Better) -> Option<f64> {
     let values = samples
         .iter()
-        .filter(|sample| sample.program == program)
+        .filter(|sample| programs.contains(&sample.program.as_str()))
         .filter_map(Sample::value);
     match better {
         Better::Less => values.reduce(f64::min),
@@ -256,7 +260,8 @@ fn best(samples: &[Sample], program: &str, better: Better) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::tests::{HELLO, sample};
+    use crate::sample::HELLO;
+    use crate::sample::tests::sample;
 
     fn measured(rust: &[f64], node: &[f64]) -> (Verdict, u32) {
         let mut tries = 0;
@@ -294,7 +299,7 @@ mod tests {
                 [("Rust", 8.0), ("Node", 1.0)]
                     .map(|(program, value)| {
                         let mut one = sample(program, 0, value);
-                        one.placement = Placement::Two;
+                        one.task.placement = Placement::Two;
                         one.figures.waited = Some(waited);
                         one
                     })

@@ -1,22 +1,19 @@
 //! socketio-chat: events over a WebSocket, by a client that knows no more of
 //! either protocol than it has to.
 
-use std::process::Command;
 use std::rc::Rc;
 
-use anyhow::{Context, Result, bail, ensure};
-use harness::{Half, Language};
+use anyhow::{Context, Result, ensure};
+use harness::Half;
 use memchr::memmem;
 use std::cell::Cell;
 use std::io::{self, ErrorKind};
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use super::{
-    Peer, Program, Start, Transport, lacks, lesson, listening, packages,
-};
-use crate::exchange::{Exchange, Reply, text};
-use crate::link::{Fds, Link};
+use super::{Peer, Program, Start, Transport, command, listening};
+use crate::load::exchange::{Exchange, Reply, text};
+use crate::load::link::{Fds, Link};
 use crate::sample::{Measure, What};
 
 /// Chat over Socket.IO.
@@ -34,10 +31,6 @@ impl Transport for SocketIo {
     // No floor: parsing is the point here, as with HTTP.
     fn programs(&self) -> Vec<Program> {
         vec![Program::Rust, Program::Node]
-    }
-
-    fn lacks(&self, program: &Program) -> Option<String> {
-        packages(self.name(), program).or_else(|| lacks(program))
     }
 
     fn measures(&self, _: bool) -> Vec<What> {
@@ -76,12 +69,7 @@ impl Transport for SocketIo {
     }
 
     fn start(&self, program: &Program, start: Start<'_>) -> Result<Peer> {
-        let mut command = match program {
-            Program::Rust => lesson(self.name(), Language::Rust, "server")?,
-            Program::Node => lesson(self.name(), Language::Node, "server")?,
-            Program::Other(path) => Command::new(path),
-            _ => bail!("{program} does not speak Socket.IO"),
-        };
+        let mut command = command(self, program, "server", "")?;
         // No notifications of the time in between.
         command.args(["127.0.0.1:0", "--every", "86400000"]);
         if start.quiet {

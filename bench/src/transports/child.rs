@@ -8,11 +8,10 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use anyhow::{Context, Result, bail, ensure};
-use harness::{Half, Language};
+use anyhow::{Context, Result, ensure};
+use harness::Half;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::net::{
@@ -21,10 +20,10 @@ use rustix::net::{
 };
 
 use super::{
-    PATIENCE, Peer, Program, Start, Transport, floor, lesson, listening,
+    Peer, Program, Start, TIMEOUT, Transport, command, floor, listening,
 };
-use crate::exchange::{Exchange, Reply, text};
-use crate::link::{Fds, Link};
+use crate::load::exchange::{Exchange, Reply, text};
+use crate::load::link::{Fds, Link};
 use crate::sample::{Measure, What};
 
 /// How Node tells a child where its channel is.
@@ -64,6 +63,11 @@ impl Transport for Stdio {
         "stdio pipes"
     }
 
+    fn programs(&self) -> Vec<Program> {
+        use Program::{Events, Floor, Node, Rust};
+        vec![Floor, Rust, Node, Events]
+    }
+
     fn measures(&self, _: bool) -> Vec<What> {
         measures([5, 1 << 10, 64 << 10])
     }
@@ -78,13 +82,7 @@ impl Transport for Stdio {
 
     fn start(&self, program: &Program, _: Start<'_>) -> Result<Peer> {
         // Never --quiet: what it prints is the answer.
-        let mut command = match program {
-            Program::Rust => lesson(self.name(), Language::Rust, "child")?,
-            Program::Node => lesson(self.name(), Language::Node, "child")?,
-            Program::Floor => floor("stdio")?,
-            Program::Other(path) => Command::new(path),
-            Program::Nginx => bail!("nginx is not a child"),
-        };
+        let mut command = command(self, program, "child", "stdio")?;
         let (half, stdout) = Half::start_with_stdout(&mut command)?;
         let stdin = OwnedFd::from(half.take_stdin()?);
         let stdout = OwnedFd::from(stdout);
@@ -161,11 +159,7 @@ impl Transport for Fork {
                 }),
             });
         }
-        let mut command = match program {
-            Program::Other(path) => Command::new(path),
-            Program::Node => lesson(self.name(), Language::Node, "parent")?,
-            _ => lesson(self.name(), Language::Rust, "parent")?,
-        };
+        let mut command = command(self, program, "parent", "")?;
         if start.quiet {
             command.arg("--quiet");
         }
@@ -197,17 +191,15 @@ impl Transport for Fork {
         program: &Program,
         _: Start<'_>,
     ) -> Result<Option<Half>> {
-        let mut command = match program {
-            Program::Other(_) => return Ok(None),
-            Program::Floor => floor("hello")?,
-            Program::Node => lesson(self.name(), Language::Node, "child")?,
-            _ => lesson(self.name(), Language::Rust, "child")?,
-        };
+        if matches!(program, Program::Other(_)) {
+            return Ok(None);
+        }
+        let mut command = command(self, program, "child", "hello")?;
         if *program != Program::Floor {
             command.args(["--quiet", "--count", "1"]);
         }
         let (mut ours, theirs) = UnixStream::pair()?;
-        ours.set_read_timeout(Some(PATIENCE))?;
+        ours.set_read_timeout(Some(TIMEOUT))?;
         // Stays open in the child; nobody else is started meanwhile.
         fcntl_setfd(&theirs, FdFlags::empty())?;
         command.env(CHANNEL, theirs.as_raw_fd().to_string());
@@ -234,7 +226,7 @@ fn socket_path(folder: &Path) -> PathBuf {
 
 /// The channel that [`hand_over`] sends.
 fn handed_over(listener: &UnixListener) -> Result<OwnedFd> {
-    let limit = Timespec::try_from(PATIENCE)?;
+    let limit = Timespec::try_from(TIMEOUT)?;
     let mut waited = [PollFd::new(listener, PollFlags::IN)];
     let came = poll(&mut waited, Some(&limit))?;
     ensure!(came > 0, "the parent starts no child");

@@ -1,13 +1,10 @@
 //! tcp-chat: what one says, all hear, and so does who said it.
 
-use std::process::Command;
+use anyhow::{Context, Result, ensure};
 
-use anyhow::{Context, Result, bail, ensure};
-use harness::Language;
-
-use super::{Peer, Program, Start, Transport, floor, lesson, listening};
-use crate::exchange::{Exchange, Reply, text};
-use crate::link::{Fds, Link};
+use super::{Peer, Program, Start, Transport, command, listening};
+use crate::load::exchange::{Exchange, Reply, text};
+use crate::load::link::{Fds, Link};
 use crate::sample::{Measure, What};
 
 /// What the one who speaks is called.
@@ -61,13 +58,7 @@ impl Transport for Chat {
     }
 
     fn start(&self, program: &Program, start: Start<'_>) -> Result<Peer> {
-        let mut command = match program {
-            Program::Rust => lesson(self.name(), Language::Rust, "server")?,
-            Program::Node => lesson(self.name(), Language::Node, "server")?,
-            Program::Floor => floor("chat")?,
-            Program::Other(path) => Command::new(path),
-            Program::Nginx => bail!("nginx does not chat"),
-        };
+        let mut command = command(self, program, "server", "chat")?;
         command.arg("127.0.0.1:0");
         if start.quiet && *program != Program::Floor {
             command.arg("--quiet");

@@ -1,36 +1,11 @@
 //! On which cores the two sides run.
 
-use std::fmt::{self, Display};
 use std::fs;
 
 use anyhow::{Context, Result};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
-use serde::{Deserialize, Serialize};
 
-/// Whether the two sides share a core.
-///
-/// On one core a message costs what the programs and the kernel do. On two,
-/// the other core must be woken as well: on a virtual machine that costs 60
-/// to 70 µs and hides everything else.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize,
-)]
-#[serde(rename_all = "lowercase")]
-pub enum Placement {
-    /// Both sides on the same core.
-    One,
-    /// Each side on a core of its own.
-    Two,
-}
-
-impl Display for Placement {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::One => "one core",
-            Self::Two => "two cores",
-        })
-    }
-}
+use crate::sample::Placement;
 
 /// The cores that this process may use.
 #[derive(Clone, Debug)]

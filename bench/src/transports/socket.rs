@@ -2,18 +2,16 @@
 
 use std::io;
 use std::path::Path;
-use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use anyhow::{Context, Result, bail};
-use harness::Language;
+use anyhow::{Context, Result};
 
 use super::{
-    Peer, Program, Start, Transport, as_server, floor, lesson, listening,
-    nginx, usual,
+    Peer, Program, Start, Transport, as_server, command, listening, nginx,
+    usual,
 };
-use crate::exchange::{Exchange, Reply, text};
-use crate::link::{Fds, Link};
+use crate::load::exchange::{Exchange, Reply, text};
+use crate::load::link::{Fds, Link};
 use crate::sample::{Measure, What};
 
 struct Socket {
@@ -26,6 +24,8 @@ struct Socket {
     exchange: fn(usize, usize) -> Exchange,
     measures: fn(bool) -> Vec<What>,
     nginx: bool,
+    /// Whether there is an echo with 'data' events.
+    events: bool,
 }
 
 /// The servers, in the order of the table.
@@ -46,6 +46,7 @@ static TCP: Socket = Socket {
         [usual(quick, SIZES, true), as_server(quick, true)].concat()
     },
     nginx: false,
+    events: true,
 };
 
 static UNIX: Socket = Socket {
@@ -59,6 +60,7 @@ static UNIX: Socket = Socket {
         [usual(quick, SIZES, true), as_server(quick, true)].concat()
     },
     nginx: false,
+    events: true,
 };
 
 static UDP: Socket = Socket {
@@ -77,6 +79,7 @@ static UDP: Socket = Socket {
         .concat()
     },
     nginx: false,
+    events: false,
 };
 
 static HTTP: Socket = Socket {
@@ -106,6 +109,7 @@ static HTTP: Socket = Socket {
         all
     },
     nginx: true,
+    events: false,
 };
 
 fn echo(size: usize, turn: usize) -> Exchange {
@@ -143,16 +147,10 @@ impl Transport for Socket {
         if self.nginx {
             all.insert(0, Program::Nginx);
         }
-        all
-    }
-
-    fn takes_part(&self, program: &Program, what: What) -> bool {
-        match what.measure {
-            Measure::LogLine | Measure::StuckReader => {
-                !matches!(program, Program::Floor | Program::Nginx)
-            }
-            _ => true,
+        if self.events {
+            all.push(Program::Events);
         }
+        all
     }
 
     fn lines(&self) -> f64 {
@@ -168,9 +166,14 @@ impl Transport for Socket {
         let (half, address) = match program {
             Program::Nginx => nginx::start(start.folder)?,
             _ => {
-                let mut command = self.command(program, start)?;
+                let [one, many_kind] = self.floors.unwrap_or_default();
+                let many = start.many && *program == Program::Floor;
+                let kind = if many { many_kind } else { one };
+                let mut command = command(self, program, "server", kind)?;
                 command.arg((self.address)(start.folder));
-                if start.quiet && *program != Program::Floor {
+                if start.quiet
+                    && !matches!(program, Program::Floor | Program::Events)
+                {
                     command.arg("--quiet");
                 }
                 listening(&mut command)?
@@ -186,23 +189,6 @@ impl Transport for Socket {
                 );
                 Ok(link)
             }),
-        })
-    }
-}
-
-impl Socket {
-    fn command(&self, program: &Program, start: Start<'_>) -> Result<Command> {
-        Ok(match program {
-            Program::Rust => lesson(self.name, Language::Rust, "server")?,
-            Program::Node => lesson(self.name, Language::Node, "server")?,
-            Program::Other(path) => Command::new(path),
-            Program::Floor => match self.floors {
-                Some([one, many]) => {
-                    floor(if start.many { many } else { one })?
-                }
-                None => bail!("{} has no floor", self.name),
-            },
-            Program::Nginx => bail!("nginx has a start of its own"),
         })
     }
 }

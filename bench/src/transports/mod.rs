@@ -1,11 +1,12 @@
 //! The transports: for each, how its programs are started and how the load
 //! speaks to them. To add one, write a module and list it in [`all`].
 
-pub(crate) mod broker;
-pub(crate) mod chat;
-pub(crate) mod child;
+mod broker;
+mod chat;
+mod child;
+pub mod floor;
 mod nginx;
-pub(crate) mod shared;
+mod shared;
 mod socket;
 mod socketio;
 
@@ -19,11 +20,12 @@ use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
 use anyhow::{Context, Result, bail};
-use harness::lessons::program;
+use harness::half::on_path;
+use harness::lessons::program as lesson;
 use harness::{Half, Language, Lesson, Profile, root};
 
-use crate::exchange::Exchange;
-use crate::link::Link;
+use crate::load::exchange::Exchange;
+use crate::load::link::Link;
 use crate::sample::{Figures, Measure, What};
 
 /// How the lessons are built. A debug build of the bench is for its tests.
@@ -33,7 +35,7 @@ pub const PROFILE: Profile = match cfg!(debug_assertions) {
 };
 
 /// How long a program may take until it is ready.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Whose figures stand in a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +46,9 @@ pub enum Program {
     Rust,
     /// The lesson's Node half.
     Node,
+    /// The bench's own echo in Node, written with 'data' events: quicker than
+    /// the `for await` of the lessons.
+    Events,
     /// A server that everybody knows.
     Nginx,
     /// A program given by `--with`.
@@ -56,6 +61,7 @@ impl Display for Program {
             Self::Floor => f.write_str("floor"),
             Self::Rust => f.write_str("Rust"),
             Self::Node => f.write_str("Node"),
+            Self::Events => f.write_str("events"),
             Self::Nginx => f.write_str("nginx"),
             Self::Other(path) => {
                 let name = path.file_stem().unwrap_or(path.as_os_str());
@@ -94,13 +100,36 @@ pub trait Transport: Sync {
 
     /// What this machine lacks for `program`.
     fn lacks(&self, program: &Program) -> Option<String> {
-        lacks(program)
+        let language = match program {
+            Program::Node => Language::Node,
+            _ => Language::Rust,
+        };
+        let lesson = Lesson::named(self.name())?;
+        let needed = match program {
+            Program::Node | Program::Events => "node",
+            Program::Nginx => "nginx",
+            _ => return lesson.missing(language),
+        };
+        let absent = on_path(needed).is_none();
+        let absent = absent.then(|| format!("{needed} is not installed here"));
+        absent.or_else(|| lesson.missing(language))
     }
 
     /// Whether `program` takes part in `what`.
     fn takes_part(&self, program: &Program, what: What) -> bool {
-        *program != Program::Floor
-            || !matches!(what.measure, Measure::LogLine | Measure::StuckReader)
+        match program {
+            Program::Floor | Program::Nginx => {
+                !matches!(what.measure, Measure::LogLine | Measure::StuckReader)
+            }
+            Program::Events => !matches!(
+                what.measure,
+                Measure::LogLine
+                    | Measure::StuckReader
+                    | Measure::Start
+                    | Measure::Memory
+            ),
+            _ => true,
+        }
     }
 
     /// A message of `size` bytes and its answer.
@@ -170,29 +199,14 @@ pub fn all() -> Vec<&'static dyn Transport> {
     all
 }
 
-/// The packages from npm that a Node half needs and has not.
-fn packages(lesson: &str, program: &Program) -> Option<String> {
-    let lesson = Lesson::named(lesson)?;
-    let folder = lesson.folder().join("node/node_modules");
-    let lacking =
-        *program == Program::Node && lesson.has_packages() && !folder.is_dir();
-    lacking.then(|| format!("run `npm ci --prefix {}/node` first", lesson.name))
-}
+/// A transport and who takes part.
+pub type Entry = (&'static dyn Transport, Vec<Program>);
 
-fn lacks(program: &Program) -> Option<String> {
-    let there = match program {
-        Program::Node => installed("node", "--version"),
-        Program::Nginx => installed("nginx", "-v"),
-        _ => true,
-    };
-    (!there).then(|| "not installed here".to_owned())
-}
-
-fn installed(program: &str, ask: &str) -> bool {
-    Command::new(program)
-        .arg(ask)
-        .output()
-        .is_ok_and(|output| output.status.success())
+/// The short name of a lesson's transport.
+pub fn title(lesson: &str) -> &str {
+    let all = all();
+    let found = all.iter().find(|transport| transport.name() == lesson);
+    found.map_or(lesson, |transport| transport.title())
 }
 
 /// What every echo is asked.
@@ -234,17 +248,39 @@ fn as_server(quick: bool, memory: bool) -> Vec<What> {
     all
 }
 
-/// One of the lesson's own halves.
-fn lesson(name: &str, language: Language, half: &str) -> Result<Command> {
-    program(name, language, half, PROFILE)
+/// The command that starts a program: for the lessons', their half of this
+/// name; for the floor and the echo with 'data' events, the one of this kind.
+fn command(
+    transport: &dyn Transport,
+    program: &Program,
+    half: &str,
+    kind: &str,
+) -> Result<Command> {
+    let name = transport.name();
+    Ok(match program {
+        Program::Rust => lesson(name, Language::Rust, half, PROFILE)?,
+        Program::Node => lesson(name, Language::Node, half, PROFILE)?,
+        Program::Other(path) => Command::new(path),
+        Program::Floor if !kind.is_empty() => floor(kind)?,
+        Program::Events if !kind.is_empty() => events(kind),
+        _ => bail!("there is no {program} for {name}"),
+    })
 }
 
-/// This executable in the role of the floor.
+/// The floor is a program of its own: a small one, as it also has to show
+/// the least that starting and waiting cost. It stands beside the bench.
 fn floor(kind: &str) -> Result<Command> {
     let own = env::current_exe().context("find the bench's own file")?;
-    let mut command = Command::new(own);
-    command.args(["floor", kind]);
+    let mut command = Command::new(own.with_file_name("floor"));
+    command.arg(kind);
     Ok(command)
+}
+
+/// The echo of `peers/echo.js`.
+fn events(kind: &str) -> Command {
+    let mut command = Command::new("node");
+    command.arg(root().join("bench/peers/echo.js")).arg(kind);
+    command
 }
 
 /// Starts a server that we did not write; returns its address as well.
@@ -259,7 +295,7 @@ fn at_a_free_port(
         let free = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let half = Half::start(&mut command(free.port())?)
             .with_context(|| format!("start {name}"))?;
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         let path = format!("/proc/{}/exe", half.id());
         while Instant::now() < deadline && fs::read_link(&path).is_ok() {
             if TcpStream::connect(free).is_ok() {
@@ -291,7 +327,7 @@ fn listening(command: &mut Command) -> Result<(Half, String)> {
         let mut room = vec![0; 64 * 1024];
         while matches!(stdout.read(&mut room), Ok(1..)) {}
     });
-    let address = told.recv_timeout(PATIENCE).map_err(|_| {
+    let address = told.recv_timeout(TIMEOUT).map_err(|_| {
         anyhow::anyhow!(
             "{} does not say 'listening on ADDRESS': {}",
             command.get_program().display(),

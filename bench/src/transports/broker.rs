@@ -9,19 +9,18 @@ use std::process::{ChildStdout, Command};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail, ensure};
-use harness::{Half, Language};
+use anyhow::{Result, ensure};
+use harness::Half;
 use memchr::memmem;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{RecvFlags, recv};
 
 use super::child::shown;
 use super::{
-    PATIENCE, Peer, Program, Start, Transport, at_a_free_port, floor,
-    installed, lacks, lesson, packages,
+    Peer, Program, Start, TIMEOUT, Transport, at_a_free_port, command,
 };
-use crate::exchange::{Exchange, Reply, text};
-use crate::link::{Fds, Link};
+use crate::load::exchange::{Exchange, Reply, text};
+use crate::load::link::{Fds, Link};
 use crate::sample::{Measure, What};
 
 /// Where the lesson listens unless told otherwise.
@@ -104,13 +103,6 @@ impl Transport for Broker {
         ]
     }
 
-    fn lacks(&self, program: &Program) -> Option<String> {
-        if !installed("redis-server", "--version") {
-            return Some("redis-server is not installed here".to_owned());
-        }
-        packages(self.name, program).or_else(|| lacks(program))
-    }
-
     fn exchange(&self, size: usize, turn: usize) -> Exchange {
         let message = text(size, turn);
         let reply = Reply::Exact((self.printed)(&message));
@@ -129,20 +121,14 @@ impl Transport for Broker {
     fn start(&self, program: &Program, _: Start<'_>) -> Result<Peer> {
         let (server, address) = start_server()?;
         // Never --quiet: what it prints is what is waited for.
-        let mut command = match program {
-            Program::Rust => lesson(self.name, Language::Rust, self.half)?,
-            Program::Node => lesson(self.name, Language::Node, self.half)?,
-            Program::Other(path) => Command::new(path),
-            Program::Floor => {
-                let mut floor = floor("redis")?;
-                floor.arg(&address);
-                floor
-            }
-            Program::Nginx => bail!("nginx does not subscribe"),
-        };
+        let kind = if self.floor { "redis" } else { "" };
+        let mut command = command(self, program, self.half, kind)?;
+        if *program == Program::Floor {
+            command.arg(&address);
+        }
         command.env("REDIS_URL", format!("redis://{address}"));
         let (half, stdout) = Half::start_with_stdout(&mut command)?;
-        let stdout = ready(&half, stdout, PATIENCE)?;
+        let stdout = ready(&half, stdout, TIMEOUT)?;
         let server = Rc::new(server);
         Ok(Peer {
             half,

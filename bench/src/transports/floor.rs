@@ -1,13 +1,15 @@
 //! The floor: the least that the kernel allows, for each transport a blocking
-//! loop of system calls. Sub-commands of the bench that it starts itself.
+//! loop of system calls. The program `floor`, which the bench starts.
 //!
 //! They are not examples: no back-pressure to think of, no orderly end, and
 //! an error ends them.
 
-use std::io::{Write as _, stdin, stdout};
+use std::env;
+use std::io::{Write as _, stderr, stdin, stdout};
 use std::net::{TcpListener, UdpSocket};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixListener;
+use std::process::ExitCode;
 use std::thread;
 
 use anyhow::{Result, bail};
@@ -15,21 +17,30 @@ use memchr::memchr;
 use rustix::event::epoll;
 use rustix::io::{read, write};
 
-use crate::transport::broker::consume;
-use crate::transport::chat;
-use crate::transport::child::{hand_over, say_hello, stdio_answer};
-use crate::transport::shared::ping_pong;
+use super::broker::consume;
+use super::chat;
+use super::child::{hand_over, say_hello, stdio_answer};
+use super::shared::ping_pong;
 
 /// How much is read at once, as the lessons' servers do. Tried from 16 KiB to
 /// 256: with 16, messages of 64 KiB take up to a sixth longer; with 64 and more they
 /// take no less time, and whole writes over TCP go through more slowly.
 const PIECE: usize = 32 * 1024;
 
-/// Runs the floor called `kind`.
-///
-/// # Errors
-/// Whatever the kernel says.
-pub fn run(kind: &str, address: &str) -> Result<()> {
+/// The program: its arguments are the kind and what that needs.
+pub fn main() -> ExitCode {
+    let mut words = env::args().skip(1);
+    let mut word = || words.next().unwrap_or_default();
+    match run(&word(), &word()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(stderr(), "Error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(kind: &str, address: &str) -> Result<()> {
     match kind {
         "tcp" => serve(tcp(address)?, blocking),
         "unix" => serve(unix(address)?, blocking),

@@ -3,6 +3,9 @@
 //!
 //! Every byte that comes back is compared with what it has to be.
 
+pub mod exchange;
+pub mod link;
+
 use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
@@ -10,11 +13,8 @@ use anyhow::{Context, Error, Result, bail, ensure};
 use hdrhistogram::Histogram;
 use rustix::event::{Timespec, epoll};
 
-use crate::exchange::{Exchange, Progress, Reply, Wrong, compare};
-use crate::link::Link;
-
-/// How long nothing may come back.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+use self::exchange::{Exchange, Progress, Reply, Wrong, compare};
+use self::link::{Link, TIMEOUT};
 
 /// The longest round trip that is told from longer ones, in nanoseconds.
 const LONGEST: u64 = 100_000_000_000;
@@ -226,7 +226,7 @@ pub fn stream(
             });
         }
         if !progress {
-            link.wait(sent < most, PATIENCE)
+            link.wait(sent < most, TIMEOUT)
                 .with_context(|| format!("{received} bytes came back"))?;
         }
     }
@@ -314,7 +314,7 @@ pub fn datagrams(
             });
         }
         if received == before {
-            link.wait(false, PATIENCE)
+            link.wait(false, TIMEOUT)
                 .with_context(|| format!("{received} of {sent} came back"))?;
         }
     }
@@ -352,13 +352,13 @@ pub fn many(
     let (mut messages, mut bytes) = (0, 0);
     let mut sending = true;
     let mut events = Vec::with_capacity(links.len());
-    let patience = Timespec::try_from(PATIENCE)?;
+    let limit = Timespec::try_from(TIMEOUT)?;
     while waiting > 0 {
         events.clear();
         epoll::wait(
             &queue,
             rustix::buffer::spare_capacity(&mut events),
-            Some(&patience),
+            Some(&limit),
         )?;
         ensure!(!events.is_empty(), "{waiting} of the answers do not come");
         for event in &events {
@@ -506,9 +506,9 @@ mod tests {
     use rustix::io::{read, write};
     use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
+    use super::exchange::text;
+    use super::link::Fds;
     use super::*;
-    use crate::exchange::text;
-    use crate::link::Fds;
 
     /// An echo in memory that spoils one byte, or says too much.
     #[derive(Default)]

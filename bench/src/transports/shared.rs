@@ -4,13 +4,13 @@
 use std::env;
 use std::ffi::c_void;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use harness::{Exit, Half, Language};
+use harness::{Exit, Half};
 use hdrhistogram::Histogram;
 use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
 use rustix::io::{FdFlags, fcntl_setfd};
@@ -18,8 +18,8 @@ use rustix::mm::{MapFlags, ProtFlags, mmap};
 use rustix::process::{Signal, set_parent_process_death_signal};
 use rustix::thread::futex;
 
-use super::{Peer, Program, Start, Transport, floor, lesson};
-use crate::exchange::{Exchange, Wrong, text};
+use super::{Peer, Program, Start, Transport, command, floor};
+use crate::load::exchange::{Exchange, Wrong, text};
 use crate::sample::{Figures, Measure, What};
 
 /// How the floor tells its child where the memory is.
@@ -71,12 +71,7 @@ impl Transport for Memory {
         let count = (length.as_micros() / each).clamp(1000, 200_000);
         let count = count.to_string();
         let message = String::from_utf8(text(size, 0))?;
-        let mut command = match program {
-            Program::Floor => floor("memory")?,
-            Program::Node => lesson(self.name(), Language::Node, "parent")?,
-            Program::Other(path) => Command::new(path),
-            _ => lesson(self.name(), Language::Rust, "parent")?,
-        };
+        let mut command = command(self, program, "parent", "memory")?;
         match program {
             Program::Floor => command.arg(format!("{count} {size}")),
             _ => command.args(["--time", "--count", &count]),

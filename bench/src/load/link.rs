@@ -9,9 +9,11 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::load::PATIENCE;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{ioctl_fionbio, read, write};
+
+/// The maximum time without an answer.
+pub const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A way to speak to the other side.
 pub trait Link {
@@ -122,7 +124,7 @@ impl Fds {
         let socket = UdpSocket::bind("127.0.0.1:0")?;
         socket.connect(address)?;
         // No end is ever to be read here when the other side dies.
-        socket.set_read_timeout(Some(PATIENCE))?;
+        socket.set_read_timeout(Some(TIMEOUT))?;
         Ok(Self {
             datagrams: true,
             ..Self::socket(socket.into())

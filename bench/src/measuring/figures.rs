@@ -1,0 +1,377 @@
+//! One sample: starts the program, puts the load on it, and reads what that
+//! cost.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+use super::cores::Cores;
+use super::process::{Share, resident};
+use super::watchdog::Watchdog;
+use crate::load::exchange::{Exchange, Reply, TURNS};
+use crate::load::link::Link;
+use crate::load::{self, Run, Stream};
+use crate::sample::{Figures, HELLO, Measure, Placement, What};
+use crate::transports::{Peer, Program, Start, Transport};
+
+/// What every sample needs.
+pub struct Bench<'a> {
+    /// Which cores there are.
+    pub cores: &'a Cores,
+    /// A folder for sockets.
+    pub folder: &'a Path,
+    /// Kills a program that does not answer.
+    pub watchdog: Watchdog,
+}
+
+/// What a sample is taken of.
+#[derive(Clone, Copy)]
+pub struct Job<'a> {
+    /// How the program is spoken to.
+    pub transport: &'a dyn Transport,
+    /// The program.
+    pub program: &'a Program,
+    /// What is measured.
+    pub what: What,
+    /// On which cores.
+    pub placement: Placement,
+}
+
+/// A program that runs, for several samples one after the other. It is
+/// started when it is first needed.
+#[derive(Default)]
+pub struct Running {
+    peer: Option<Peer>,
+    /// The same program with log lines on.
+    logging: Option<Peer>,
+    links: Vec<Box<dyn Link>>,
+}
+
+impl Bench<'_> {
+    /// One sample.
+    ///
+    /// # Errors
+    /// When the program does not start, hangs, ends, or answers wrongly.
+    pub fn sample(
+        &self,
+        running: &mut Running,
+        job: Job<'_>,
+        length: Duration,
+    ) -> Result<Figures> {
+        let What { measure, size } = job.what;
+        if measure == Measure::RoundTrip
+            && let Some(figures) = self.own_clock(job, length)?
+        {
+            return Ok(figures);
+        }
+        match measure {
+            Measure::RoundTrip | Measure::Flood | Measure::Stream => {
+                let (peer, links) = self.ready(running, job, 1)?;
+                let Some(link) = links.first_mut() else {
+                    bail!("no connection");
+                };
+                let link = link.as_mut();
+                let exchanges = job.exchanges(size);
+                self.measured(peer, || match measure {
+                    Measure::RoundTrip => {
+                        load::round_trips(link, &exchanges, length)
+                    }
+                    _ if link.datagrams() => {
+                        load::datagrams(link, &exchanges, length)
+                    }
+                    _ => load::stream(link, &job.stream()?, length),
+                })
+            }
+            Measure::Many => {
+                let (peer, links) = self.ready(running, job, size)?;
+                let exchanges = job.exchanges(HELLO.size);
+                self.measured(peer, || load::many(links, &exchanges, length))
+            }
+            Measure::FanOut => {
+                let (peer, links) = self.ready(running, job, size)?;
+                let exchanges: Vec<_> = (0..TURNS)
+                    .map(|turn| job.transport.to_all(HELLO.size, turn))
+                    .collect();
+                self.measured(peer, || load::fan_out(links, &exchanges, length))
+            }
+            Measure::LogLine => self.log_line(running, job, length),
+            Measure::Start => self.first_answer(job),
+            Measure::Memory => self.memory(job),
+            Measure::StuckReader => self.stuck_reader(job),
+        }
+    }
+
+    fn start(&self, job: Job<'_>, quiet: bool) -> Result<Peer> {
+        let start = Start {
+            quiet,
+            many: matches!(job.what.measure, Measure::Many | Measure::Memory),
+            folder: self.folder,
+        };
+        self.cores
+            .start(job.placement, || job.transport.start(job.program, start))
+    }
+
+    /// Round trips that the programs measure themselves, where nobody else
+    /// can.
+    fn own_clock(
+        &self,
+        job: Job<'_>,
+        length: Duration,
+    ) -> Result<Option<Figures>> {
+        let clock =
+            || job.transport.own_clock(job.program, job.what.size, length);
+        match job.placement {
+            Placement::One => self.cores.start(job.placement, clock),
+            // The two choose their cores themselves.
+            Placement::Two => {
+                self.cores.release()?;
+                let figures = clock();
+                self.cores.start(job.placement, || figures)
+            }
+        }
+    }
+
+    /// Has the program run, with that many connections.
+    fn ready<'a>(
+        &self,
+        running: &'a mut Running,
+        job: Job<'_>,
+        connections: usize,
+    ) -> Result<(&'a Peer, &'a mut Vec<Box<dyn Link>>)> {
+        let Running { peer, links, .. } = running;
+        let peer = match peer {
+            Some(peer) => peer,
+            None => peer.insert(self.start(job, true)?),
+        };
+        self.watchdog.watching(peer.half.id(), || {
+            while links.len() < connections {
+                links.push((peer.connect)()?);
+            }
+            Ok(())
+        })?;
+        Ok((peer, links))
+    }
+
+    /// Runs the load and takes both sides' processor time.
+    fn measured(
+        &self,
+        peer: &Peer,
+        load: impl FnOnce() -> Result<Run>,
+    ) -> Result<Figures> {
+        let id = peer.half.id();
+        let server = Share::of(id);
+        let own = Share::own();
+        let run = self.watchdog.watching(id, load)?;
+        let own = Share::own().since(own);
+        let server = Share::of(id).since(server);
+        let per_message = |share: Option<Share>| {
+            Some(share?.ran as f64 / 1e3 / run.messages as f64)
+        };
+        let seconds = run.time.as_secs_f64();
+        let mut figures = Figures {
+            messages: Some(run.messages),
+            seconds: Some(seconds),
+            per_second: Some(run.messages as f64 / seconds),
+            mb_per_second: Some(run.bytes as f64 / 1e6 / seconds),
+            server_cpu: per_message(server),
+            load_cpu: per_message(own),
+            waited: server.zip(own).map(|(server, own)| {
+                (server.waited + own.waited) as f64 / 1e9 / seconds
+            }),
+            ..Figures::default()
+        };
+        if let Some(trips) = run.trips {
+            let at = |part| Some(trips.value_at_quantile(part) as f64 / 1e3);
+            figures.min = Some(trips.min() as f64 / 1e3);
+            figures.median = at(0.5);
+            figures.p99 = at(0.99);
+            figures.p999 = at(0.999);
+            figures.histogram = trips
+                .iter_recorded()
+                .map(|bar| (bar.value_iterated_to(), bar.count_at_value()))
+                .collect();
+        }
+        Ok(figures)
+    }
+
+    /// Round trips without log lines, with, with, and without: what a line
+    /// costs. So neither of the two is always first, and a machine that gets
+    /// slower meanwhile does so for both.
+    fn log_line(
+        &self,
+        running: &mut Running,
+        job: Job<'_>,
+        length: Duration,
+    ) -> Result<Figures> {
+        self.ready(running, job, 1)?;
+        if running.logging.is_none() {
+            let peer = self.start(job, false)?;
+            let connect = || (peer.connect)();
+            running
+                .links
+                .push(self.watchdog.watching(peer.half.id(), connect)?);
+            running.logging = Some(peer);
+        }
+        let Running {
+            peer: Some(quiet),
+            logging: Some(logging),
+            links,
+        } = running
+        else {
+            bail!("not started");
+        };
+        let [first, second] = &mut links[..] else {
+            bail!("not connected");
+        };
+        let exchanges = job.exchanges(job.what.size);
+        let trips = |peer, link: &mut Box<dyn Link>| {
+            self.measured(peer, || {
+                load::round_trips(link.as_mut(), &exchanges, length / 4)
+            })
+        };
+        let before = trips(quiet, first)?;
+        let with = trips(logging, second)?;
+        let again = trips(logging, second)?;
+        let after = trips(quiet, first)?;
+        let cpu = [&before, &with, &again, &after].map(|one| one.server_cpu);
+        Ok(Figures {
+            log_line: line_cost(cpu, job.transport.lines()),
+            ..again
+        })
+    }
+
+    fn first_answer(&self, job: Job<'_>) -> Result<Figures> {
+        let exchanges = job.exchanges(HELLO.size);
+        let start = Start {
+            quiet: true,
+            many: false,
+            folder: self.folder,
+        };
+        let began = Instant::now();
+        let first = self.cores.start(job.placement, || {
+            job.transport.first_answer(job.program, start)
+        })?;
+        let mut time = began.elapsed();
+        if first.is_none() {
+            let peer = self.start(job, true)?;
+            self.watchdog.watching(peer.half.id(), || {
+                let mut link = (peer.connect)()?;
+                let first = &exchanges[..1];
+                load::round_trips(link.as_mut(), first, Duration::ZERO)
+            })?;
+            time = began.elapsed();
+        }
+        Ok(Figures {
+            start_ms: Some(time.as_secs_f64() * 1e3),
+            ..Figures::default()
+        })
+    }
+
+    fn memory(&self, job: Job<'_>) -> Result<Figures> {
+        let peer = self.start(job, true)?;
+        let exchanges = job.exchanges(HELLO.size);
+        let mut links = Vec::new();
+        self.watchdog.watching(peer.half.id(), || {
+            // With none: one that comes and goes, so that it has begun.
+            for _ in 0..job.what.size.max(1) {
+                let mut link = (peer.connect)()?;
+                // Answered, so it has been accepted; from here on it waits.
+                load::round_trips(link.as_mut(), &exchanges, Duration::ZERO)?;
+                links.push(link);
+            }
+            Ok(())
+        })?;
+        if job.what.size == 0 {
+            links.clear();
+        }
+        Ok(Figures {
+            memory_kib: Some(resident(peer.half.id())?),
+            ..Figures::default()
+        })
+    }
+
+    fn stuck_reader(&self, job: Job<'_>) -> Result<Figures> {
+        const MOST: u64 = 256 << 20;
+        const SILENCE: Duration = Duration::from_millis(200);
+        const WARM_UP: Duration = Duration::from_millis(20);
+        let peer = self.start(job, true)?;
+        let id = peer.half.id();
+        self.watchdog.watching(id, || {
+            let mut link = (peer.connect)()?;
+            let exchanges = job.exchanges(HELLO.size);
+            load::round_trips(link.as_mut(), &exchanges, WARM_UP)?;
+            let before = resident(id)?;
+            let sent = load::never_read(link.as_mut(), MOST, SILENCE)?;
+            let after = resident(id)?;
+            if sent >= MOST {
+                bail!("it took {} MiB that nobody read", sent >> 20);
+            }
+            Ok(Figures {
+                memory_kib: Some((after - before).max(0.0)),
+                ..Figures::default()
+            })
+        })
+    }
+}
+
+/// What a line costs, by the processor time of a message without lines, with,
+/// with, and without. Less than nothing is noise, and stays: without it, the
+/// median of the rounds would be too high.
+fn line_cost(cpu: [Option<f64>; 4], lines: f64) -> Option<f64> {
+    let [before, with, again, after] = cpu;
+    Some((with? + again? - before? - after?) / 2.0 / lines)
+}
+
+impl Job<'_> {
+    fn exchanges(self, size: usize) -> Vec<Exchange> {
+        (0..TURNS)
+            .map(|turn| self.transport.exchange(size, turn))
+            .collect()
+    }
+
+    /// The messages of a flood, many in a write; or one in a write.
+    fn stream(self) -> Result<Stream> {
+        /// Written at once, or repeated after so much.
+        const BLOCK: usize = 64 * 1024;
+
+        let size = self.what.size;
+        let messages = (BLOCK / size).max(1);
+        let mut request = Vec::new();
+        let mut answer = Vec::new();
+        for turn in 0..messages {
+            let exchange = self.transport.exchange(size, turn);
+            request.extend(exchange.request);
+            match exchange.reply {
+                Reply::Exact(bytes) => answer.extend(bytes),
+                _ => bail!("not for a stream"),
+            }
+        }
+        let write = match self.what.measure {
+            Measure::Flood => request.len(),
+            _ => request.len() / messages,
+        };
+        Ok(Stream {
+            request,
+            reply: answer,
+            messages,
+            write,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn drift_does_not_look_like_the_cost_of_a_line() {
+        // 1 µs more from one load to the next, and two lines of 3 µs each.
+        let cpu = [10.0, 17.0, 18.0, 13.0].map(Some);
+        assert_eq!(line_cost(cpu, 2.0), Some(3.0));
+        // Noise in both directions must cancel out.
+        let cpu = [10.0, 9.0, 9.0, 10.0].map(Some);
+        assert_eq!(line_cost(cpu, 1.0), Some(-1.0));
+        assert_eq!(line_cost([Some(1.0), None, None, Some(1.0)], 1.0), None);
+    }
+}

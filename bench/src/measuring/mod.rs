@@ -1,0 +1,10 @@
+//! Measuring: all programs in turns on chosen cores, and what each sample
+//! says.
+
+pub mod check;
+pub mod contest;
+pub mod cores;
+pub mod figures;
+pub mod folder;
+pub mod process;
+pub mod watchdog;

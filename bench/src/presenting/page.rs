@@ -1,0 +1,487 @@
+//! The report as one page: no network, no script, light and dark.
+
+use std::fmt::Write as _;
+
+use super::answers;
+use super::plot::{Plot, class, escape, marks};
+use super::section::{Look, Section, figure3};
+use super::tables::tables;
+use super::targets::targets;
+use super::text::{anchor, choice, endings, how};
+use crate::sample::{HELLO, Measure, Placement, Report, Task, size};
+use crate::transports::title;
+
+/// The page. Who has to choose reads the answer first, then sees the plots.
+pub fn page(report: &Report) -> String {
+    let mut body = String::new();
+    if let Some((title, lines)) = choice(report) {
+        heading(&mut body, &title);
+        list(&mut body, &lines);
+    }
+    overview(&mut body, report);
+    plots(&mut body, report);
+    let quick = report.settings.quick;
+    let claim = answers::claim(report);
+    if !quick && !claim.rows.is_empty() {
+        heading(&mut body, &claim.title);
+        note(&mut body, &claim.note);
+        details(&mut body, "Each size", &claim);
+    }
+    heading(&mut body, "All figures");
+    for section in tables(report) {
+        note(&mut body, &section.note);
+        details(&mut body, &section.title, &section);
+    }
+    for (title, lines) in endings(report) {
+        let _ = write!(body, "<h3>{}</h3>", escape(&title));
+        list(&mut body, &lines);
+    }
+    if !quick {
+        let targets = targets(report);
+        heading(&mut body, &targets.title);
+        note(&mut body, &targets.note);
+        details(&mut body, "Each of them", &targets);
+    }
+
+    let mut out = String::from(
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width\">\
+         <title>What each transport costs</title><style>",
+    );
+    out.push_str(include_str!("page.css"));
+    out.push_str(
+        "</style></head><body><header><h1>What each transport costs</h1>\
+         <p class=\"note\">",
+    );
+    for line in report.machine.lines() {
+        let _ = write!(out, "{}<br>", escape(&line));
+    }
+    let _ = write!(out, "{}</p>", escape(&how(report)));
+    legend(&mut out, report);
+    contents(&mut out, &body);
+    let _ = writeln!(out, "</header><main>{body}</main></body></html>");
+    out
+}
+
+fn heading(out: &mut String, title: &str) {
+    let id = anchor(title);
+    let _ = write!(out, "<h2 id=\"{id}\">{}</h2>", escape(title));
+}
+
+fn note(out: &mut String, text: &str) {
+    let _ = write!(out, "<p class=\"note\">{}</p>", escape(text));
+}
+
+fn list(out: &mut String, lines: &[String]) {
+    out.push_str("<ul>");
+    for line in lines {
+        let _ = write!(out, "<li>{}</li>", escape(line));
+    }
+    out.push_str("</ul>");
+}
+
+/// Links to all headings of the body.
+fn contents(out: &mut String, body: &str) {
+    out.push_str("<nav><ul>");
+    for rest in body.split("<h2 id=\"").skip(1) {
+        if let Some((id, rest)) = rest.split_once("\">")
+            && let Some((title, _)) = rest.split_once("</h2>")
+        {
+            let _ = write!(out, "<li><a href=\"#{id}\">{title}</a></li>");
+        }
+    }
+    out.push_str("</ul></nav>");
+}
+
+fn legend(out: &mut String, report: &Report) {
+    let mut names: Vec<&str> = Vec::new();
+    for sample in &report.samples {
+        if !names.contains(&sample.program.as_str()) {
+            names.push(&sample.program);
+        }
+    }
+    let node = report.machine.node.as_deref().unwrap_or_default();
+    out.push_str("<p class=\"legend\">");
+    for name in names {
+        let what = match name {
+            "floor" => ": the least that the kernel allows".to_owned(),
+            "Node" => format!(" {node}"),
+            "events" => ": Node with 'data' events".to_owned(),
+            _ => String::new(),
+        };
+        let class = class(name);
+        let text = escape(&(name.to_owned() + &what));
+        let _ = write!(out, "<span class=\"{class}\"><i></i>{text}</span> ");
+    }
+    out.push_str("</p>");
+}
+
+/// What was measured of this kind, on one core or on two.
+fn tasks(
+    report: &Report,
+    placement: Placement,
+    of: impl Fn(&Task) -> bool,
+) -> Vec<Task> {
+    let mut all = report.tasks();
+    all.retain(|task| task.placement == placement && of(task));
+    all
+}
+
+/// One picture for everything: a line for each transport, a dot for each
+/// program. No SVG: on a narrow screen the texts keep their size.
+fn overview(out: &mut String, report: &Report) {
+    let median = |task: &Task, program: &str| {
+        Some(report.value(task, program)?.median).filter(|one| *one > 0.0)
+    };
+    let tasks = tasks(report, Placement::One, |task| task.what == HELLO);
+    let rows: Vec<_> = tasks
+        .iter()
+        .map(|task| {
+            let mut dots: Vec<_> = report
+                .programs(task)
+                .into_iter()
+                .filter_map(|name| Some((name, median(task, name)?)))
+                .collect();
+            dots.sort_by(|a, b| a.1.total_cmp(&b.1));
+            (title(&task.transport), dots)
+        })
+        .filter(|(_, dots)| !dots.is_empty())
+        .collect();
+    let values = rows
+        .iter()
+        .flat_map(|(_, dots)| dots.iter().map(|dot| dot.1));
+    let (least, most) = values
+        .fold((f64::INFINITY, 0.0), |(low, high), one| {
+            (one.min(low), one.max(high))
+        });
+    if rows.is_empty() {
+        return;
+    }
+    heading(out, "A message of 5 B, there and back");
+    note(
+        out,
+        "Median round trip in µs, both programs on one core. Further left is \
+         better; equal distances are equal ratios.",
+    );
+    // A little room at both ends.
+    let (low, high) = (least / 1.2, most * 1.2);
+    let at = |value: f64| (value / low).ln() / (high / low).ln() * 100.0;
+    let mut lines = String::new();
+    let mut axis = String::new();
+    for value in marks(low, high) {
+        let at = at(value);
+        let _ = write!(lines, "<s style=\"left:{at:.1}%\"></s>");
+        let _ = write!(axis, "<b style=\"left:{at:.1}%\">{value} µs</b>");
+    }
+    out.push_str("<div class=\"overview\">");
+    for (name, dots) in &rows {
+        let _ = write!(
+            out,
+            "<strong>{}</strong><div class=\"rail\">{lines}",
+            escape(name)
+        );
+        let mut texts = String::new();
+        for (program, value) in dots {
+            let (class, shown) = (class(program), figure3(*value));
+            let program = escape(program);
+            let _ = write!(
+                out,
+                "<i class=\"{class}\" style=\"left:{:.1}%\" \
+                 title=\"{program}: {shown} µs\"></i>",
+                at(*value)
+            );
+            let _ = write!(
+                texts,
+                "<span class=\"{class}\">{program} {shown}</span> "
+            );
+        }
+        let _ = write!(out, "</div><p>{texts}</p>");
+    }
+    let _ = write!(out, "<em></em><div class=\"axis\">{axis}</div></div>");
+}
+
+fn plots(out: &mut String, report: &Report) {
+    heading(out, "Distribution, throughput, memory");
+    out.push_str(
+        "<input type=\"radio\" name=\"place\" id=\"one\" checked>\
+         <label for=\"one\">one core</label>\
+         <input type=\"radio\" name=\"place\" id=\"two\">\
+         <label for=\"two\">two cores</label>",
+    );
+    note(
+        out,
+        "On one core a message costs what the programs and the kernel do. On \
+         two, the other core has to be woken as well, which on a virtual \
+         machine hides everything else.",
+    );
+    for (placement, class) in [(Placement::One, "one"), (Placement::Two, "two")]
+    {
+        let _ = write!(out, "<div class=\"place {class}\">");
+        cards(
+            out,
+            "How long round trips of 5 B take",
+            "To the right ever fewer messages: the line shows how long the \
+             slowest 10, 1, 0.1 percent take. Lower is better.",
+            latencies(report, placement),
+        );
+        cards(
+            out,
+            "How much goes through",
+            "Writes of each size, as many as the transport takes; all of it \
+             comes back. Higher is better.",
+            by_size(report, placement, Measure::Stream),
+        );
+        out.push_str("</div>");
+    }
+    cards(
+        out,
+        "Memory of a server with clients that wait",
+        "Resident memory. Lower is better.",
+        by_size(report, Placement::One, Measure::Memory),
+    );
+}
+
+fn cards(out: &mut String, title: &str, text: &str, plots: Vec<Plot>) {
+    let drawn: Vec<_> = plots
+        .into_iter()
+        .filter_map(|plot| Some((plot.svg()?, plot.title)))
+        .collect();
+    if drawn.is_empty() {
+        return;
+    }
+    let _ = write!(out, "<h3>{title}</h3>");
+    note(out, text);
+    out.push_str("<div class=\"cards\">");
+    for (svg, name) in drawn {
+        let name = escape(&name);
+        let _ = write!(
+            out,
+            "<figure><figcaption>{name}</figcaption>{svg}</figure>"
+        );
+    }
+    out.push_str("</div>");
+}
+
+/// The share of messages that took longer, as nines: 0.9 is at 1, 0.99 at 2.
+fn nines(share: f64) -> f64 {
+    -(1.0 - share).log10()
+}
+
+fn latencies(report: &Report, placement: Placement) -> Vec<Plot> {
+    /// What is slower than this is too little to be drawn.
+    const LAST: f64 = 0.9999;
+    const MARKS: [(f64, &str); 6] = [
+        (0.0, ""),
+        (0.5, "50 %"),
+        (0.9, "90 %"),
+        (0.99, "99 %"),
+        (0.999, "99.9 %"),
+        (LAST, "99.99 %"),
+    ];
+
+    let line = |task: &Task, program: &str| {
+        let bars = report.histogram(task, program);
+        let all: u64 = bars.iter().map(|(_, count)| count).sum();
+        let mut points: Vec<(f64, f64)> = Vec::new();
+        let mut so_far = 0;
+        for (time, count) in bars {
+            let share = so_far as f64 / all as f64;
+            so_far += count;
+            let at = nines(share.min(LAST));
+            // Closer than a pixel says nothing.
+            let far = points.last().is_none_or(|last| at - last.0 > 0.012);
+            if far && share <= LAST {
+                points.push((at, time as f64 / 1e3));
+            }
+        }
+        (program.to_owned(), points)
+    };
+    let marks = MARKS.map(|(share, name)| (nines(share), name.to_owned()));
+    let plot = |task: Task| Plot {
+        title: title(&task.transport).to_owned(),
+        x: (
+            "share of messages that are quicker".to_owned(),
+            marks.to_vec(),
+        ),
+        unit: "µs",
+        series: report
+            .programs(&task)
+            .into_iter()
+            .map(|program| line(&task, program))
+            .collect(),
+        dots: false,
+    };
+    let tasks = tasks(report, placement, |task| task.what == HELLO);
+    tasks.into_iter().map(plot).collect()
+}
+
+/// For each transport, a line for each program through all sizes of one
+/// measure.
+fn by_size(
+    report: &Report,
+    placement: Placement,
+    measure: Measure,
+) -> Vec<Plot> {
+    // Sizes of writes grow by factors.
+    let (label, unit, factor, at): (_, _, _, fn(usize) -> f64) = match measure {
+        Measure::Memory => {
+            ("connections", "MiB", 1.0 / 1024.0, |size| size as f64)
+        }
+        _ => ("bytes in each write", "MB/s", 1.0, |size| {
+            (size as f64).log2()
+        }),
+    };
+    let tasks = tasks(report, placement, |task| task.what.measure == measure);
+    let plot = |tasks: &[Task]| {
+        let mark = |task: &Task| {
+            let name = match measure {
+                Measure::Memory => task.what.size.to_string(),
+                _ => size(task.what.size),
+            };
+            (at(task.what.size), name)
+        };
+        let line = |program: &str| {
+            let point = |task: &Task| {
+                let median = report.value(task, program)?.median;
+                Some((at(task.what.size), median * factor))
+            };
+            let points = tasks.iter().filter_map(point).collect();
+            (program.to_owned(), points)
+        };
+        let programs = report.programs(&tasks[0]);
+        Plot {
+            title: title(&tasks[0].transport).to_owned(),
+            x: (label.to_owned(), tasks.iter().map(mark).collect()),
+            unit,
+            series: programs.into_iter().map(line).collect(),
+            dots: true,
+        }
+    };
+    let mut all: Vec<_> = tasks
+        .chunk_by(|one, other| one.transport == other.transport)
+        .map(plot)
+        .collect();
+    // A line needs two points.
+    all.retain(|plot| plot.series.iter().any(|(_, line)| line.len() > 1));
+    all
+}
+
+fn details(out: &mut String, summary: &str, section: &Section) {
+    let _ = write!(
+        out,
+        "<details><summary>{}</summary><div class=\"scroll\"><table><tr>",
+        escape(summary)
+    );
+    let align = |column| match section.is_text(column) {
+        true => "",
+        false => " class=\"n\"",
+    };
+    for (i, name) in section.head.iter().enumerate() {
+        let _ = write!(out, "<th{}>{name}</th>", align(i));
+    }
+    out.push_str("</tr>");
+    for row in &section.rows {
+        let look = match row.look {
+            Look::Plain => "",
+            Look::Ours => " class=\"ours\"",
+            Look::Bad => " class=\"bad\"",
+        };
+        let _ = write!(out, "<tr{look}>");
+        for (i, cell) in row.cells.iter().enumerate() {
+            let _ = write!(out, "<td{}>{}</td>", align(i), escape(cell));
+        }
+        out.push_str("</tr>");
+    }
+    out.push_str("</table></div></details>");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::What;
+    use crate::sample::tests::{report, sample};
+
+    #[test]
+    fn the_page_needs_nothing_from_elsewhere() {
+        let mut report = report();
+        report.notes.push("<script>".to_owned());
+        report.samples[0].error = Some("a < b".to_owned());
+        let page = page(&report);
+        for outside in ["//", "<script", "src=", "@import", "url(", "<link"] {
+            assert!(!page.contains(outside), "{outside}");
+        }
+        assert!(page.contains("&lt;script&gt;") && page.contains("a &lt; b"));
+        assert!(!page.contains("NaN"));
+    }
+
+    #[test]
+    fn the_contents_name_every_heading_and_a_quick_run_has_no_verdict() {
+        let mut report = report();
+        let whole = page(&report);
+        let links = whole.matches("<a href=\"#").count();
+        assert_eq!(links, whole.matches("<h2 id=").count());
+        assert!(whole.contains("numbers to reach"));
+        report.settings.quick = true;
+        let quick = page(&report);
+        assert!(!quick.contains("numbers to reach"));
+        assert!(!quick.contains("slower than Node"));
+    }
+
+    #[test]
+    fn every_program_has_its_dot_in_the_overview() {
+        let mut out = String::new();
+        overview(&mut out, &report());
+        // From 6.25 / 1.2 to 15 * 1.2 µs.
+        let at = |value: f64| {
+            let (low, high) = (6.25_f64 / 1.2, 15.0 * 1.2);
+            (value / low).ln() / (high / low).ln() * 100.0
+        };
+        for (class, name, value) in [
+            ("floor", "floor", 6.25),
+            ("rust", "Rust", 7.5),
+            ("node", "Node", 15.0),
+        ] {
+            let dot = format!(
+                "<i class=\"{class}\" style=\"left:{:.1}%\" title=\"{name}: ",
+                at(value)
+            );
+            assert!(out.contains(&dot), "{dot} {out}");
+        }
+        assert!(out.contains(">10 µs<"), "{out}");
+    }
+
+    #[test]
+    fn there_is_a_line_for_each_program() {
+        let plots = latencies(&report(), Placement::One);
+        assert_eq!(plots.len(), 1);
+        let names: Vec<_> =
+            plots[0].series.iter().map(|one| one.0.as_str()).collect();
+        assert_eq!(names, ["floor", "Rust", "Node"]);
+        // Half of Rust's took at least 6, 7.5 or 9 µs, and one of a hundred
+        // three times as long; Node's are twice that.
+        let of = |program: usize| &plots[0].series[program].1;
+        assert_eq!(of(1)[0], (0.0, 6.0));
+        assert_eq!(of(1).last(), Some(&(nines(299.0 / 300.0), 27.0)));
+        assert_eq!(of(1).len(), of(2).len());
+        for (ours, theirs) in of(1).iter().zip(of(2)) {
+            assert_eq!((ours.0, ours.1 * 2.0), *theirs);
+        }
+    }
+
+    #[test]
+    fn memory_is_plotted_against_connections() {
+        let mut report = report();
+        for (connections, kib) in [(0, 2048.0), (1000, 4096.0)] {
+            let mut one = sample("Rust", 0, 1.0);
+            one.task.what = What {
+                measure: Measure::Memory,
+                size: connections,
+            };
+            one.figures.memory_kib = Some(kib);
+            report.samples.push(one);
+        }
+        let plots = by_size(&report, Placement::One, Measure::Memory);
+        let points = &plots[0].series[0].1;
+        assert_eq!(points, &[(0.0, 2.0), (1000.0, 4.0)]);
+    }
+}
