@@ -29,7 +29,7 @@
 //! | a boxed `true`, `false` | `y`, `x` |
 //! | a boxed number, BigInt, string | `n`, `z`, `s`, and as above |
 //! | a RegExp | `R`, a string, its flags |
-//! | an Error | `r`, its kind, `m` message, `c` cause, `s` stack, `.` |
+//! | an Error | `r`, its kind, `m` message, `s` stack, `c` cause, `.` |
 //! | an ArrayBuffer | `B`, its length, its bytes |
 //! | a resizable one | `~`, its length, its greatest length, its bytes |
 //! | a Buffer or typed array | `\`, 0, its kind, its length, its bytes |
@@ -39,10 +39,11 @@
 //! where its UTF-16 would begin at an odd place. Objects, with boxed values and
 //! buffers, are numbered in the order in which they begin.
 //!
-//! Read, but not written by Node 20:
+//! Read, but not written by Node:
 //!
 //! | bytes | what it is |
 //! |---|---|
+//! | `c` before `s` in an Error | only Node 20 writes it; 22 and later die of it |
 //! | `U` and a number | a whole number without a sign |
 //! | `S`, its length, UTF-8 | a string |
 //! | `-` | a gap, within an `A`; written, should there be one |
@@ -340,7 +341,9 @@ impl Value {
         read::Reader::new(bytes)?.value()
     }
 
-    /// Writes the value as Node 20 does, with the header.
+    /// Writes the value as Node does, with the header. An Error has its stack
+    /// before its cause, as Node 22 and later write it: they die of the other
+    /// order, and Node 20, which writes that one, reads both.
     ///
     /// V8 can read it, and with it a Node process that would die if not; but
     /// for a RegExp that is none, and a [`View::Float16Array`] where Node is

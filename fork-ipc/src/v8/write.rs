@@ -344,13 +344,15 @@ impl Writer {
             self.tag(b'm');
             self.text(message)?;
         }
-        if let Some(cause) = &error.cause {
-            self.tag(b'c');
-            self.value(cause)?;
-        }
+        // The stack before the cause: Node 20 writes them the other way round,
+        // and reads both orders; Node 22 and later read only this one.
         if let Some(stack) = &error.stack {
             self.tag(b's');
             self.text(stack)?;
+        }
+        if let Some(cause) = &error.cause {
+            self.tag(b'c');
+            self.value(cause)?;
         }
         self.tag(b'.');
         Ok(())
