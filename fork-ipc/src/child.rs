@@ -117,7 +117,7 @@ impl Inherited {
     /// process has started a thread before.
     pub fn take() -> Result<Self, NoChannel> {
         started_with_one()?;
-        if !only_thread() {
+        if !is_only_thread().map_err(NoChannel::Io)? {
             return Err(NoChannel::TooLate);
         }
         // SAFETY: this thread is the only one.
@@ -187,8 +187,14 @@ impl Inherited {
 /// the environment, for whoever takes it.
 pub(crate) fn worker() -> Result<u32, NoChannel> {
     started_with_one()?;
-    let id = env::var(ID).ok().and_then(|id| id.parse().ok());
-    id.ok_or(NoChannel::NotAWorker)
+    let Some(id) = env::var_os(ID) else {
+        return Err(NoChannel::NotAWorker);
+    };
+    let id = id.to_string_lossy();
+    id.parse().map_err(|_| NoChannel::Variable {
+        name: ID,
+        value: id.into_owned(),
+    })
 }
 
 fn started_with_one() -> Result<(), NoChannel> {
@@ -217,27 +223,53 @@ fn check(socket: BorrowedFd<'_>, number: RawFd) -> Result<(), NoChannel> {
         .map_err(|error| NoChannel::Io(error.into()))
 }
 
-/// No other thread has been started in this process.
-fn only_thread() -> bool {
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    {
-        std::fs::read_dir("/proc/self/task")
-            .is_ok_and(|threads| threads.count() == 1)
+/// Has no other thread been started in this process?
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn is_only_thread() -> io::Result<bool> {
+    is_only_thread_in("/proc/self/task")
+}
+
+/// The folder has an entry for each thread.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn is_only_thread_in(folder: &str) -> io::Result<bool> {
+    let threads = std::fs::read_dir(folder).map_err(|error| {
+        let why = format!("count the threads in {folder}: {error}");
+        io::Error::new(error.kind(), why)
+    })?;
+    Ok(threads.count() == 1)
+}
+
+/// Has no other thread been started in this process?
+#[cfg(target_vendor = "apple")]
+fn is_only_thread() -> io::Result<bool> {
+    unsafe extern "C" {
+        fn pthread_is_threaded_np() -> std::ffi::c_int;
     }
-    #[cfg(target_vendor = "apple")]
-    {
-        unsafe extern "C" {
-            fn pthread_is_threaded_np() -> std::ffi::c_int;
-        }
-        // SAFETY: it takes nothing, returns a number, and has no conditions;
-        // declared as in <pthread.h>.
-        unsafe { pthread_is_threaded_np() == 0 }
+    // SAFETY: it takes nothing, returns a number, and has no conditions;
+    // declared as in <pthread.h>.
+    Ok(unsafe { pthread_is_threaded_np() == 0 })
+}
+
+/// Nobody can tell: `take_unchecked` is for these.
+#[cfg(not(any(
+    target_os = "linux",
+    target_os = "android",
+    target_vendor = "apple"
+)))]
+fn is_only_thread() -> io::Result<bool> {
+    Ok(false)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_are_counted_and_without_proc_the_reason_is_named() {
+        // The test's own thread, and the one that runs the tests.
+        assert!(!is_only_thread().unwrap());
+        let error = is_only_thread_in("/no/proc").unwrap_err().to_string();
+        let why = "count the threads in /no/proc: No such file";
+        assert!(error.starts_with(why), "{error}");
     }
-    // Nobody can tell: `take_unchecked` is for these.
-    #[cfg(not(any(
-        target_os = "linux",
-        target_os = "android",
-        target_vendor = "apple"
-    )))]
-    false
 }

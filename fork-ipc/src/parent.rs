@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rustix::io::{Errno, FdFlags};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use tokio::process::Command;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::child::{FD, MODE};
 use crate::{Channel, Options, Serialization};
@@ -133,6 +134,7 @@ impl Fork {
     /// # Errors
     /// When it cannot be started, with the program's name.
     pub fn spawn(mut self) -> io::Result<Child> {
+        stop_ignoring_children()?;
         let (ours, theirs) = pair()?;
         let number = self.number;
 
@@ -232,6 +234,14 @@ impl Child {
         self.process.start_kill()?;
         self.process.wait().await
     }
+}
+
+/// SIGCHLD may have been ignored by the program that started this one; that
+/// survives exec. The system would then discard a child's exit status, and
+/// [`Child::wait`] would fail with "No child processes". A handler ends that,
+/// and stays when the stream of signals is dropped here.
+fn stop_ignoring_children() -> io::Result<()> {
+    signal(SignalKind::child()).map(drop)
 }
 
 /// Two connected sockets that no program started elsewhere inherits.

@@ -44,6 +44,10 @@ pub fn tests() -> Vec<Test> {
         both("a_child_that_has_disconnected_may_go_on", goes_on),
         both("too_few_answers_are_a_failure", too_few),
         both("a_program_that_is_not_there_is_named", no_program),
+        both(
+            "a_parent_that_inherits_an_ignored_sigchld_waits",
+            ignored_sigchld,
+        ),
         both("signals_end_parent_and_child", signals),
         both("a_stubborn_child_is_killed", stubborn),
         both("a_closed_stdout_ends_both_quietly", closed_stdout),
@@ -317,6 +321,21 @@ fn no_program(language: Language) -> Result<()> {
         ensure!(half.stdout().is_empty(), "{:?}", half.stdout());
     }
     Ok(())
+}
+
+/// An ignored signal stays ignored when another program is started. Not by
+/// `sh`: Debian's does not let anybody ignore this one.
+fn ignored_sigchld(language: Language) -> Result<()> {
+    let parent = lesson(NAME)?.half(language, "parent")?;
+    let mut command = Command::new("bash");
+    command
+        .args(["-c", r#"trap '' CHLD; exec "$@""#, "bash"])
+        .arg(parent.get_program())
+        .args(parent.get_args())
+        .args(["--count", "1"]);
+    let mut half = Half::start(&mut command)?;
+    exits(&mut half, Exit::Code(0))?;
+    half.wait_for("child exited with code 0").map(drop)
 }
 
 fn signals(language: Language) -> Result<()> {

@@ -30,6 +30,10 @@ pub fn tests() -> Vec<Test> {
             cluster(&["shared"])
         }),
         test("a_worker_without_a_cluster_says_so", no_cluster),
+        test(
+            "a_worker_takes_no_other_address_than_it_was_given",
+            bad_worker,
+        ),
         test("who_is_no_worker_of_a_cluster_may_be_a_child", either),
         test("a_grandchild_does_not_inherit_the_channel", grandchild),
         test("the_descriptor_is_neither_inherited_nor_blocking", flags)
@@ -239,6 +243,33 @@ fn no_cluster() -> Result<()> {
     let mut half = Half::start(&mut command)?;
     ends_well(&mut half)?;
     half.wait_for_error("not a worker of a cluster: NODE_UNIQUE_ID")?;
+    Ok(())
+}
+
+/// What cannot be understood is no reason to listen somewhere else.
+fn bad_worker() -> Result<()> {
+    let script = "
+        const cluster = require('cluster')
+        const [program, ...args] = process.argv.slice(1)
+        cluster.setupPrimary({ exec: program, args, execArgv: [] })
+        process.execPath = program
+        cluster.fork().on('exit', code => console.log('exit', code))";
+    let mut node = Command::new("node");
+    node.args(["-e", script])
+        .arg(program("worker")?.get_program())
+        .arg("127.0.0.1:99999");
+    let mut half = Half::start(&mut node)?;
+    ends_well(&mut half)?;
+    half.wait_for("exit 1")?;
+    half.wait_for_error("address 127.0.0.1:99999: ")?;
+
+    let mut worker = program("worker")?;
+    worker
+        .env("NODE_CHANNEL_FD", "3")
+        .env("NODE_UNIQUE_ID", "x");
+    let mut half = Half::start(&mut worker)?;
+    ensure!(half.wait()? == Exit::Code(1));
+    half.wait_for_error("NODE_UNIQUE_ID cannot be 'x'")?;
     Ok(())
 }
 

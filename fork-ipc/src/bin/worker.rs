@@ -6,6 +6,7 @@
 
 use std::net::SocketAddr;
 
+use anyhow::Context;
 use common::{accept, log};
 use fork_ipc::Error;
 use fork_ipc::cluster::{self, Event};
@@ -17,10 +18,14 @@ use tokio_util::task::TaskTracker;
 async fn main() -> common::Result {
     let mut worker = cluster::worker().await?;
     let name = format!("Rust worker {}", worker.id());
-    // Where `setupPrimary({ args })` says; the program's own path, which
-    // cluster.fork() puts in front of them, is no address.
-    let asked = std::env::args().filter_map(|word| word.parse().ok());
-    let mut addresses: Vec<SocketAddr> = asked.collect();
+    // Where `setupPrimary({ args })` says. Before them, cluster.fork() puts the
+    // path of the program that it takes for a script.
+    let mut addresses = Vec::new();
+    for word in std::env::args().skip(2) {
+        let address: SocketAddr =
+            word.parse().with_context(|| format!("address {word}"))?;
+        addresses.push(address);
+    }
     if addresses.is_empty() {
         addresses.push(([127, 0, 0, 1], 0).into());
     }
