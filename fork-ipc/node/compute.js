@@ -1,55 +1,74 @@
 // A parent that gives the same work to a Rust worker and to a Node worker.
 //
-//     cargo build -p fork-ipc --bins --release
+//     cargo build -p fork-ipc --bin compute --release
 //     node fork-ipc/node/compute.js target/release/compute
 
 import { fork, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 
-const UP_TO = 200_000
+const UP_TO = 1_000_000
 const PART = 10_000
 
-/** Sends all jobs at once, and adds up what comes back. */
-function count(worker) {
-  const begun = performance.now()
+if (process.send) work()
+else await compare()
+
+// The parent: each worker alone, or they would share the processor's cores.
+async function compare() {
+  const program = process.argv[2] ?? 'target/release/compute'
+  const stdio = ['ignore', 'inherit', 'inherit', 'ipc']
+  const start = {
+    'Rust, all cores': () => spawn(program, { stdio }),
+    'Node, one thread': () => fork(fileURLToPath(import.meta.url)),
+  }
+  for (const [name, startWorker] of Object.entries(start)) {
+    const worker = startWorker()
+    // The time to start a program is not what is compared.
+    await count(worker, PART)
+    const begun = performance.now()
+    const primes = await count(worker, UP_TO)
+    const ms = performance.now() - begun
+    console.log(`${name}: ${primes} primes in ${ms.toFixed(0)} ms`)
+    worker.disconnect()
+    await once(worker, 'exit')
+  }
+}
+
+// Sends all jobs at once, and adds up what comes back.
+function count(worker, upTo) {
   return new Promise((resolve, reject) => {
     let primes = 0
-    let left = UP_TO / PART
-    for (let from = 0; from < UP_TO; from += PART) {
+    let left = upTo / PART
+    for (let from = 0; from < upTo; from += PART) {
       worker.send({ from, to: from + PART })
     }
-    worker.on('message', done => {
+    worker.on('message', onMessage)
+    worker.once('error', reject)
+    worker.once('exit', onExit)
+
+    function onMessage(done) {
       primes += done.primes
       left -= 1
       if (left > 0) return
-      worker.disconnect()
-      resolve({ primes, ms: performance.now() - begun })
-    })
-    worker.on('error', reject)
-    worker.on('exit', code => reject(Error(`the worker ended with ${code}`)))
+      worker.off('message', onMessage).off('error', reject).off('exit', onExit)
+      resolve(primes)
+    }
+    function onExit(code) {
+      reject(Error(`the worker ended with ${code}`))
+    }
+  })
+}
+
+// The Node worker: the same, one job after the other.
+function work() {
+  process.on('message', ({ from, to }) => {
+    let primes = 0
+    for (let number = from; number < to; number++) primes += isPrime(number)
+    process.send({ from, primes })
   })
 }
 
 function isPrime(number) {
   for (let by = 2; by * by <= number; by++) if (number % by === 0) return false
   return number > 1
-}
-
-if (process.send) {
-  // The Node worker: the same, one job after the other.
-  process.on('message', ({ from, to }) => {
-    let primes = 0
-    for (let number = from; number < to; number++) primes += isPrime(number)
-    process.send({ from, primes })
-  })
-} else {
-  const stdio = ['ignore', 'inherit', 'inherit', 'ipc']
-  const workers = {
-    Rust: spawn(process.argv[2] ?? 'target/debug/compute', { stdio }),
-    Node: fork(fileURLToPath(import.meta.url)),
-  }
-  for (const [name, worker] of Object.entries(workers)) {
-    const { primes, ms } = await count(worker)
-    console.log(`${name}: ${primes} primes in ${ms.toFixed(0)} ms`)
-  }
 }

@@ -1,7 +1,7 @@
 //! A worker that computes on all cores, for a Node parent: `node/compute.js`.
 //!
-//!     cargo build -p fork-ipc --bins
-//!     node fork-ipc/node/compute.js target/debug/compute
+//!     cargo build -p fork-ipc --bin compute --release
+//!     node fork-ipc/node/compute.js target/release/compute
 
 use fork_ipc::child::Inherited;
 
@@ -51,7 +51,13 @@ async fn serve(inherited: Inherited) -> common::Result {
 
 fn is_prime(number: &u32) -> bool {
     let number = *number;
-    let divides = |by: &u32| number.is_multiple_of(*by);
-    let small = (2..).take_while(|by| *by <= number / by);
-    number > 1 && !small.into_iter().any(|by| divides(&by))
+    let mut by = 2_u32;
+    // As u64: the square of a number near the greatest u32 would overflow.
+    while u64::from(by) * u64::from(by) <= u64::from(number) {
+        if number.is_multiple_of(by) {
+            return false;
+        }
+        by += 1;
+    }
+    number > 1
 }
