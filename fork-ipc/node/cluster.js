@@ -10,7 +10,8 @@ import { get } from 'node:http'
 const [exec = 'target/debug/worker', mode] = process.argv.slice(2)
 const shared = mode === 'shared'
 cluster.schedulingPolicy = shared ? cluster.SCHED_NONE : cluster.SCHED_RR
-cluster.setupPrimary({ exec, execArgv: [] })
+// Without `args`, the workers would get the arguments of this program.
+cluster.setupPrimary({ exec, args: [], execArgv: [] })
 // cluster.fork() starts `process.execPath` with `exec` as its script, and has
 // no option for it: so the program is put in Node's place.
 process.execPath = exec

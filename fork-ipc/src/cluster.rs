@@ -6,7 +6,7 @@
 //! JavaScript. It takes both:
 //!
 //! ```js
-//! cluster.setupPrimary({ exec: program, execArgv: [] })
+//! cluster.setupPrimary({ exec: program, args: [], execArgv: [] })
 //! process.execPath = program
 //! ```
 //!
