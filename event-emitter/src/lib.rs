@@ -3,3 +3,12 @@
 mod emitter;
 
 pub use emitter::{Emitter, Event, Listener, TooMany, Unheard, listener};
+
+#[cfg(test)]
+#[path = "../tests/event_emitter.rs"]
+mod tests;
+
+#[cfg(test)]
+fn main() -> std::process::ExitCode {
+    harness::testing::run("event-emitter", [tests::tests()])
+}

@@ -10,16 +10,12 @@ use anyhow::{Context, Result, bail, ensure};
 use harness::{Exit, Half, Language, root};
 use serde_json::{Value, json};
 
-use crate::check::{NODE, Test, both, test};
-use crate::echo;
-use crate::random::Random;
-use crate::server::lesson;
+use harness::testing::echo;
+use harness::testing::random::Random;
+use harness::testing::server::lesson;
+use harness::testing::{NODE, Test, both, test};
 
-// The source itself: lessons are no dependencies of this program.
-#[path = "../src/emitter.rs"]
-mod emitter;
-
-use emitter::{Emitter, Event, Listener, Unheard, listener};
+use crate::{Emitter, Event, Listener, TooMany, Unheard, listener};
 
 const NAME: &str = "event-emitter";
 
@@ -91,7 +87,7 @@ impl Script {
         let log: Rc<RefCell<Vec<String>>> = Rc::default();
         let told = Rc::clone(&log);
         let emitter = Emitter::with_warnings(move |too_many| {
-            let emitter::TooMany {
+            let TooMany {
                 event, listeners, ..
             } = too_many;
             told.borrow_mut()

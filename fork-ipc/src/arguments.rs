@@ -60,8 +60,15 @@ fn may_be_module(word: &OsStr, at: usize) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    pub(crate) fn tests() -> Vec<harness::testing::Test> {
+        harness::unit_tests![
+            what_fork_puts_in_front_is_left_out,
+            a_mistake_is_a_mistake,
+        ]
+    }
 
     /// Takes `--count N` and nothing else, as clap would.
     fn parsed(words: &str, forked: bool) -> Result<String, ()> {
@@ -77,7 +84,6 @@ mod tests {
         })
     }
 
-    #[test]
     fn what_fork_puts_in_front_is_left_out() {
         assert_eq!(parsed("child", true).unwrap(), "");
         assert_eq!(parsed("child --count 2", true).unwrap(), "2");
@@ -90,7 +96,6 @@ mod tests {
         );
     }
 
-    #[test]
     fn a_mistake_is_a_mistake() {
         assert!(parsed("child --cuont 2 3", false).is_err());
         assert!(parsed("child --count", true).is_err());

@@ -261,10 +261,15 @@ fn is_only_thread() -> io::Result<bool> {
 }
 
 #[cfg(all(test, target_os = "linux"))]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    #[test]
+    pub(crate) fn tests() -> Vec<harness::testing::Test> {
+        harness::unit_tests![
+            threads_are_counted_and_without_proc_the_reason_is_named,
+        ]
+    }
+
     fn threads_are_counted_and_without_proc_the_reason_is_named() {
         // The test's own thread, and the one that runs the tests.
         assert!(!is_only_thread().unwrap());

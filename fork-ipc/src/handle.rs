@@ -252,13 +252,19 @@ fn listens(descriptor: &OwnedFd) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::net::{TcpListener, TcpStream};
     use std::os::unix::net::UnixStream;
 
     use super::*;
 
-    #[test]
+    pub(crate) fn tests() -> Vec<harness::testing::Test> {
+        harness::unit_tests![
+            other_sockets_are_not_taken_for_a_closed_connection,
+            closed_connections_are_forgotten,
+        ]
+    }
+
     fn other_sockets_are_not_taken_for_a_closed_connection() {
         let server = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = server.local_addr().unwrap();
@@ -279,7 +285,6 @@ mod tests {
         drop((client, other));
     }
 
-    #[test]
     fn closed_connections_are_forgotten() {
         let mut connections = Connections::default();
         let known = |connections: &Connections| -> usize {

@@ -69,3 +69,32 @@ impl Default for Options {
         }
     }
 }
+
+// The fuzzer's functions, which the tests run too, name this crate.
+#[cfg(all(test, unix))]
+extern crate self as fork_ipc;
+
+#[cfg(all(test, unix))]
+#[path = "../tests/fork_ipc.rs"]
+mod tests;
+
+#[cfg(all(test, unix))]
+fn main() -> std::process::ExitCode {
+    harness::testing::run(
+        "fork-ipc",
+        [
+            tests::tests(),
+            arguments::tests::tests(),
+            #[cfg(target_os = "linux")]
+            child::tests::tests(),
+            frames::decoder::tests::tests(),
+            handle::tests::tests(),
+            message::tests::tests(),
+            text::tests::tests(),
+        ],
+    )
+}
+
+// The channel is not there on other systems, and neither are its tests.
+#[cfg(all(test, not(unix)))]
+fn main() {}

@@ -470,8 +470,17 @@ pub(crate) fn write<T: Serialize + ?Sized>(
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    pub(crate) fn tests() -> Vec<harness::testing::Test> {
+        harness::unit_tests![
+            a_string_is_shown_as_its_text_and_all_else_as_json,
+            only_an_objects_string_cmd_that_begins_with_node_is_internal,
+            what_serde_cannot_hold_is_a_message_all_the_same,
+            what_json_parse_refuses_is_refused,
+        ]
+    }
 
     fn shown(json: &str) -> String {
         let (_, message) =
@@ -479,7 +488,6 @@ mod tests {
         message.to_string()
     }
 
-    #[test]
     fn a_string_is_shown_as_its_text_and_all_else_as_json() {
         assert_eq!(shown(r#""a\u00e9\n""#), "aé\n");
         assert_eq!(shown(r#" {"a":[1,null]}"#), r#" {"a":[1,null]}"#);
@@ -490,7 +498,6 @@ mod tests {
         assert_eq!(shown("\"한\u{FFFD}\""), "한\u{FFFD}");
     }
 
-    #[test]
     fn only_an_objects_string_cmd_that_begins_with_node_is_internal() {
         let internal = |json: &str| match inspect(json.as_bytes()).unwrap() {
             Kind::Internal(cmd) => Some(cmd),
@@ -513,7 +520,6 @@ mod tests {
         }
     }
 
-    #[test]
     fn what_serde_cannot_hold_is_a_message_all_the_same() {
         let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
         let object =
@@ -526,7 +532,6 @@ mod tests {
         }
     }
 
-    #[test]
     fn what_json_parse_refuses_is_refused() {
         for json in ["", " ", "undefined", "NaN", "1 2", "\u{feff}1", "'a'"] {
             let bytes = json.as_bytes().to_vec();

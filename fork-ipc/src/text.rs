@@ -140,10 +140,17 @@ impl Serializer for Plain<'_> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use serde_json::value::RawValue;
 
     use super::{is_plain_string, parse, write_plain};
+
+    pub(crate) fn tests() -> Vec<harness::testing::Test> {
+        harness::unit_tests![
+            a_plain_string_is_what_serde_json_makes_of_it,
+            it_is_what_serde_json_writes_or_nothing,
+        ]
+    }
 
     fn plain<T: serde::Serialize + ?Sized>(value: &T) -> Option<Vec<u8>> {
         let mut json = b"before".to_vec();
@@ -152,7 +159,6 @@ mod tests {
         written.then(|| json.split_off(6))
     }
 
-    #[test]
     fn a_plain_string_is_what_serde_json_makes_of_it() {
         #[derive(Debug, PartialEq, serde::Deserialize)]
         struct Name(String);
@@ -184,7 +190,6 @@ mod tests {
         }
     }
 
-    #[test]
     fn it_is_what_serde_json_writes_or_nothing() {
         let long = format!("{}中😀\u{7f}\u{2028}", "x".repeat(1000));
         for text in ["", "a", &long] {

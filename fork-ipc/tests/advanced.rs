@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use ::fork_ipc::v8::{self, BigInt, Value, View};
-use ::fork_ipc::{Channel, Error, Options, Serialization};
+use crate::v8::{self, BigInt, Value, View};
+use crate::{Channel, Error, Options, Serialization};
 use anyhow::{Context, Result, bail, ensure};
 use serde::de::IgnoredAny;
 
 use super::library::{ended, next, node, run};
-use crate::check::{NODE, Test, test};
+use harness::testing::{NODE, Test, test};
 
 pub fn tests() -> Vec<Test> {
     [

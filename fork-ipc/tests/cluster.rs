@@ -8,8 +8,8 @@ use std::os::unix::net::UnixStream as StdUnixStream;
 use std::process::Command;
 use std::time::Duration;
 
-use ::fork_ipc::cluster::{Event, Worker};
-use ::fork_ipc::{Child, Error};
+use crate::cluster::{Event, Worker};
+use crate::{Child, Error};
 use anyhow::{Context, Result, bail, ensure};
 use harness::{Exit, Half, root};
 use tokio::io::AsyncReadExt;
@@ -19,7 +19,7 @@ use tokio::process::Child as Process;
 use super::handles::{limit_descriptors, lines, raw_peer, send_descriptors};
 use super::library::{node, run};
 use super::recipes::program;
-use crate::check::{NODE, Need, Test, test};
+use harness::testing::{NODE, Need, Test, test};
 
 pub fn tests() -> Vec<Test> {
     let of_node = [

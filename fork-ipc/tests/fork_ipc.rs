@@ -9,9 +9,9 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use harness::{Exit, Half, Language, Signal};
 
-use crate::check::{NODE, Need, Test, both, test};
-use crate::echo::TWO_SECONDS;
-use crate::server::lesson;
+use harness::testing::echo::TWO_SECONDS;
+use harness::testing::server::lesson;
+use harness::testing::{NODE, Need, Test, both, test};
 
 mod advanced;
 mod cluster;

@@ -9,9 +9,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use ::fork_ipc::frames::{self, Frame};
-use ::fork_ipc::v8::{self, Value};
-use ::fork_ipc::{Channel, Child, Error, Handle, Options, Serialization};
+use crate::frames::{self, Frame};
+use crate::v8::{self, Value};
+use crate::{Channel, Child, Error, Handle, Options, Serialization};
 use anyhow::{Context, Result, bail, ensure};
 use harness::{Exit, Half, LIMIT};
 use rustix::process::{Pid, Signal, kill_process};
@@ -20,8 +20,8 @@ use tokio::net::{TcpListener, TcpStream, UdpSocket, UnixListener};
 
 use super::library::{ended, next, node, run};
 use super::recipes::program;
-use crate::check::{NODE, Need, Test, test};
-use crate::server::eventually;
+use harness::testing::server::eventually;
+use harness::testing::{NODE, Need, Test, test};
 
 pub fn tests() -> Vec<Test> {
     [

@@ -5,15 +5,15 @@ use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 
-use ::fork_ipc::v8::{self, BigInt, ErrorKind, Value, View};
-use ::fork_ipc::{Channel, Error, Options, Serialization};
+use crate::v8::{self, BigInt, ErrorKind, Value, View};
+use crate::{Channel, Error, Options, Serialization};
 use anyhow::{Context, Result, anyhow, ensure};
 use harness::root;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
 use super::library::{next, node};
-use crate::check::{NODE, Test, test};
+use harness::testing::{NODE, Test, test};
 
 /// The same functions as the fuzzer runs.
 #[path = "../fuzz/src/lib.rs"]
@@ -414,7 +414,7 @@ fn echo<T: std::fmt::Debug>(
     serialization: Serialization,
     strategy: impl Strategy<Value = T>,
     encode: impl Fn(&T) -> Result<Vec<u8>>,
-    same: impl Fn(&T, &::fork_ipc::Message) -> Result<()>,
+    same: impl Fn(&T, &crate::Message) -> Result<()>,
 ) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = { runtime }.enable_all().build()?;

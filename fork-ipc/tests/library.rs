@@ -6,15 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use ::fork_ipc::frames::Decoder;
-use ::fork_ipc::{
-    Channel, Child, Error, Fork, Message, Options, Serialization,
-};
+use crate::frames::Decoder;
+use crate::{Channel, Child, Error, Fork, Message, Options, Serialization};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use super::handles::limit_descriptors;
 use super::recipes::program;
-use crate::check::{NODE, Need, Test, test};
+use harness::testing::{NODE, Need, Test, test};
 
 pub fn tests() -> Vec<Test> {
     [

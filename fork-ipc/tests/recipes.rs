@@ -5,13 +5,13 @@ use std::net::TcpStream;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use ::fork_ipc::Fork;
+use crate::Fork;
 use anyhow::{Context, Result, anyhow, ensure};
 use harness::{Exit, Half, Language, Profile, Signal, root};
 
 use super::library::{ended, run};
-use crate::check::{NODE, Need, Test, test};
-use crate::peer::Peer;
+use harness::testing::peer::Peer;
+use harness::testing::{NODE, Need, Test, test};
 
 pub fn tests() -> Vec<Test> {
     [

@@ -10,6 +10,8 @@ pub mod lessons;
 pub mod pair;
 pub mod rabbit;
 pub mod readme;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use build::{Profile, build, cargo, root, target};
 pub use half::{Exit, Half, LIMIT, Signal, Stream, end_all};

@@ -8,8 +8,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use harness::{Exit, Half, Language, Signal};
 
-use crate::check::{Need, Test, test};
-use crate::server::{has_ended, lesson};
+use harness::testing::server::{has_ended, lesson};
+use harness::testing::{Need, Test, test};
 
 pub fn tests() -> Vec<Test> {
     [

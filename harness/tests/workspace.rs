@@ -9,19 +9,24 @@ use harness::readme::transcripts;
 use harness::{LESSONS, cargo, root, target};
 use serde_json::Value;
 
-use crate::check::{Test, test};
+use harness::testing::{Test, test};
 
-pub fn tests() -> Result<Vec<Test>> {
-    Ok([
+pub fn tests() -> Vec<Test> {
+    [
         test("no_program_can_replace_another_lessons", no_collisions),
         test("all_lessons_can_be_built_with_the_same_features", all_named),
         test("every_command_names_what_exists", commands_exist),
         test("both_languages_show_the_same_transcripts", translations),
-        test("a_lesson_copied_out_builds", copied_out).long(),
+        test("every_unit_test_of_a_lesson_is_run", unit_tests),
+        test(
+            "a_lesson_copied_out_builds_and_passes_its_tests",
+            copied_out,
+        )
+        .long(),
     ]
     .into_iter()
     .map(|test| test.of("workspace"))
-    .collect())
+    .collect()
 }
 
 /// The members, as cargo sees them.
@@ -126,6 +131,31 @@ fn files(endings: &[&str]) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
+/// With `[lib] harness = false` the compiler drops what is marked `#[test]`.
+fn unit_tests() -> Result<()> {
+    let attributes = [concat!("#[", "test]"), concat!("#[tokio", "::test")];
+    let sources = files(&[".rs"])?;
+    let of_lessons = sources.iter().filter(|path| {
+        let name = path.strip_prefix(root()).ok();
+        let folder = name.and_then(|name| name.iter().next());
+        LESSONS
+            .iter()
+            .any(|lesson| Some(lesson.name.as_ref()) == folder)
+    });
+    let mut looked_at = 0;
+    for path in of_lessons {
+        let text = fs::read_to_string(path)?;
+        ensure!(
+            !attributes.iter().any(|attribute| text.contains(attribute)),
+            "{}: name it in harness::unit_tests![], as others do",
+            path.display()
+        );
+        looked_at += 1;
+    }
+    ensure!(looked_at > LESSONS.len(), "no sources found");
+    Ok(())
+}
+
 fn commands_exist() -> Result<()> {
     let mut checked = BTreeSet::new();
     for path in files(&[".md", ".rs", ".js"])? {
@@ -202,27 +232,31 @@ fn translations() -> Result<()> {
     Ok(())
 }
 
-/// A lesson, `common` and the root manifest with its members cut to the two.
-/// One lesson after the other in one folder: `common` is built once.
+/// A lesson, `common`, `harness` and the root manifest with its members cut to
+/// these. One lesson after the other in one folder: `common` is built once.
 fn copied_out() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let there = folder.path();
     let manifest = fs::read_to_string(root().join("Cargo.toml"))?;
-    copy(&root().join("common"), &there.join("common"))?;
+    for shared in ["common", "harness"] {
+        copy(&root().join(shared), &there.join(shared))?;
+    }
     for lesson in LESSONS {
         let own = there.join(lesson.name);
         copy(&root().join(lesson.name), &own)?;
         fs::write(there.join("Cargo.toml"), cut(&manifest, lesson.name)?)?;
         fs::copy(root().join("Cargo.lock"), there.join("Cargo.lock"))?;
-
-        let output = cargo()
-            .args(["build", "--quiet", "--bins", "-p", lesson.name])
-            .current_dir(there)
-            .env("CARGO_TARGET_DIR", own.join("target"))
-            // What comes from elsewhere is built already.
-            .env("CARGO_BUILD_BUILD_DIR", target())
-            .env("CARGO_INCREMENTAL", "0")
-            .output()?;
+        let run = |arguments: &[&str]| {
+            cargo()
+                .args(arguments)
+                .current_dir(there)
+                .env("CARGO_TARGET_DIR", own.join("target"))
+                .env("CARGO_INCREMENTAL", "0")
+                // What comes from elsewhere is built already.
+                .env("CARGO_BUILD_BUILD_DIR", target())
+                .output()
+        };
+        let output = run(&["build", "--quiet", "--bins", "-p", lesson.name])?;
         ensure!(
             output.status.success() && output.stderr.is_empty(),
             "{}: {}",
@@ -234,6 +268,16 @@ fn copied_out() -> Result<()> {
             let program =
                 program.with_extension(std::env::consts::EXE_EXTENSION);
             ensure!(program.is_file(), "no {}", program.display());
+        }
+        // Its tests run there, too; one lesson stands for all.
+        if lesson.name == "tcp-echo" {
+            let output = run(&["test", "-p", lesson.name, "matrix"])?;
+            let printed = String::from_utf8_lossy(&output.stdout);
+            ensure!(
+                output.status.success() && printed.contains(" 0 failed"),
+                "{printed}{}",
+                String::from_utf8_lossy(&output.stderr)
+            );
         }
         fs::remove_dir_all(own)?;
     }
@@ -251,7 +295,7 @@ fn cut(manifest: &str, lesson: &str) -> Result<String> {
         .lines()
         .filter(|line| !line.starts_with("default-members"))
         .collect();
-    let members = format!("members = [\"common\", \"{lesson}\"]");
+    let members = format!("members = [\"common\", \"harness\", \"{lesson}\"]");
     let cut = format!("{before}\n{members}{}", after.join("\n"));
     let ours = concat!("\nversion = \"", env!("CARGO_PKG_VERSION"), "\"");
     ensure!(

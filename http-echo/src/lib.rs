@@ -11,3 +11,12 @@ pub mod target;
 pub mod timer;
 pub mod tls;
 pub mod url;
+
+#[cfg(test)]
+#[path = "../tests/http_echo.rs"]
+mod tests;
+
+#[cfg(test)]
+fn main() -> std::process::ExitCode {
+    harness::testing::run("http-echo", [tests::tests(), target::tests::tests()])
+}

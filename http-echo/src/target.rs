@@ -65,10 +65,16 @@ pub fn segment(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    #[test]
+    pub(crate) fn tests() -> Vec<harness::testing::Test> {
+        harness::unit_tests![
+            a_target_is_spelled_as_it_was_sent,
+            any_text_is_one_segment,
+        ]
+    }
+
     fn a_target_is_spelled_as_it_was_sent() {
         for target in [
             "/",
@@ -87,7 +93,6 @@ mod tests {
         }
     }
 
-    #[test]
     fn any_text_is_one_segment() {
         assert_eq!(segment("hello"), "hello");
         assert_eq!(segment("a b/c?d#e%中"), "a%20b%2Fc%3Fd%23e%25%E4%B8%AD");

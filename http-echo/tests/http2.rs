@@ -19,8 +19,8 @@ use tokio_rustls::rustls::{
 
 use super::MIB;
 use super::https::Tls;
-use crate::check::{Need, Test, both};
-use crate::echo;
+use harness::testing::echo;
+use harness::testing::{Need, Test, both};
 
 pub fn tests() -> Vec<Test> {
     let both = |promise, run: fn(Language) -> Result<()>| {

@@ -13,10 +13,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use harness::{Exit, Half, LIMIT, Language, Signal};
 
-use crate::check::{CURL, NODE, Need, Test, both, test};
-use crate::echo;
-use crate::peer::{Peer, uninterrupted};
-use crate::server::{Server, lesson, start_stuck, tool};
+use harness::testing::echo;
+use harness::testing::peer::{Peer, uninterrupted};
+use harness::testing::server::{Server, lesson, start_stuck, tool};
+use harness::testing::{CURL, NODE, Need, Test, both, test};
 
 #[path = "http2.rs"]
 mod http2;

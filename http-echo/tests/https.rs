@@ -8,8 +8,8 @@ use anyhow::{Context, Result, ensure};
 use harness::{Exit, Half, Language, Profile, build};
 
 use super::{Answer, LESSON, MIB, accept, client_of, request, start};
-use crate::check::{CURL, NODE, Need, Test, both};
-use crate::server::{Server, lesson, tool};
+use harness::testing::server::{Server, lesson, tool};
+use harness::testing::{CURL, NODE, Need, Test, both};
 
 pub fn tests() -> Vec<Test> {
     let both = |promise, run: fn(Language) -> Result<()>| both(promise, run);

@@ -8,9 +8,9 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use harness::{Exit, Half, Language, Signal};
 
-use crate::check::{NC, Need, SOCAT, Test, both, test};
-use crate::echo;
-use crate::server::{Server, eventually, lesson, tool};
+use harness::testing::echo;
+use harness::testing::server::{Server, eventually, lesson, tool};
+use harness::testing::{NC, Need, SOCAT, Test, both, test};
 
 pub fn tests() -> Vec<Test> {
     let both = |promise, run: fn(Language) -> Result<()>| {

@@ -91,3 +91,12 @@ impl Display for Topic {
         common::log::Escaped(&self.channel).fmt(f)
     }
 }
+
+#[cfg(test)]
+#[path = "../tests/redis_pubsub.rs"]
+mod tests;
+
+#[cfg(test)]
+fn main() -> std::process::ExitCode {
+    harness::testing::run("redis-pubsub", [tests::tests()])
+}

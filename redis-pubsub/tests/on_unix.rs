@@ -15,8 +15,8 @@ use harness::half::on_path;
 use harness::{Exit, Half, LIMIT, Language, Signal};
 
 use super::{half, half_in};
-use crate::redis::Redis;
-use crate::server::lesson;
+use harness::testing::redis::Redis;
+use harness::testing::server::lesson;
 
 /// A port of the system's choice in front of the server's socket: `--port 0`
 /// means to redis-server that there is none.

@@ -7,14 +7,14 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use harness::{Exit, Half, Language, Signal};
 
-use crate::check::{NODE, Need, Test, both, test};
-use crate::echo::TWO_SECONDS;
-use crate::redis::{REDIS, Redis};
-use crate::relay::Relay;
-use crate::server::{ends_unread, lesson, start_unread};
+use harness::testing::echo::TWO_SECONDS;
+use harness::testing::redis::{REDIS, Redis};
+use harness::testing::relay::Relay;
+use harness::testing::server::{ends_unread, lesson, start_unread};
+use harness::testing::{NODE, Need, Test, both, test};
 
 #[cfg(unix)]
-#[path = "../../redis-pubsub/tests/on_unix.rs"]
+#[path = "on_unix.rs"]
 mod on_unix;
 
 /// A function of `on_unix`. Elsewhere it is not there, and its test is

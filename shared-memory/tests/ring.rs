@@ -3,12 +3,24 @@
 //! every order. The lesson's other tests are in `shared_memory.rs`.
 
 #[cfg(loom)]
-mod every_order {
+pub mod every_order {
     use loom::model::Builder;
     use loom::sync::Arc;
     use loom::thread;
 
     use crate::ring::{Error, Ring, Watch};
+
+    pub const TESTS: &[(&str, fn())] = &[
+        (
+            "messages_arrive_whole_and_nobody_sleeps_for_ever",
+            messages_arrive_whole_and_nobody_sleeps_for_ever,
+        ),
+        (
+            "a_receiver_that_leaves_wakes_the_sender",
+            a_receiver_that_leaves_wakes_the_sender,
+        ),
+        ("an_echo_comes_back", an_echo_comes_back),
+    ];
 
     /// Nobody dies, nobody stops: who sleeps is woken, or sleeps for ever.
     /// loom fails a test in which a thread does.
@@ -35,7 +47,6 @@ mod every_order {
 
     /// Three messages of two words each through four words, with other
     /// bytes each: the second time round, and asleep on either side.
-    #[test]
     fn messages_arrive_whole_and_nobody_sleeps_for_ever() {
         in_every_order(3, || {
             let ring = Arc::new(Ring::<4>::default());
@@ -58,7 +69,6 @@ mod every_order {
     }
 
     /// A sender that waits for room hears that the receiver has gone.
-    #[test]
     fn a_receiver_that_leaves_wakes_the_sender() {
         in_every_order(3, || {
             let ring = Arc::new(Ring::<2>::default());
@@ -79,7 +89,6 @@ mod every_order {
     }
 
     /// To and fro, as the lesson's halves talk.
-    #[test]
     fn an_echo_comes_back() {
         in_every_order(2, || {
             let rings = [Ring::<2>::default(), Ring::<2>::default()];
@@ -108,7 +117,7 @@ mod every_order {
 }
 
 #[cfg(not(loom))]
-mod one_order {
+pub mod one_order {
     use std::collections::VecDeque;
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::thread;
@@ -119,6 +128,42 @@ mod one_order {
     use crate::atomics;
     use crate::memory::Mapping;
     use crate::ring::{Error, LOOK_UP, Ring, Watch};
+
+    pub const TESTS: &[(&str, fn())] = &[
+        ("it_is_a_queue", it_is_a_queue),
+        (
+            "any_bytes_at_all_are_survived",
+            any_bytes_at_all_are_survived,
+        ),
+        (
+            "a_length_or_a_counter_that_cannot_be_is_an_error",
+            a_length_or_a_counter_that_cannot_be_is_an_error,
+        ),
+        (
+            "nothing_is_lost_between_two_threads",
+            nothing_is_lost_between_two_threads,
+        ),
+        (
+            "a_scribbling_peer_causes_errors_and_no_hang",
+            a_scribbling_peer_causes_errors_and_no_hang,
+        ),
+        (
+            "a_dead_peer_is_noticed_and_its_last_word_heard",
+            a_dead_peer_is_noticed_and_its_last_word_heard,
+        ),
+        (
+            "a_full_ring_with_a_dead_receiver_is_an_error",
+            a_full_ring_with_a_dead_receiver_is_an_error,
+        ),
+        (
+            "a_pause_ends_in_time_or_with_the_sender",
+            a_pause_ends_in_time_or_with_the_sender,
+        ),
+        (
+            "two_threads_do_what_the_two_processes_do",
+            two_threads_do_what_the_two_processes_do,
+        ),
+    ];
 
     /// 8 words: room for messages of up to 56 bytes.
     type Small = Ring<8>;
@@ -170,7 +215,6 @@ mod one_order {
 
         /// Sending and receiving in any order is what a queue does, with the
         /// counters anywhere, also where they begin again at 0.
-        #[test]
         fn it_is_a_queue(
             begin: u32,
             steps in prop::collection::vec(
@@ -225,7 +269,6 @@ mod one_order {
 
         /// Whatever stands in the memory, an end answers, does not read
         /// outside, and takes no more than the ring holds.
-        #[test]
         fn any_bytes_at_all_are_survived(
             header: [u32; 6],
             content: [u64; 8],
@@ -259,7 +302,6 @@ mod one_order {
         }
     }
 
-    #[test]
     fn a_length_or_a_counter_that_cannot_be_is_an_error() {
         let mut message = Vec::new();
         for (sent, length) in [
@@ -287,7 +329,6 @@ mod one_order {
 
     /// Two threads at full speed through a ring that is mostly full or
     /// empty, so that both sleep often.
-    #[test]
     fn nothing_is_lost_between_two_threads() {
         let ring = Small::default();
         let many = if cfg!(miri) { 100 } else { 200_000_u32 };
@@ -310,7 +351,6 @@ mod one_order {
     }
 
     /// A thread writes anything anywhere while the two ends work.
-    #[test]
     fn a_scribbling_peer_causes_errors_and_no_hang() {
         let ring = Small::default();
         let over = AtomicBool::new(false);
@@ -346,7 +386,6 @@ mod one_order {
         });
     }
 
-    #[test]
     fn a_dead_peer_is_noticed_and_its_last_word_heard() {
         let ring = Small::default();
         let mut message = Vec::new();
@@ -362,7 +401,6 @@ mod one_order {
         assert!(begin.elapsed() >= LOOK_UP);
     }
 
-    #[test]
     fn a_full_ring_with_a_dead_receiver_is_an_error() {
         let ring = Small::default();
         let dead = Mortal(AtomicBool::new(true));
@@ -374,7 +412,6 @@ mod one_order {
         assert_eq!(sent, Err(Error::PeerDied));
     }
 
-    #[test]
     fn a_pause_ends_in_time_or_with_the_sender() {
         let ring = Small::default();
         let alive = Mortal::default();
@@ -395,9 +432,8 @@ mod one_order {
     /// What the lesson's halves do, between two threads and in mapped memory:
     /// the number, then messages to and fro. With Miri, this is where the
     /// lesson's `unsafe` is looked at.
-    #[test]
-    fn two_threads_do_what_the_two_processes_do() -> std::io::Result<()> {
-        let memory = Mapping::anonymous()?;
+    fn two_threads_do_what_the_two_processes_do() {
+        let memory = Mapping::anonymous().unwrap();
         let shared = &*memory;
         thread::scope(|scope| {
             scope.spawn(|| {
@@ -425,6 +461,5 @@ mod one_order {
                 assert_eq!(echo, text.as_bytes());
             }
         });
-        Ok(())
     }
 }

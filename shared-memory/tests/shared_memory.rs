@@ -13,8 +13,8 @@ use harness::readme::transcripts;
 use harness::{Exit, Half, LIMIT, Language, Signal, root};
 use rustix::process::{Pid, kill_process, kill_process_group};
 
-use crate::check::{NODE, Need, Test, both, test};
-use crate::server::{eventually, has_ended, lesson};
+use harness::testing::server::{eventually, has_ended, lesson};
+use harness::testing::{NODE, Need, Test, both, test};
 
 const NAME: &str = "shared-memory";
 

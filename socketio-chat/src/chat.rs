@@ -166,7 +166,9 @@ impl Room {
     /// When it is not.
     fn new(given: Result<String, ParserError>) -> Result<Self, Refusal> {
         let room = given.ok().and_then(|name| name_of(&name));
-        Ok(Self(room.ok_or("a room's name has 1 to 24 visible characters")?))
+        Ok(Self(
+            room.ok_or("a room's name has 1 to 24 visible characters")?,
+        ))
     }
 
     /// What Socket.IO calls it.

@@ -129,12 +129,19 @@ fn head(text: &str) -> Option<(char, &str)> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use serde_json::json;
 
     use super::*;
 
-    #[test]
+    pub(crate) fn tests() -> Vec<harness::testing::Test> {
+        harness::unit_tests![
+            each_packet_of_a_server_is_understood,
+            what_is_no_packet_is_an_error_and_no_panic,
+            what_we_send_is_what_the_protocol_says,
+        ]
+    }
+
     fn each_packet_of_a_server_is_understood() {
         let open = r#"0{"sid":"x","upgrades":[],"pingInterval":25000,
             "pingTimeout":20000,"maxPayload":1000000}"#;
@@ -168,7 +175,6 @@ mod tests {
         }
     }
 
-    #[test]
     fn what_is_no_packet_is_an_error_and_no_panic() {
         for text in [
             "",
@@ -193,7 +199,6 @@ mod tests {
         }
     }
 
-    #[test]
     fn what_we_send_is_what_the_protocol_says() {
         assert_eq!(connect(&json!({ "name": "A" })), r#"40{"name":"A"}"#);
         assert_eq!(

@@ -236,12 +236,26 @@ fn address(url: &str) -> Result<String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use serde_json::json;
     use tokio::net::TcpListener;
     use tokio_tungstenite::accept_async;
 
     use super::*;
+
+    pub(crate) fn tests() -> Vec<harness::testing::Test> {
+        harness::unit_tests![
+            a_server_that_falls_silent_is_given_up,
+            pings_and_noops_are_between_two_events,
+            what_the_client_cannot_take_ends_the_session_in_words,
+            who_is_not_let_in_hears_why,
+        ]
+    }
+
+    fn block_on(test: impl Future<Output = ()>) {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.enable_all().build().unwrap().block_on(test);
+    }
 
     const OPEN: &str = r#"0{"pingInterval":100,"pingTimeout":100}"#;
 
@@ -269,42 +283,47 @@ mod tests {
         session.next().await.unwrap_err().to_string()
     }
 
-    #[tokio::test]
-    async fn a_server_that_falls_silent_is_given_up() {
-        assert_eq!(heard(&[OPEN, "40"]).await, "the server is silent");
+    fn a_server_that_falls_silent_is_given_up() {
+        block_on(async {
+            assert_eq!(heard(&[OPEN, "40"]).await, "the server is silent");
+        });
     }
 
-    #[tokio::test]
-    async fn pings_and_noops_are_between_two_events() {
-        let mut session =
-            with(&[OPEN, "2", "40", "6", "2", "42[\"a\",1,2]", "430[{}]"])
+    fn pings_and_noops_are_between_two_events() {
+        block_on(async {
+            let mut session =
+                with(&[OPEN, "2", "40", "6", "2", "42[\"a\",1,2]", "430[{}]"])
+                    .await
+                    .unwrap();
+            let event = Heard::Event("a".into(), json!(1));
+            assert_eq!(session.next().await.unwrap(), event);
+            let answer = Heard::Answer(json!({}));
+            assert_eq!(session.next().await.unwrap(), answer);
+        });
+    }
+
+    fn what_the_client_cannot_take_ends_the_session_in_words() {
+        block_on(async {
+            let binary = "binary data, which this client cannot take";
+            assert_eq!(heard(&[OPEN, "40", "binary"]).await, binary);
+            assert_eq!(heard(&[OPEN, "40", "451-[\"x\"]"]).await, binary);
+            let closed = "the server closed it";
+            assert_eq!(heard(&[OPEN, "40", "1"]).await, closed);
+            assert_eq!(heard(&[OPEN, "40", "41"]).await, closed);
+        });
+    }
+
+    fn who_is_not_let_in_hears_why() {
+        block_on(async {
+            let error = with(&[OPEN, "44{\"message\":\"too early\"}"])
                 .await
-                .unwrap();
-        let event = Heard::Event("a".into(), json!(1));
-        assert_eq!(session.next().await.unwrap(), event);
-        let answer = Heard::Answer(json!({}));
-        assert_eq!(session.next().await.unwrap(), answer);
-    }
-
-    #[tokio::test]
-    async fn what_the_client_cannot_take_ends_the_session_in_words() {
-        let binary = "binary data, which this client cannot take";
-        assert_eq!(heard(&[OPEN, "40", "binary"]).await, binary);
-        assert_eq!(heard(&[OPEN, "40", "451-[\"x\"]"]).await, binary);
-        let closed = "the server closed it";
-        assert_eq!(heard(&[OPEN, "40", "1"]).await, closed);
-        assert_eq!(heard(&[OPEN, "40", "41"]).await, closed);
-    }
-
-    #[tokio::test]
-    async fn who_is_not_let_in_hears_why() {
-        let error = with(&[OPEN, "44{\"message\":\"too early\"}"])
-            .await
-            .unwrap_err();
-        assert_eq!(error.to_string(), "it refuses: too early");
-        assert!(with(&["42[\"a\"]"]).await.is_err());
-        for url in ["https://127.0.0.1", "127.0.0.1:1", "http://", "", "ö"] {
-            assert!(Session::open(url, &json!({})).await.is_err(), "{url}");
-        }
+                .unwrap_err();
+            assert_eq!(error.to_string(), "it refuses: too early");
+            assert!(with(&["42[\"a\"]"]).await.is_err());
+            for url in ["https://127.0.0.1", "127.0.0.1:1", "http://", "", "ö"]
+            {
+                assert!(Session::open(url, &json!({})).await.is_err(), "{url}");
+            }
+        });
     }
 }

@@ -9,10 +9,12 @@ use std::{fs, thread};
 use anyhow::{Context, Result, ensure};
 use harness::{Exit, Half, Language, Signal, root};
 
-use crate::check::{Need, Test, both, test};
-use crate::echo;
-use crate::peer::Peer;
-use crate::server::{Server, ends_unread, lesson, start_stuck, start_unread};
+use harness::testing::echo;
+use harness::testing::peer::Peer;
+use harness::testing::server::{
+    Server, ends_unread, lesson, start_stuck, start_unread,
+};
+use harness::testing::{Need, Test, both, test};
 
 const NAME: &str = "socketio-chat";
 /// What Node's real client needs, whatever the server is written in.
@@ -697,7 +699,10 @@ fn no_server(language: Language) -> Result<()> {
 fn refused(language: Language) -> Result<()> {
     let server = Server::start(NAME, language)?;
     for (arguments, why) in [
-        (["--name", ""], "it refuses: a name has 1 to 24 visible characters"),
+        (
+            ["--name", ""],
+            "it refuses: a name has 1 to 24 visible characters",
+        ),
         (
             ["--room", ""],
             "it refuses: a room's name has 1 to 24 visible characters",
@@ -853,7 +858,7 @@ fn browser(language: Language, scenario: &str) -> Result<()> {
 /// Several servers, with a real Redis between them, on a Unix socket.
 mod several {
     use super::*;
-    use crate::redis::{REDIS, Redis};
+    use harness::testing::redis::{REDIS, Redis};
 
     pub fn tests() -> Vec<Test> {
         // The clients are ours, in Rust: only Node's servers need npm.

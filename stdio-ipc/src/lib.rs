@@ -128,3 +128,12 @@ impl Source {
         Ok((length > 0).then_some(&self.buffer[..length]))
     }
 }
+
+#[cfg(test)]
+#[path = "../tests/stdio_ipc.rs"]
+mod tests;
+
+#[cfg(test)]
+fn main() -> std::process::ExitCode {
+    harness::testing::run("stdio-ipc", [tests::tests()])
+}

@@ -9,8 +9,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use harness::{Exit, Half, Language, Signal};
 
-use crate::check::{NODE, Need, Test, both, test};
-use crate::server::{ends_unread, eventually, lesson, tool};
+use harness::testing::server::{ends_unread, eventually, lesson, tool};
+use harness::testing::{NODE, Need, Test, both, test};
 
 const MIB: usize = 1024 * 1024;
 
@@ -436,8 +436,8 @@ fn ctrl_c_group(language: Language) -> Result<()> {
         Half::start(&mut parent(language, &["--", "sh", "-c", script])?)?;
     #[cfg(unix)]
     {
-        use crate::server::has_ended;
         use harness::Signal::{Freeze, Thaw};
+        use harness::testing::server::has_ended;
         use rustix::process::{Pid, Signal, kill_process_group};
         let child = half.wait_for("Received from child: ")?;
         let group = Pid::from_raw(half.id() as i32).context("no group")?;

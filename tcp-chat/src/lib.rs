@@ -4,3 +4,12 @@ pub mod lines;
 pub mod queue;
 pub mod room;
 pub mod terminal;
+
+#[cfg(test)]
+#[path = "../tests/tcp_chat.rs"]
+mod tests;
+
+#[cfg(test)]
+fn main() -> std::process::ExitCode {
+    harness::testing::run("tcp-chat", [tests::tests(), lines::tests::tests()])
+}

@@ -151,8 +151,16 @@ impl Incoming {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    pub(crate) fn tests() -> Vec<harness::testing::Test> {
+        harness::unit_tests![
+            lines_do_not_depend_on_the_pieces,
+            what_is_not_utf8_is_no_line,
+            a_line_that_is_too_long_is_told_once_and_not_kept,
+        ]
+    }
 
     fn cut(pieces: &[&[u8]]) -> Vec<Line> {
         let mut lines = Lines::new(5);
@@ -169,7 +177,6 @@ mod tests {
     }
 
     /// Wherever the reads end, the lines are the same.
-    #[test]
     fn lines_do_not_depend_on_the_pieces() {
         let bytes =
             "a\n\nb中\r\n12345\n123456\n\n1234567890\nok\n\u{FF}é".as_bytes();
@@ -199,13 +206,11 @@ mod tests {
         assert_eq!(cut(&one_at_a_time), whole);
     }
 
-    #[test]
     fn what_is_not_utf8_is_no_line() {
         assert_eq!(cut(&[b"\xFF\nok\n"]), [Line::NotUtf8, text("ok")]);
         assert_eq!(cut(&[b"\xE4\xB8"]), [Line::NotUtf8]);
     }
 
-    #[test]
     fn a_line_that_is_too_long_is_told_once_and_not_kept() {
         let mut lines = Lines::new(1000);
         let mut told = 0;

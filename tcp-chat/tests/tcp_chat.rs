@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use harness::{Exit, Half, LIMIT, Language, Signal};
 
-use crate::check::{NC, NODE, Need, SOCAT, Test, both};
-use crate::echo;
-use crate::peer::{Listening, Peer, uninterrupted};
-use crate::server::{Server, lesson, start_stuck, tool};
+use harness::testing::echo;
+use harness::testing::peer::{Listening, Peer, uninterrupted};
+use harness::testing::server::{Server, lesson, start_stuck, tool};
 #[cfg(unix)]
-use crate::terminal::Terminal;
+use harness::testing::terminal::Terminal;
+use harness::testing::{NC, NODE, Need, SOCAT, Test, both};
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;

@@ -3,9 +3,9 @@
 use anyhow::{Result, ensure};
 use harness::Language;
 
-use crate::check::{NC, Need, SOCAT, Test, both};
-use crate::echo;
-use crate::server::{Server, tool};
+use harness::testing::echo;
+use harness::testing::server::{Server, tool};
+use harness::testing::{NC, Need, SOCAT, Test, both};
 
 pub fn tests() -> Vec<Test> {
     let both = |promise, run: fn(Language) -> Result<()>| {

@@ -255,8 +255,19 @@ impl Display for Ledger {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    pub(crate) fn tests() -> Vec<harness::testing::Test> {
+        harness::unit_tests![
+            each_echo_has_its_fate,
+            a_datagram_gives_its_number_back,
+            what_was_not_sent_has_no_number,
+            without_an_echo_there_is_no_round_trip,
+            it_forgets_what_was_settled_long_ago,
+            a_hurry_makes_no_wait_longer,
+        ]
+    }
 
     const WAIT: Duration = Duration::from_millis(100);
 
@@ -264,7 +275,6 @@ mod tests {
         Duration::from_millis(count)
     }
 
-    #[test]
     fn each_echo_has_its_fate() {
         let start = Instant::now();
         let mut ledger = Ledger::new("hello", WAIT);
@@ -294,7 +304,6 @@ mod tests {
         );
     }
 
-    #[test]
     fn a_datagram_gives_its_number_back() {
         for message in ["hello", "", " 2 a b", "中"] {
             let ledger = Ledger::new(message, WAIT);
@@ -305,7 +314,6 @@ mod tests {
         }
     }
 
-    #[test]
     fn what_was_not_sent_has_no_number() {
         let ledger = Ledger::new("hello", WAIT);
         let others = "/ /1/1 hell/1 hello /01 hello/+1 hello/-1 hello/ \
@@ -317,7 +325,6 @@ mod tests {
         assert_eq!(ledger.number_of(b"\xFF hello"), None);
     }
 
-    #[test]
     fn without_an_echo_there_is_no_round_trip() {
         let mut ledger = Ledger::new("hello", WAIT);
         ledger.send();
@@ -329,7 +336,6 @@ mod tests {
     }
 
     /// Whoever pings for a year must not run out of memory.
-    #[test]
     fn it_forgets_what_was_settled_long_ago() {
         let now = Instant::now();
         let mut ledger = Ledger::new("hello", WAIT);
@@ -350,7 +356,6 @@ mod tests {
         assert_eq!(ledger.lost(), 2);
     }
 
-    #[test]
     fn a_hurry_makes_no_wait_longer() {
         let now = Instant::now();
         let mut ledger = Ledger::new("hello", WAIT);

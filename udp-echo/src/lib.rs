@@ -77,10 +77,13 @@ pub fn may_answer(sender: SocketAddr, own: u16) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod unit_tests {
     use super::*;
 
-    #[test]
+    pub(crate) fn tests() -> Vec<harness::testing::Test> {
+        harness::unit_tests![no_answer_goes_to_a_service_or_to_our_own_port,]
+    }
+
     fn no_answer_goes_to_a_service_or_to_our_own_port() {
         for (port, answered) in [
             (0, false),
@@ -96,4 +99,16 @@ mod tests {
             assert_eq!(may_answer(sender, 8888), answered, "{port}");
         }
     }
+}
+
+#[cfg(test)]
+#[path = "../tests/udp_echo.rs"]
+mod tests;
+
+#[cfg(test)]
+fn main() -> std::process::ExitCode {
+    harness::testing::run(
+        "udp-echo",
+        [tests::tests(), unit_tests::tests(), ledger::tests::tests()],
+    )
 }

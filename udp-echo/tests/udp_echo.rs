@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use harness::{Exit, Half, Language, Signal};
 
-use crate::check::{NC, Need, SOCAT, Test, both, test};
-use crate::echo::{self, TWO_SECONDS};
-use crate::peer::uninterrupted;
-use crate::random::Random;
-use crate::server::{
+use harness::testing::echo::{self, TWO_SECONDS};
+use harness::testing::peer::uninterrupted;
+use harness::testing::random::Random;
+use harness::testing::server::{
     Server, ends_unread, lesson, start_stuck, start_unread, tool,
 };
+use harness::testing::{NC, Need, SOCAT, Test, both, test};
 
 const NAME: &str = "udp-echo";
 const MIB: usize = 1024 * 1024;

@@ -234,3 +234,12 @@ fn reason(error: &anyhow::Error) -> String {
         .collect::<Vec<_>>()
         .join(": ")
 }
+
+#[cfg(test)]
+#[path = "../tests/work_queue.rs"]
+mod tests;
+
+#[cfg(test)]
+fn main() -> std::process::ExitCode {
+    harness::testing::run("work-queue", [tests::tests()])
+}

@@ -10,11 +10,11 @@ use anyhow::{Context, Result, bail, ensure};
 use harness::rabbit::{self, Rabbit};
 use harness::{Exit, Half, Language, Signal, Stream};
 
-use crate::check::{NODE, Need, Test, both, test};
-use crate::echo::TWO_SECONDS;
-use crate::redis::{REDIS, Redis};
-use crate::relay::Relay;
-use crate::server::{ends_unread, lesson, start_unread, tool};
+use harness::testing::echo::TWO_SECONDS;
+use harness::testing::redis::{REDIS, Redis};
+use harness::testing::relay::Relay;
+use harness::testing::server::{ends_unread, lesson, start_unread, tool};
+use harness::testing::{NODE, Need, Test, both, test};
 
 type Promise = fn(Language, &At) -> Result<()>;
 type RedisPromise = fn(Language) -> Result<()>;

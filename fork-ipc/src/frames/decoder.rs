@@ -238,8 +238,15 @@ impl Decoder {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    pub(crate) fn tests() -> Vec<harness::testing::Test> {
+        harness::unit_tests![
+            the_work_for_each_byte_does_not_grow_with_the_length,
+            the_buffer_of_long_frames_is_kept_and_of_very_long_ones_not,
+        ]
+    }
 
     /// How much work it is to receive two frames of this length, as they come
     /// in pieces.
@@ -265,7 +272,6 @@ mod tests {
     }
 
     /// Not timed, so that a busy machine changes nothing: the bench does that.
-    #[test]
     fn the_work_for_each_byte_does_not_grow_with_the_length() {
         for serialization in [Serialization::Json, Serialization::Advanced] {
             for length in [1 << 16, 1 << 19, 1 << 22] {
@@ -290,7 +296,6 @@ mod tests {
         decoder.buffer.len()
     }
 
-    #[test]
     fn the_buffer_of_long_frames_is_kept_and_of_very_long_ones_not() {
         let mut decoder = Decoder::new(Serialization::Json, 1 << 26);
         left(&mut decoder, 1 << 20);

@@ -11,7 +11,7 @@
 //! [`Decoder`] is that and no more, without a socket. [`open`] makes a
 //! [`Reader`] and a [`Writer`] of a socket.
 
-mod decoder;
+pub(crate) mod decoder;
 mod reader;
 mod writer;
 

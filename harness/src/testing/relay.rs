@@ -7,10 +7,10 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
+use crate::{LIMIT, Shape};
 use anyhow::{Context, Result};
-use harness::{LIMIT, Shape};
 
-use crate::peer::Peer;
+use crate::testing::peer::Peer;
 
 /// A way to a broker, over TCP.
 pub struct Relay {

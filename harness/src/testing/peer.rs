@@ -8,15 +8,17 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::Duration;
 
+use crate::{LIMIT, Shape};
 use anyhow::{Context, Result, ensure};
-use harness::{LIMIT, Shape};
 use socket2::{Domain, SockRef, Socket, Type};
 
 /// A connection over either transport, with blocking calls.
 #[derive(Debug)]
 pub enum Peer {
+    /// Over TCP.
     Tcp(TcpStream),
     #[cfg(unix)]
+    /// Over a Unix socket.
     Unix(UnixStream),
 }
 
@@ -157,8 +159,10 @@ impl Write for Peer {
 /// A server that we drive: what a lesson's client meets.
 #[derive(Debug)]
 pub enum Listening {
+    /// On a port.
     Tcp(TcpListener),
     #[cfg(unix)]
+    /// On a path.
     Unix(UnixListener),
 }
 

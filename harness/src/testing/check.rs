@@ -2,11 +2,13 @@
 
 use std::env;
 use std::fs::File;
-use std::process::{Command, Stdio};
+use std::num::NonZero;
+use std::process::{Command, ExitCode, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
+use std::thread;
 
+use crate::{Language, root, target};
 use anyhow::{Context, Result, bail};
-use harness::{Language, root, target};
 use libtest_mimic::{Arguments, Completion, Trial};
 
 /// One promise.
@@ -33,9 +35,13 @@ pub enum Need {
     Proc,
 }
 
+/// Node, for the twins.
 pub const NODE: Need = Need::Program("node", "--version");
+/// curl, a client that we did not write.
 pub const CURL: Need = Need::Program("curl", "--version");
+/// netcat, in the variant of OpenBSD.
 pub const NC: Need = Need::Program("nc", "-h");
+/// socat.
 pub const SOCAT: Need = Need::Program("socat", "-V");
 
 impl Need {
@@ -63,7 +69,7 @@ impl Need {
             Self::Packages(lesson) => npm_ci(lesson)
                 .err()
                 .map(|error| format!("needs npm packages: {error:#}")),
-            Self::RabbitMq => harness::rabbit::missing()
+            Self::RabbitMq => crate::rabbit::missing()
                 .map(|why| format!("needs RabbitMQ: {why}")),
             Self::Unix => (!cfg!(unix)).then(|| {
                 "needs a Unix: its signals, sockets and file modes".to_owned()
@@ -188,23 +194,24 @@ fn require_all() -> bool {
 }
 
 /// Runs the tests as `cargo test` and nextest expect it.
-pub fn run(tests: impl Iterator<Item = Test>) -> Result<()> {
-    let mut tests: Vec<Test> = tests.collect();
+pub fn run_tests(tests: impl IntoIterator<Item = Vec<Test>>) -> ExitCode {
+    raise_descriptor_limit();
+    let mut tests: Vec<Test> = tests.into_iter().flatten().collect();
     tests.sort_by_key(|test| !test.long);
     let trials = tests.into_iter().map(Test::into_trial).collect();
     let mut arguments = Arguments::from_args();
     // More at once than there are cores: most of the time a test waits, for a
     // timeout to pass, for a broker to start.
-    let cores = std::thread::available_parallelism()?.get();
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
     arguments.test_threads.get_or_insert(3 * cores);
     let conclusion = libtest_mimic::run(&arguments, trials);
-    harness::rabbit::end_shared();
-    conclusion.exit()
+    crate::rabbit::end_shared();
+    conclusion.exit_code()
 }
 
 /// Thousands of clients need as many descriptors, here and in the servers,
 /// which inherit the limit.
-pub fn raise_descriptor_limit() {
+fn raise_descriptor_limit() {
     #[cfg(unix)]
     {
         use rustix::process::{Resource, getrlimit, setrlimit};

@@ -8,15 +8,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use std::{fs, iter, thread};
 
+use crate::readme::transcripts;
+use crate::{Exit, Half, Language, Shape, Signal};
 use anyhow::{Context, Result, ensure};
-use harness::readme::transcripts;
-use harness::{Exit, Half, Language, Shape, Signal};
 
-use crate::check::{Need, Test, both, test};
-use crate::peer::{Listening, Peer};
-use crate::server::{
+use crate::testing::peer::{Listening, Peer};
+use crate::testing::server::{
     Server, ends_unread, eventually, lesson, start_stuck, start_unread,
 };
+use crate::testing::{Need, Test, both, test};
 
 const MIB: usize = 1024 * 1024;
 
@@ -312,6 +312,7 @@ fn killed_server(name: &str, language: Language) -> Result<()> {
     Ok(())
 }
 
+/// Without a server, a client says what to start and exits with 1.
 pub fn no_server(name: &str, language: Language) -> Result<()> {
     let lesson = lesson(name)?;
     let folder = tempfile::tempdir()?;
@@ -331,6 +332,7 @@ pub fn no_server(name: &str, language: Language) -> Result<()> {
     Ok(())
 }
 
+/// An address in use is an error that names it.
 pub fn in_use(name: &str, language: Language) -> Result<()> {
     let first = Server::start(name, Language::Rust)?;
     let mut command = first.lesson.half(language, "server")?;
@@ -556,6 +558,7 @@ fn hello(shape: Shape) -> &'static [u8] {
     }
 }
 
+/// A program whose reader has closed stdout ends quietly.
 pub fn closed_stdout(name: &str, language: Language) -> Result<()> {
     let lesson = lesson(name)?;
     let folder = tempfile::tempdir()?;
@@ -576,6 +579,7 @@ pub fn closed_stdout(name: &str, language: Language) -> Result<()> {
     Ok(())
 }
 
+/// A client whose output nobody reads still ends on Ctrl-C.
 pub fn unread_client(name: &str, language: Language) -> Result<()> {
     let server = Server::start(name, Language::Rust)?;
     // Who chats says what comes from stdin; the others, what they always do.
@@ -592,6 +596,7 @@ pub fn unread_client(name: &str, language: Language) -> Result<()> {
     server.lives()
 }
 
+/// When quiet, a half prints nothing but where it listens.
 pub fn quiet(name: &str, language: Language) -> Result<()> {
     let server = Server::start_with(name, language, &["--quiet"])?;
     let mut client = server
@@ -604,6 +609,7 @@ pub fn quiet(name: &str, language: Language) -> Result<()> {
     Ok(())
 }
 
+/// `--help` names every flag.
 pub fn help(name: &str, language: Language) -> Result<()> {
     // Where the README's servers listen without being told.
     let blocks = transcripts(&lesson(name)?.folder().join("README.md"))?;

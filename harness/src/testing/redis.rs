@@ -4,12 +4,13 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::process::Command;
 
+use crate::{Exit, Half, Signal};
 use anyhow::{Result, ensure};
-use harness::{Exit, Half, Signal};
 use tempfile::TempDir;
 
-use crate::check::Need;
+use crate::testing::Need;
 
+/// A Redis that a test can start for itself.
 pub const REDIS: Need = Need::Program("redis-server", "--version");
 
 /// A running redis-server, or one that was killed.

@@ -6,11 +6,11 @@ use std::process::{ChildStdout, Command};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
+use crate::{Exit, Half, LIMIT, Language, Lesson, Shape, Signal};
 use anyhow::{Context, Result, ensure};
-use harness::{Exit, Half, LIMIT, Language, Lesson, Shape, Signal};
 use tempfile::TempDir;
 
-use crate::peer::Peer;
+use crate::testing::peer::Peer;
 
 /// Runs a program that we did not write, with `input` on its stdin, and
 /// returns what it printed.
@@ -32,9 +32,11 @@ pub fn tool(
 
 /// A server that listens where no other test does.
 pub struct Server {
+    /// The running program.
     pub half: Half,
     /// What it said after `listening on`.
     pub address: String,
+    /// What it belongs to.
     pub lesson: &'static Lesson,
     /// Where its files are, until this is dropped.
     _folder: TempDir,

@@ -8,11 +8,15 @@ use std::{fs, thread};
 use anyhow::{Context, Result, ensure};
 use harness::{Exit, Half, LESSONS, LIMIT, Lesson, Profile, Signal, build};
 
-use crate::check::{NODE, Need, Test, test};
 #[cfg(unix)]
-use crate::terminal::Terminal;
+use harness::testing::terminal::Terminal;
+use harness::testing::{NODE, Need, Test, test};
 
-pub fn tests() -> Vec<Test> {
+fn main() -> std::process::ExitCode {
+    harness::testing::run_tests([tests()])
+}
+
+fn tests() -> Vec<Test> {
     [
         test("shows_the_lessons_that_are_named", named),
         test(

@@ -3,14 +3,13 @@
 
 use std::io::Write;
 
-use anyhow::{Context, Result, ensure};
-use harness::readme::{Transcript, transcripts};
-use harness::{
-    Arguments, Exit, Half, LESSONS, LIMIT, Language, Lesson, Shape, Signal,
-    rabbit,
+use crate::readme::{Transcript, transcripts};
+use crate::{
+    Arguments, Exit, Half, LIMIT, Language, Lesson, Shape, Signal, rabbit,
 };
+use anyhow::{Context, Result, ensure};
 
-use crate::check::{NODE, Need, Test, test};
+use crate::testing::{NODE, Need, Test, test};
 
 /// What `--every` is set to where the README leaves it at three seconds:
 /// still so long that no echo of a busy machine meets the next message.
@@ -22,34 +21,35 @@ const OWN_SERVER: &str = "/tmp/LESSON-1000/redis.sock";
 /// What the READMEs name where a test uses a RabbitMQ of its own.
 const RABBITMQ: &str = "amqp://localhost";
 
-pub fn tests() -> Result<Vec<Test>> {
+/// The rows of one lesson; none where it does not run on this system.
+pub fn tests(lesson: &str) -> Result<Vec<Test>> {
+    let Some(lesson) = Lesson::named(lesson) else {
+        return Ok(Vec::new());
+    };
     let mut tests = Vec::new();
-    for lesson in LESSONS {
-        let scenarios = scenarios(lesson)?;
-        for (number, scenario) in scenarios.into_iter().enumerate() {
-            for &[first, second] in lesson.pairings() {
-                let name = format!(
-                    "matrix::{}::{}::{first:?}-{second:?}",
-                    lesson.name,
-                    number + 1
-                );
-                let replayed = scenario.clone();
-                let mut test = test(name.to_lowercase(), move || {
-                    replay(lesson, &replayed, first, second)
-                });
-                if over_rabbitmq(&scenario) {
-                    test = test.needs(Need::RabbitMq);
-                } else if let Some(server) = lesson.server() {
-                    test = test.needs(Need::Program(server, "--version"));
-                }
-                if [first, second].contains(&Language::Node) {
-                    test = test.needs(NODE);
-                    if lesson.has_packages() {
-                        test = test.needs(Need::Packages(lesson.name));
-                    }
-                }
-                tests.push(test);
+    for (number, scenario) in scenarios(lesson)?.into_iter().enumerate() {
+        for &[first, second] in lesson.pairings() {
+            let name = format!(
+                "matrix::{}::{}::{first:?}-{second:?}",
+                lesson.name,
+                number + 1
+            );
+            let replayed = scenario.clone();
+            let mut test = test(name.to_lowercase(), move || {
+                replay(lesson, &replayed, first, second)
+            });
+            if over_rabbitmq(&scenario) {
+                test = test.needs(Need::RabbitMq);
+            } else if let Some(server) = lesson.server() {
+                test = test.needs(Need::Program(server, "--version"));
             }
+            if [first, second].contains(&Language::Node) {
+                test = test.needs(NODE);
+                if lesson.has_packages() {
+                    test = test.needs(Need::Packages(lesson.name));
+                }
+            }
+            tests.push(test);
         }
     }
     Ok(tests)

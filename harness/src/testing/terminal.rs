@@ -10,15 +10,15 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::LIMIT;
 use anyhow::{Context, Result, bail, ensure};
-use harness::LIMIT;
 use rustix::fs::{Mode, OFlags, open};
 use rustix::io::dup;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 use vt100::{Parser, Screen};
 
-use crate::echo::TWO_SECONDS;
+use crate::testing::echo::TWO_SECONDS;
 
 /// Rows and columns: so small that a line can be too long for it.
 const SIZE: (u16, u16) = (16, 40);

@@ -1,0 +1,8 @@
+//! What `harness` promises, and what the workspace as a whole does.
+
+mod half;
+mod workspace;
+
+fn main() -> std::process::ExitCode {
+    harness::testing::run_tests([half::tests(), workspace::tests()])
+}
