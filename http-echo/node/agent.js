@@ -38,6 +38,9 @@ export class Agent {
         })
         socket.once('secureConnect', () => { attempt = `ask for ${target}` })
       })
+      // 101: the server goes over to another protocol. An event that nobody
+      // listens for would end the program here, with status 13.
+      request.on('upgrade', resolve)
       request.on('error', ({ code, message }) => {
         // The server may close the connection at the very moment it is used
         // again. To ask again does no harm: GET changes nothing.

@@ -65,7 +65,7 @@ server.on('clientError', ({ code, reason, message }, socket) => {
 function answer(request, response) {
   const status = refusal(request)
   if (status) return refuse(request, response, status)
-  const { url, headers } = request
+  const { url, headers, httpVersion } = request
   line(`url ${shown(url)}`)
 
   // Read the body, or its 'end' never comes, nor the next request. Keep
@@ -73,7 +73,7 @@ function answer(request, response) {
   let left = rest['body-limit']
   const tooLong = () => refuse(request, response, 413)
   if (headers['content-length'] > left) return tooLong()
-  if (headers.expect) response.writeContinue()
+  if (headers.expect && httpVersion !== '1.0') response.writeContinue()
   request.on('data', ({ length }) => {
     left -= length
     if (left < 0 && !response.headersSent) tooLong()

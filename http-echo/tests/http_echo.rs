@@ -427,7 +427,10 @@ fn expect_continue(language: Language) -> Result<()> {
     ensure!(go.starts_with("HTTP/1.1 100 "), "{go}");
     peer.write_all(b"abc")?;
     Answer::read(&mut peer)?.is(200, "/x")?;
-    ask(&server, &head(1001))?.is(413, "")
+    ask(&server, &head(1001))?.is(413, "")?;
+    // HTTP/1.0 has no such answer: its client would take it for the last one.
+    let old = head(3).replace("HTTP/1.1", "HTTP/1.0");
+    ask(&server, &(old + "abc"))?.is(200, "/x")
 }
 
 fn too_long_headers(language: Language) -> Result<()> {
@@ -907,12 +910,15 @@ fn other_answer(language: Language) -> Result<()> {
             "answered 404 Not Found",
         ),
         ("400 Bad Request", 0, "", "", "answered 400 Bad Request"),
+        ("101 Switching Protocols", 0, "", "", "answered 101 Switching"),
     ] {
         let answer = format!("{status}\r\nContent-Length: {length}");
         let (mut client, listener) = client_of(language, &["--count", "1"])?;
         let mut peer = accept(&listener)?;
         read_request(&mut peer)?;
-        let answer = format!("HTTP/1.1 {answer}\r\n\r\n{body}");
+        let upgrade = "Connection: upgrade\r\nUpgrade: x\r\n";
+        let more = if status.starts_with("101") { upgrade } else { "" };
+        let answer = format!("HTTP/1.1 {answer}\r\n{more}\r\n{body}");
         peer.write_all(answer.as_bytes())?;
         client.wait_for(shown)?;
         drop(peer);
