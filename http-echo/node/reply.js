@@ -19,7 +19,8 @@ export function refuse(request, response, status) {
   // HTTP/2 ends a request without its connection.
   if (request.httpVersionMajor === 2) {
     response.writeHead(status)
-    return response.end(() => request.stream.close())
+    request.resume() // to close the stream now would be to lose the answer
+    return response.end()
   }
   response.writeHead(status, { Connection: 'close', 'Content-Length': 0 })
   // The client has the whole answer now. To close while it still sends would
