@@ -47,7 +47,8 @@ export function createSecure({ certs, ...options }) {
 // Node can check certificates, but not make one.
 function make(folder) {
   const { status, error, stderr } = spawnSync('cargo',
-    ['run', '--quiet', '-p', 'http-echo', '--bin', 'certs', resolve(folder)],
+    ['run', '--quiet', '-p', 'http-echo', '--bin', 'certs', '--', '--keep',
+      resolve(folder)],
     { cwd: here('..'), encoding: 'utf8' })
   if (status !== 0) {
     log.error(`Error: make certificates in ${folder}: ${error ?? stderr}`)

@@ -80,6 +80,20 @@ impl Certs {
         made.with_context(|| format!("make certificates in {folder}"))
     }
 
+    /// Removes them, if they are there.
+    ///
+    /// # Errors
+    /// When the folder holds something else.
+    pub fn remove(&self) -> Result<()> {
+        if self.folder.exists() {
+            let folder = self.folder.display();
+            ensure!(self.ca().is_file(), "{folder} holds no certificates");
+            fs::remove_dir_all(&self.folder)
+                .with_context(|| format!("remove {folder}"))?;
+        }
+        Ok(())
+    }
+
     fn fill(&self, days: i64) -> Result<()> {
         create_folder(&self.folder)?;
 

@@ -9,7 +9,7 @@ use harness::{Exit, Half, Language, Profile, build};
 
 use super::{Answer, LESSON, MIB, accept, client_of, request, start};
 use harness::testing::server::{Server, lesson, tool};
-use harness::testing::{CURL, NODE, Need, Test, both};
+use harness::testing::{CURL, NODE, Need, Test, both, test};
 
 pub fn tests() -> Vec<Test> {
     let both = |promise, run: fn(Language) -> Result<()>| both(promise, run);
@@ -21,6 +21,7 @@ pub fn tests() -> Vec<Test> {
         both("a_certificate_for_another_name_is_an_error", other_name)
             .map(|t| t.needs(Need::Proc)),
         both("certificates_are_made_once", certificates),
+        [test("the_certs_command_makes_new_ones", made_again), test("the_certs_command_leaves_other_folders", not_ours)],
         with_curl(both("a_wrong_ca_is_an_error", wrong_ca)),
         with_curl(both("an_expired_certificate_is_an_error", expired)),
         both("a_client_without_a_ca_says_what_to_start", no_ca),
@@ -106,14 +107,19 @@ impl Tls {
 }
 
 fn make_certs(folder: &Path, days: i32) -> Result<()> {
-    let certs = build(LESSON, Profile::Debug)?.join("certs");
-    let mut certs = Half::start(
-        Command::new(certs)
-            .arg(folder)
-            .arg(format!("--days={days}")),
-    )?;
-    ensure!(certs.wait()? == Exit::Code(0), "{:?}", certs.stderr());
+    let run = run_certs(folder, &[&format!("--days={days}")])?;
+    ensure!(run.stderr().is_empty(), "{:?}", run.stderr());
     Ok(())
+}
+
+/// `certs FOLDER`, until it has ended.
+fn run_certs(folder: &Path, arguments: &[&str]) -> Result<Half> {
+    let certs = build(LESSON, Profile::Debug)?.join("certs");
+    let mut command = Command::new(certs);
+    let mut certs = Half::start(command.arg(folder).args(arguments))?;
+    let exit = certs.wait()?;
+    ensure!(exit == Exit::Code(i32::from(!certs.stderr().is_empty())));
+    Ok(certs)
 }
 
 fn curl_tls(language: Language) -> Result<()> {
@@ -226,6 +232,33 @@ fn certificates(language: Language) -> Result<()> {
     }
     let left = std::fs::read_dir(folder.path())?.count();
     ensure!(left == 1, "something is left beside the folder");
+    Ok(())
+}
+
+/// Others that have expired, in place of good ones; with `--keep`, none.
+fn made_again() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let certs = folder.path().join("certs");
+    let ca = || std::fs::read(certs.join("ca.pem"));
+    make_certs(&certs, 90)?;
+    let good = ca()?;
+    make_certs(&certs, -1)?;
+    ensure!(ca()? != good, "nothing happened");
+    let expired = ca()?;
+    let run = run_certs(&certs, &["--keep"])?;
+    ensure!(run.stderr().is_empty() && ca()? == expired, "not kept");
+    let left = std::fs::read_dir(folder.path())?.count();
+    ensure!(left == 1, "something is left beside the folder");
+    Ok(())
+}
+
+fn not_ours() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let own = folder.path().join("own.txt");
+    std::fs::write(&own, "mine")?;
+    let run = run_certs(folder.path(), &[])?;
+    run.wait_for_error("holds no certificates")?;
+    ensure!(std::fs::read(&own)? == b"mine");
     Ok(())
 }
 

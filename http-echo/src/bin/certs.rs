@@ -1,6 +1,6 @@
-//! Makes the certificates for `--tls`, as the server does at its first start.
+//! Makes the certificates for `--tls`, in place of those that are there.
 //!
-//! For the Node twin, which has no means of its own to make one.
+//! The Node twin starts it with `--keep`, as it cannot make one.
 //!
 //!     cargo run -p http-echo --bin certs
 //!
@@ -11,18 +11,26 @@ use std::path::PathBuf;
 use clap::Parser;
 use http_echo::certs::{Certs, DAYS};
 
-/// Makes throw-away certificates for localhost, unless they are there.
+/// Makes throw-away certificates for localhost.
 #[derive(Parser)]
 struct Args {
     /// The folder; `target/http-echo-tls` of the workspace, unless given
     folder: Option<PathBuf>,
 
-    /// For how many days they are good; fewer than 0: until then
+    /// Validity in days; a negative number makes some that have expired
     #[arg(long, allow_negative_numbers = true, default_value_t = DAYS)]
     days: i64,
+
+    /// Keep those that are there
+    #[arg(long)]
+    keep: bool,
 }
 
 fn main() -> common::Result {
     let args = Args::parse();
-    Ok(Certs::at(args.folder.as_deref()).make(args.days)?)
+    let certs = Certs::at(args.folder.as_deref());
+    if !args.keep {
+        certs.remove()?;
+    }
+    Ok(certs.make(args.days)?)
 }
