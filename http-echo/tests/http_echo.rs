@@ -910,14 +910,24 @@ fn other_answer(language: Language) -> Result<()> {
             "answered 404 Not Found",
         ),
         ("400 Bad Request", 0, "", "", "answered 400 Bad Request"),
-        ("101 Switching Protocols", 0, "", "", "answered 101 Switching"),
+        (
+            "101 Switching Protocols",
+            0,
+            "",
+            "",
+            "answered 101 Switching",
+        ),
     ] {
         let answer = format!("{status}\r\nContent-Length: {length}");
         let (mut client, listener) = client_of(language, &["--count", "1"])?;
         let mut peer = accept(&listener)?;
         read_request(&mut peer)?;
         let upgrade = "Connection: upgrade\r\nUpgrade: x\r\n";
-        let more = if status.starts_with("101") { upgrade } else { "" };
+        let more = if status.starts_with("101") {
+            upgrade
+        } else {
+            ""
+        };
         let answer = format!("HTTP/1.1 {answer}\r\n{more}\r\n{body}");
         peer.write_all(answer.as_bytes())?;
         client.wait_for(shown)?;

@@ -21,7 +21,10 @@ pub fn tests() -> Vec<Test> {
         both("a_certificate_for_another_name_is_an_error", other_name)
             .map(|t| t.needs(Need::Proc)),
         both("certificates_are_made_once", certificates),
-        [test("the_certs_command_makes_new_ones", made_again), test("the_certs_command_leaves_other_folders", not_ours)],
+        [
+            test("the_certs_command_makes_new_ones", made_again),
+            test("the_certs_command_leaves_other_folders", not_ours),
+        ],
         with_curl(both("a_wrong_ca_is_an_error", wrong_ca)),
         with_curl(both("an_expired_certificate_is_an_error", expired)),
         both("a_client_without_a_ca_says_what_to_start", no_ca),
