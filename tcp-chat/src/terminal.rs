@@ -9,7 +9,7 @@
 
 #[cfg(unix)]
 use std::fs::File;
-use std::io::{self, IsTerminal, Read, Write};
+use std::io::{self, ErrorKind, IsTerminal, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -101,8 +101,6 @@ fn edit(stop: CancellationToken) -> io::Result<(Input, Screen)> {
     let modes = rustix::termios::tcgetattr(&terminal)?;
     let config = Config::builder()
         .auto_add_history(true)
-        // Several lines that are pasted are several lines that are said.
-        .bracketed_paste(false)
         .build();
     let mut editor = Editor::<(), DefaultHistory>::with_config(config)
         .map_err(io::Error::other)?;
@@ -124,7 +122,18 @@ fn edit(stop: CancellationToken) -> io::Result<(Input, Screen)> {
                     }
                 }
                 Err(ReadlineError::Eof) => break,
-                Err(_) => {
+                Err(ReadlineError::Interrupted) => {
+                    stop.cancel();
+                    break;
+                }
+                // One wrong byte, and rustyline gives up the line.
+                Err(ReadlineError::Io(error))
+                    if error.kind() == ErrorKind::InvalidData =>
+                {
+                    log::line("(not sent: what was typed is not UTF-8)");
+                }
+                Err(error) => {
+                    log::error(format_args!("read the keyboard: {error}"));
                     stop.cancel();
                     break;
                 }

@@ -85,6 +85,8 @@ pub fn tests() -> Vec<Test> {
         both("ctrl_c_leaves_at_once", |half| leave(half, "half\x03")),
         both("ctrl_d_leaves_at_once", |half| leave(half, "\x04")),
         both("the_servers_end_leaves_at_once", end_while_typing),
+        both("a_typed_byte_that_is_not_utf8_ends_nothing", typed_byte),
+        both("a_pasted_line_of_70000_characters_is_quick", pasted),
     ];
     #[cfg(not(unix))]
     let typing: [[Test; 2]; 0] = [];
@@ -1028,4 +1030,54 @@ fn end_while_typing(language: Language) -> Result<()> {
     let above = ["connected.", "Bob: bye", "* the last word"];
     let below = ["> half a l", "disconnected."];
     terminal.shows(&[&above[..], &below].concat())
+}
+
+#[cfg(unix)]
+fn typed_byte(language: Language) -> Result<()> {
+    let (mut terminal, mut server) = typing(language)?;
+    terminal.press(b"a\xE4b")?;
+    match language {
+        // rustyline gives up the line: it says so, and begins the next one.
+        Language::Rust => terminal.shows_until("why", |rows| {
+            rows.iter().any(|row| row.starts_with("(not sent: "))
+                && rows.last().is_some_and(|row| row == ">")
+        })?,
+        // Node's editor puts U+FFFD there.
+        Language::Node => {
+            terminal.press("\r")?;
+            server.expect("a\u{FFFD}b")?;
+        }
+    }
+    terminal.press("still here\r")?;
+    server.expect("still here")?;
+    terminal.shows_until("an empty line", |rows| {
+        rows.last().is_some_and(|row| row == ">")
+    })?;
+    terminal.press("\x04")?;
+    terminal.ends_well()
+}
+
+/// As today's terminals paste: with a mark at each end, where a program asks
+/// for them.
+#[cfg(unix)]
+fn pasted(language: Language) -> Result<()> {
+    let (mut terminal, mut server) = typing(language)?;
+    let line = "x".repeat(70_000);
+    let marks = match language {
+        Language::Rust => ["\x1b[200~", "\x1b[201~"],
+        Language::Node => ["", ""],
+    };
+    let begun = Instant::now();
+    for piece in [marks[0], &line, marks[1], "\r"] {
+        terminal.press(piece)?;
+    }
+    server.expect(&line)?;
+    let took = begun.elapsed();
+    ensure!(took < Duration::from_secs(8), "{took:?}");
+    // Several lines that are pasted are several lines that are sent.
+    for piece in [marks[0], "one\rtwo", marks[1], "\r"] {
+        terminal.press(piece)?;
+    }
+    server.expect("one")?;
+    server.expect("two")
 }

@@ -83,8 +83,8 @@ impl Terminal {
     }
 
     /// Presses these keys.
-    pub fn press(&mut self, keys: &str) -> Result<()> {
-        Ok(self.keyboard.write_all(keys.as_bytes())?)
+    pub fn press(&mut self, keys: impl AsRef<[u8]>) -> Result<()> {
+        Ok(self.keyboard.write_all(keys.as_ref())?)
     }
 
     /// Waits until the rows on the screen are these; what is below and at
