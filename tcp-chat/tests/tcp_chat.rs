@@ -42,7 +42,7 @@ pub fn tests() -> Vec<Test> {
         with_node(both("whoever_leaves_in_any_way_is_announced", leaving)),
         on_proc(both("nothing_is_left_of_those_who_leave", nothing_left)),
         both("who_does_not_read_is_dropped_with_a_word", stuck),
-        both("who_floods_and_does_not_read_is_held_back", flood),
+        on_proc(both("who_floods_and_does_not_read_is_held_back", flood)),
         on_proc(both("stuck_readers_do_not_fill_the_memory", memory)),
         on_proc(both("a_dropped_client_is_gone_in_the_end", overdue)),
         both("one_line_reaches_1000_clients", thousand),
