@@ -260,7 +260,8 @@ fn is_only_thread() -> io::Result<bool> {
     Ok(false)
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(target_os = "linux")]
+#[cfg(test)]
 pub(crate) mod tests {
     use super::*;
 
