@@ -73,6 +73,11 @@ export function address(text) {
   return { host: parts[1] ?? parts[2], port: Number(parts[3]) }
 }
 
+/** HOST:PORT of a listening server, to be shown. */
+export function shownAddress({ address, family, port }) {
+  return family === 'IPv6' ? `[${address}]:${port}` : `${address}:${port}`
+}
+
 /** The text's number, which must lie between the two. */
 export function wholeNumber(text, least, most = Number.MAX_SAFE_INTEGER) {
   const number = Number(text)

@@ -16,19 +16,32 @@ export function setQuiet(value) {
   quiet = value
 }
 
-/** Prints one line about what happens, unless `--quiet` was given. */
+// With `QUIET=1` in the environment, programs print only `listening on ...`,
+// which others wait for. For measuring.
+const isQuiet = Boolean(process.env.QUIET)
+
+/** Prints one line about what happens, on stdout. */
 export function line(text) {
   if (!quiet) ready(text)
 }
 
-/** Prints the line that others wait for, also when `--quiet` was given. */
+/** As line(). On its way out: with `QUIET=1`, line() prints it, too. */
 export function ready(text) {
-  console.log(text)
+  if (!isQuiet || text.startsWith('listening on')) console.log(text)
 }
 
-// Nobody reads any more (`server | head -1`): end quietly, as Unix filters
-// do. Without a listener, Node would die of the 'error' event.
-process.stdout.on('error', stopNow)
+// EPIPE: nobody reads any more (`server | head -1`). End quietly, as Unix
+// filters do. Without a listener, the 'error' event would crash Node.
+process.stdout.on('error', failure => {
+  if (failure.code === 'EPIPE') return stopNow()
+  fail(Error(`write to stdout: ${failure.message}`))
+})
+
+/** Prints the one line that a failed program ends with, and ends it. */
+export function fail({ message }) {
+  error(`Error: ${message}`)
+  process.exit(1)
+}
 
 /**
  * Pauses `source` until our stdout is read again, or the lines that its data
@@ -88,7 +101,7 @@ const whole = new TextDecoder('utf-8', { ignoreBOM: true })
  * it is long.
  */
 export function shown(text, length) {
-  if (quiet) return ''
+  if (quiet || isQuiet) return ''
   if (typeof text !== 'string') return shown(whole.decode(text), text.length)
   // A short text cannot have too many characters: the usual case.
   if (text.length <= SHOWN) return escaped(text)

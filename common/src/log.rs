@@ -5,7 +5,9 @@
 
 use std::fmt::{self, Display, Write as _};
 use std::io::{self, ErrorKind};
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::{env, process};
 
 use crate::shutdown;
 
@@ -16,6 +18,11 @@ const SHOWN: usize = 160;
 pub(crate) const ENOUGH: usize = 4 * (SHOWN + 1);
 
 static QUIET: AtomicBool = AtomicBool::new(false);
+
+/// With `QUIET=1` in the environment, programs print only `listening on ...`,
+/// which others wait for. For measuring.
+static IS_QUIET: LazyLock<bool> =
+    LazyLock::new(|| env::var_os("QUIET").is_some_and(|set| !set.is_empty()));
 
 /// `--quiet`, the same for every half.
 #[derive(clap::Args, Clone, Copy, Debug)]
@@ -44,23 +51,32 @@ impl Quiet {
     }
 }
 
-/// Prints one line about what happens, unless `--quiet` was given.
+/// Prints one line about what happens, on stdout.
 pub fn line(text: impl Display) {
     if !QUIET.load(Ordering::Relaxed) {
         ready(text);
     }
 }
 
-/// Prints the line that others wait for, like `listening on ...`, also when
-/// `--quiet` was given.
+/// As [`line`]. On its way out: with `QUIET=1`, `line` prints it, too.
 pub fn ready(text: impl Display) {
     // Put together first: stdout looks for a line's end in every piece that
     // it is given.
     let line = format!("{text}\n");
-    // `println!` would panic once nobody reads any more (`server | head -1`).
-    // This program ends quietly then, as Unix filters do.
-    if write_all(&mut std::io::stdout().lock(), line.as_bytes()).is_err() {
-        shutdown::request();
+    if *IS_QUIET && !line.starts_with("listening on") {
+        return;
+    }
+    match write_all(&mut std::io::stdout().lock(), line.as_bytes()) {
+        Ok(()) => {}
+        // Nobody reads any more (`server | head -1`). `println!` would panic;
+        // this program ends quietly, as Unix filters do.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+            shutdown::request();
+        }
+        Err(failure) => {
+            error(format_args!("Error: write to stdout: {failure}"));
+            process::exit(1);
+        }
     }
 }
 

@@ -43,18 +43,23 @@ impl Pace {
         self.count
     }
 
-    /// Begins to count.
-    pub fn start(&self) -> Ticks {
+    /// Starts the clock: a tick for each message, until `stop`.
+    pub fn ticks(&self, stop: CancellationToken) -> Ticks {
         let every = self.every();
         let mut clock = time::interval_at(Instant::now() + every, every);
-        // A tick that came late is not made up for.
+        // A late tick moves the next ones: no burst of messages to catch up.
         clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Ticks {
             begun: false,
             clock,
             left: self.count.unwrap_or(u64::MAX),
-            stop: shutdown::token(),
+            stop,
         }
+    }
+
+    /// As [`Pace::ticks`], until the program's token. On its way out.
+    pub fn start(&self) -> Ticks {
+        self.ticks(shutdown::token())
     }
 }
 

@@ -61,11 +61,22 @@ impl Server {
     ) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let address = lesson(name)?.free_address(folder.path());
-        let arguments = address
-            .iter()
-            .map(String::as_str)
-            .chain(arguments.iter().copied());
-        Self::start_in(folder, name, language, arguments)
+        let address = address.as_deref().into_iter();
+        let arguments = address.chain(arguments.iter().copied());
+        Self::start_in(folder, name, language, false, arguments)
+    }
+
+    /// As [`Server::start_with`], with `QUIET=1` in its environment.
+    pub fn start_quiet(
+        name: &str,
+        language: Language,
+        arguments: &[&str],
+    ) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let address = lesson(name)?.free_address(folder.path());
+        let address = address.as_deref().into_iter();
+        let arguments = address.chain(arguments.iter().copied());
+        Self::start_in(folder, name, language, true, arguments)
     }
 
     /// As [`Server::start_with`], at an address of the test's own choice.
@@ -76,17 +87,21 @@ impl Server {
         arguments: &[&str],
     ) -> Result<Self> {
         let arguments = [&[address], arguments].concat();
-        Self::start_in(tempfile::tempdir()?, name, language, arguments)
+        Self::start_in(tempfile::tempdir()?, name, language, false, arguments)
     }
 
     fn start_in<'a>(
         folder: TempDir,
         name: &str,
         language: Language,
+        quiet: bool,
         arguments: impl IntoIterator<Item = &'a str>,
     ) -> Result<Self> {
         let lesson = lesson(name)?;
         let mut command = lesson.half(language, "server")?;
+        if quiet {
+            command.env("QUIET", "1");
+        }
         let half = Half::start(command.args(arguments))?;
         let address = half.wait_for("listening on ")?;
         Ok(Self {
