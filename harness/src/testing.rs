@@ -18,7 +18,9 @@ pub mod server;
 #[cfg(unix)]
 pub mod terminal;
 
-pub use check::{CURL, NC, NODE, Need, SOCAT, Test, both, run_tests, test};
+pub use check::{
+    CURL, NC, NODE, Need, SOCAT, Test, both, project, run_tests, test,
+};
 
 /// Unit tests of a module, by their names: `harness::unit_tests![first, second]`.
 ///

@@ -1,14 +1,15 @@
 //! A test: its name, what it needs, what it does.
 
 use std::env;
-use std::fs::File;
+use std::fs::{self, File};
 use std::num::NonZero;
+use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 
-use crate::{Language, root, target};
-use anyhow::{Context, Result, bail};
+use crate::{Language, cargo, root, target};
+use anyhow::{Context, Result, bail, ensure};
 use libtest_mimic::{Arguments, Completion, Trial};
 
 /// One promise.
@@ -29,6 +30,9 @@ pub enum Need {
     /// What the Node halves of this lesson get from npm. It is fetched
     /// where it is absent, as the lesson's README says.
     Packages(&'static str),
+    /// What a project apart from the workspace is built of: the name of its
+    /// folder in `target/projects`, and the lines of its `[dependencies]`.
+    Crates(&'static str, &'static str),
     /// A RabbitMQ that a test can start for itself.
     RabbitMq,
     /// `/proc`, where memory and processor time are read.
@@ -50,7 +54,7 @@ impl Need {
         match self {
             Self::Unix | Self::Proc => 0,
             Self::Program(..) | Self::RabbitMq => 1,
-            Self::Packages(_) => 2,
+            Self::Packages(_) | Self::Crates(..) => 2,
         }
     }
 
@@ -69,6 +73,9 @@ impl Need {
             Self::Packages(lesson) => npm_ci(lesson)
                 .err()
                 .map(|error| format!("needs npm packages: {error:#}")),
+            Self::Crates(name, dependencies) => fetch(name, dependencies)
+                .err()
+                .map(|error| format!("needs crates: {error:#}")),
             Self::RabbitMq => crate::rabbit::missing()
                 .map(|why| format!("needs RabbitMQ: {why}")),
             Self::Unix => (!cfg!(unix)).then(|| {
@@ -78,6 +85,31 @@ impl Need {
                 .then(|| "needs Linux's /proc".to_owned()),
         }
     }
+}
+
+/// The folder of a project apart from the workspace, which stays for the next
+/// run: its `src/bin` is for the test to write.
+pub fn project(name: &str) -> PathBuf {
+    target().join("projects").join(name)
+}
+
+/// Writes the project's manifest, and has cargo get its dependencies.
+fn fetch(name: &str, dependencies: &str) -> Result<()> {
+    let folder = project(name);
+    fs::create_dir_all(folder.join("src"))?;
+    fs::write(folder.join("src/lib.rs"), "")?;
+    let manifest = format!(
+        "[package]\nname = \"{name}\"\nedition = \"2024\"\n\n\
+         [dependencies]\n{dependencies}\n[workspace]\n"
+    );
+    fs::write(folder.join("Cargo.toml"), manifest)?;
+    let mut cargo = cargo();
+    cargo.args(["fetch", "--quiet"]).current_dir(folder);
+    let output = cargo.stdin(Stdio::null()).output().context("run cargo")?;
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let why = stderr.lines().next().unwrap_or("cargo fetch failed");
+    ensure!(output.status.success(), "{why}");
+    Ok(())
 }
 
 /// Runs `npm ci` in the lesson's `node` folder, once; tests of other
