@@ -1,6 +1,6 @@
 //! The lessons, and how a pair of halves is started.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::Result;
@@ -217,7 +217,7 @@ impl Lesson {
     }
 
     /// The lesson's folder.
-    pub fn folder(&self) -> std::path::PathBuf {
+    pub fn folder(&self) -> PathBuf {
         root().join(self.name)
     }
 
@@ -321,22 +321,24 @@ impl Lesson {
     }
 
     fn missing_packages(&self, second: Language) -> Option<String> {
-        let folder = self.folder().join("node");
-        let absent = self.has_packages()
-            && second == Language::Node
-            && !folder.join("node_modules").is_dir();
+        if second == Language::Rust {
+            return None;
+        }
+        let folder = self.packages()?;
+        let absent = !folder.join("node_modules").is_dir();
         absent.then(|| {
-            format!(
-                "packages from npm are not here; npm ci --prefix {}/node",
-                self.name
-            )
+            let here = folder.strip_prefix(root()).unwrap_or(&folder);
+            let here = here.display();
+            format!("packages from npm are not here; npm ci --prefix {here}")
         })
     }
 
-    /// Does its Node half need packages from npm? `npm ci` in its `node`
-    /// folder gets them.
-    pub fn has_packages(&self) -> bool {
-        self.folder().join("node/package-lock.json").is_file()
+    /// Where the packages from npm are that its Node halves need: `npm ci` in
+    /// this folder gets them. `None` where they need none.
+    pub fn packages(&self) -> Option<PathBuf> {
+        [self.folder(), self.folder().join("node")]
+            .into_iter()
+            .find(|folder| folder.join("package-lock.json").is_file())
     }
 
     /// What the client is told, for a server that said `listening on

@@ -5,6 +5,7 @@
 //! look better than it is when a reader runs it.
 
 pub mod build;
+pub mod first;
 pub mod half;
 pub mod lessons;
 pub mod pair;
@@ -14,6 +15,7 @@ pub mod readme;
 pub mod testing;
 
 pub use build::{Profile, build, cargo, root, target};
+pub use first::Moved;
 pub use half::{Exit, Half, LIMIT, Signal, Stream, end_all};
 pub use lessons::{LESSONS, Language, Lesson, Shape};
 pub use pair::{Arguments, Pair};

@@ -178,7 +178,10 @@ fn commands_exist() -> Result<()> {
             let folder = root().join(package);
             ensure!(folder.is_dir(), "{here}: no package {package:?}");
             if let Some(half) = after("--bin") {
-                let source = folder.join(format!("src/bin/{half}.rs"));
+                let source = match half.strip_prefix("first-") {
+                    Some(half) => folder.join(format!("first/{half}.rs")),
+                    None => folder.join(format!("src/bin/{half}.rs")),
+                };
                 ensure!(source.is_file(), "{here}: no {package} {half:?}");
                 checked.insert(format!("{package} {half}"));
             }
@@ -187,7 +190,8 @@ fn commands_exist() -> Result<()> {
             let script = rest.split_whitespace().next().unwrap_or_default();
             let script =
                 script.trim_end_matches(|c: char| !c.is_alphanumeric());
-            if script.contains("/node/") && script.ends_with(".js") {
+            let ours = ["/node/", "/first/"].iter().any(|f| script.contains(f));
+            if ours && script.ends_with(".js") {
                 ensure!(
                     root().join(script).is_file(),
                     "{here}: no script {script}"

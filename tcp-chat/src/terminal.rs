@@ -99,9 +99,7 @@ fn edit(stop: CancellationToken) -> io::Result<(Input, Screen)> {
     let terminal = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?;
     #[cfg(unix)]
     let modes = rustix::termios::tcgetattr(&terminal)?;
-    let config = Config::builder()
-        .auto_add_history(true)
-        .build();
+    let config = Config::builder().auto_add_history(true).build();
     let mut editor = Editor::<(), DefaultHistory>::with_config(config)
         .map_err(io::Error::other)?;
     let printer = editor.create_external_printer().map_err(io::Error::other)?;

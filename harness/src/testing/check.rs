@@ -8,7 +8,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 
-use crate::{Language, cargo, root, target};
+use crate::{Language, Lesson, cargo, target};
 use anyhow::{Context, Result, bail, ensure};
 use libtest_mimic::{Arguments, Completion, Trial};
 
@@ -112,11 +112,12 @@ fn fetch(name: &str, dependencies: &str) -> Result<()> {
     Ok(())
 }
 
-/// Runs `npm ci` in the lesson's `node` folder, once; tests of other
+/// Runs `npm ci` in the lesson's folder, once; tests of other
 /// processes wait meanwhile, and then find the packages there.
 fn npm_ci(lesson: &str) -> Result<()> {
     static FAILED: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());
-    let folder = root().join(lesson).join("node");
+    let folder = Lesson::named(lesson).and_then(Lesson::packages);
+    let folder = folder.context("it has no package-lock.json")?;
     // npm writes it last.
     let done = folder.join("node_modules/.package-lock.json");
     let mut failed = FAILED.lock().unwrap_or_else(PoisonError::into_inner);

@@ -5,7 +5,8 @@ use std::io::Write;
 
 use crate::readme::{Transcript, transcripts};
 use crate::{
-    Arguments, Exit, Half, LIMIT, Language, Lesson, Shape, Signal, rabbit,
+    Arguments, Exit, Half, LIMIT, Language, Lesson, Moved, Shape, Signal,
+    rabbit, root,
 };
 use anyhow::{Context, Result, ensure};
 
@@ -26,61 +27,219 @@ pub fn tests(lesson: &str) -> Result<Vec<Test>> {
     let Some(lesson) = Lesson::named(lesson) else {
         return Ok(Vec::new());
     };
+    let blocks = transcripts(&lesson.folder().join("README.md"))?;
     let mut tests = Vec::new();
-    for (number, scenario) in scenarios(lesson)?.into_iter().enumerate() {
+    let scenarios = scenarios(lesson, &blocks, "");
+    ensure!(
+        !scenarios.is_empty(),
+        "{}: its README shows no pair of transcripts",
+        lesson.name
+    );
+    for (number, scenario) in scenarios.into_iter().enumerate() {
         for &[first, second] in lesson.pairings() {
-            let name = format!(
-                "matrix::{}::{}::{first:?}-{second:?}",
-                lesson.name,
-                number + 1
-            );
+            let name = format!("{}::{first:?}-{second:?}", number + 1);
             let replayed = scenario.clone();
-            let mut test = test(name.to_lowercase(), move || {
+            let test = row(lesson, &name, [first, second], move || {
                 replay(lesson, &replayed, first, second)
             });
-            if over_rabbitmq(&scenario) {
-                test = test.needs(Need::RabbitMq);
-            } else if let Some(server) = lesson.server() {
-                test = test.needs(Need::Program(server, "--version"));
-            }
-            if [first, second].contains(&Language::Node) {
-                test = test.needs(NODE);
-                if lesson.has_packages() {
-                    test = test.needs(Need::Packages(lesson.name));
-                }
-            }
-            tests.push(test);
+            tests.push(match over_rabbitmq(&scenario) {
+                true => test.needs(Need::RabbitMq),
+                false => with_server(test, lesson),
+            });
+        }
+    }
+    for [first, second] in self::scenarios(lesson, &blocks, "first-") {
+        for &languages in lesson.pairings() {
+            let [one, other] = languages;
+            let name = format!("first::{one:?}-{other:?}");
+            let replayed = [first.clone(), second.clone()];
+            let test = row(lesson, &name, languages, move || {
+                replay_first(lesson, &replayed, languages)
+            });
+            tests.push(with_server(test, lesson));
+        }
+    }
+    for (block, program) in alone(lesson, &blocks) {
+        for language in [Language::Rust, Language::Node] {
+            let name = format!("first::{program}::{language:?}");
+            let (block, program) = (block.clone(), program.clone());
+            tests.push(row(lesson, &name, [language; 2], move || {
+                let mut command = lesson.first(language, &program)?;
+                let mut half = Half::start(&mut command)?;
+                finish(&mut half, &block)?;
+                compare(&program, &block.lines, &shown(&half, &block))
+            }));
         }
     }
     Ok(tests)
+}
+
+fn row(
+    lesson: &Lesson,
+    name: &str,
+    languages: [Language; 2],
+    run: impl FnOnce() -> Result<()> + Send + 'static,
+) -> Test {
+    let name = format!("matrix::{}::{name}", lesson.name).to_lowercase();
+    let mut test = test(name, run);
+    if languages.contains(&Language::Node) {
+        test = test.needs(NODE);
+        if lesson.packages().is_some() {
+            test = test.needs(Need::Packages(lesson.name));
+        }
+    }
+    test
+}
+
+fn with_server(test: Test, lesson: &Lesson) -> Test {
+    match lesson.server() {
+        Some(server) => test.needs(Need::Program(server, "--version")),
+        None => test,
+    }
 }
 
 /// Two transcripts that belong together: of the half that is started first,
 /// and of the one that talks to it.
 type Scenario = [Transcript; 2];
 
-fn scenarios(lesson: &Lesson) -> Result<Vec<Scenario>> {
-    let blocks = transcripts(&lesson.folder().join("README.md"))?;
+/// The pairs in a README whose programs have names that begin with `prefix`.
+fn scenarios(
+    lesson: &Lesson,
+    blocks: &[Transcript],
+    prefix: &str,
+) -> Vec<Scenario> {
     let [first, second] = lesson.halves();
     let is = |block: &Transcript, half| {
-        block
-            .half(lesson.name)
-            .is_some_and(|(name, _)| name == half)
+        block.half(lesson.name).is_some_and(|(name, _)| {
+            name.strip_prefix(prefix).is_some_and(|name| name == half)
+        })
     };
-    let scenarios: Vec<Scenario> = blocks
+    blocks
         .windows(2)
         .filter(|pair| {
             is(&pair[0], first)
                 && (is(&pair[1], second) || pair[1].command.is_none())
         })
         .map(|pair| [pair[0].clone(), pair[1].clone()])
-        .collect();
+        .collect()
+}
+
+/// First versions that are one program: they do not meet another one.
+fn alone<'a>(
+    lesson: &Lesson,
+    blocks: &'a [Transcript],
+) -> Vec<(&'a Transcript, String)> {
+    let pairs = scenarios(lesson, blocks, "first-");
+    let in_pair =
+        |block: &Transcript| pairs.iter().any(|pair| pair.contains(block));
+    blocks
+        .iter()
+        .filter(|block| !in_pair(block))
+        .filter_map(|block| {
+            let (name, _) = block.half(lesson.name)?;
+            Some((block, name.strip_prefix("first-")?.to_owned()))
+        })
+        .collect()
+}
+
+/// The first versions, at another address than the one written in.
+fn replay_first(
+    lesson: &Lesson,
+    [first, second]: &Scenario,
+    languages: [Language; 2],
+) -> Result<()> {
+    if matches!(lesson.shape, Shape::Family { .. }) {
+        return replay_first_family(lesson, [first, second], languages);
+    }
+    let listening = first
+        .lines
+        .iter()
+        .find_map(|line| line.strip_prefix("listening on "))
+        .context("the README's first server never listens")?;
+    let folder = tempfile::tempdir()?;
+    let moved = Moved::from(listening.trim_start_matches("http://"))?;
+    let [first_name, second_name] = lesson.halves();
+    let mut command =
+        lesson.first_at(&moved, languages[0], first_name, folder.path())?;
+    let mut running = Half::start(&mut command)?;
+    running.wait_for("listening on ")?;
+    let mut command =
+        lesson.first_at(&moved, languages[1], second_name, folder.path())?;
+    let mut talking = Half::start(&mut command)?;
+    if let Some(input) = second.input() {
+        talking.take_stdin()?.write_all(input.as_bytes())?;
+    }
+    finish(&mut talking, second)?;
+    finish(&mut running, first)?;
+    let normal = |half: &Half, block: &Transcript| -> Vec<String> {
+        let lines = shown(half, block).into_iter();
+        lines
+            .map(|line| line.replace(&moved.to, &moved.from))
+            .collect()
+    };
+    compare("client", &second.lines, &normal(&talking, second))?;
+    compare("server", &first.lines, &normal(&running, first))
+}
+
+/// A first parent starts Node's child, or the program that it is given.
+fn replay_first_family(
+    lesson: &Lesson,
+    [parent, child]: [&Transcript; 2],
+    languages: [Language; 2],
+) -> Result<()> {
+    let mut command = lesson.first(languages[0], "parent")?;
+    if languages[1] == Language::Rust {
+        let child = lesson.first(Language::Rust, "child")?;
+        command.arg(child.get_program());
+    }
+    let mut running = Half::start(command.current_dir(root()))?;
+    finish(&mut running, parent)?;
+    // Where the child has our stdout, its lines are among the parent's.
+    let all = [parent, child].map(|block| block.lines.clone()).concat();
+    let (inner, outer): (Vec<_>, Vec<_>) = running
+        .stdout()
+        .into_iter()
+        .partition(|line| child.lines.contains(line));
+    let Shape::Family { child_lines, .. } = lesson.shape else {
+        return Ok(());
+    };
+    if child_lines.is_none() {
+        return compare("parent", &parent.lines, &shown(&running, parent));
+    }
     ensure!(
-        !scenarios.is_empty(),
-        "{}: its README shows no pair of transcripts",
-        lesson.name
+        inner.len() + outer.len() == all.len(),
+        "{inner:?} {outer:?}"
     );
-    Ok(scenarios)
+    compare("parent", &parent.lines, &outer)?;
+    compare("child", &child.lines, &inner)
+}
+
+/// Waits until a first version has said what the README shows, and ends it
+/// with Ctrl-C where the README does.
+fn finish(half: &mut Half, block: &Transcript) -> Result<()> {
+    if !block.interrupted {
+        let exit = half.wait()?;
+        ensure!(exit == Exit::Code(0), "{exit:?}: {:?}", half.stderr());
+        return Ok(());
+    }
+    half.wait_until("as many lines as in the README", |lines| {
+        (lines.len() >= block.lines.len()).then_some(())
+    })?;
+    half.stop(match cfg!(unix) {
+        true => Signal::Interrupt,
+        false => Signal::Kill,
+    })?;
+    Ok(())
+}
+
+/// What it printed: of one that goes on until Ctrl-C, as many lines as in the
+/// README.
+fn shown(half: &Half, block: &Transcript) -> Vec<String> {
+    let mut lines = half.stdout();
+    if block.interrupted {
+        lines.truncate(block.lines.len());
+    }
+    lines
 }
 
 fn over_rabbitmq(scenario: &Scenario) -> bool {
