@@ -29,7 +29,8 @@ function echo(socket) {
   socket.on('end', () => socket.end())
 }
 
-// The child of stdio-ipc: two lines for each line.
+// The child of stdio-ipc: two lines for each line, and a write for each
+// answer, as in the lesson's twin.
 function answerLines() {
   const { stdin, stdout } = process
   let rest = ''
@@ -37,18 +38,17 @@ function answerLines() {
   stdin.on('data', text => {
     const lines = (rest + text).split('\n')
     rest = lines.pop()
-    let answer = ''
     for (const line of lines) {
-      answer += `Received from parent: ${shown(line)}\nHello from child\n`
+      stdout.write(`Received from parent: ${shown(line)}\nHello from child\n`)
     }
-    if (!stdout.write(answer)) pauseUntilDrained(stdin, stdout)
+    if (stdout.writableNeedDrain) pauseUntilDrained(stdin, stdout)
   })
 }
 
-// A long line is cut, as the lessons do.
+// As the lessons show a line: control characters are escaped, a long one cut.
 function shown(line) {
-  if (line.length <= 160) return line
-  return `${line.slice(0, 160)}… (${line.length} bytes)`
+  const text = line.slice(0, 160).replace(/\p{Cc}/gu, escape)
+  return line.length <= 160 ? text : `${text}… (${line.length} bytes)`
 }
 
 // Back-pressure: reads no more until what was written has left.

@@ -4,10 +4,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::sample::{Better, Figures, Report, Sample, Task};
+use crate::sample::{Better, Figures, Placement, Report, Sample, Task};
 
-/// Below this difference a floor may be slower than what stands on it.
-const NOISE: f64 = 0.95;
+/// A floor may be this much slower than what stands on it: noise.
+const NOISE: f64 = 0.9;
 
 /// The median of several values, and how far they lie apart.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -185,10 +185,13 @@ impl Report {
 
     /// The floors that were slower than a program that stands on them, in
     /// every round and by more than noise. The least that the kernel allows
-    /// cannot be slower: such a run was disturbed.
+    /// cannot be slower: such a run was disturbed. On two cores it can: how
+    /// often a side sleeps and has to be woken is chance.
     pub fn slow_floors(&self) -> Vec<Compared> {
         let mut all = Vec::new();
-        for task in self.tasks() {
+        let mut tasks = self.tasks();
+        tasks.retain(|task| task.placement == Placement::One);
+        for task in tasks {
             let times = ["Rust", "Node", "events"]
                 .iter()
                 .filter_map(|one| self.times(&task, ["floor", one]))
@@ -283,7 +286,7 @@ mod tests {
         assert_eq!(with_floor([5.0, 5.0, 5.0]), 0);
         // In one round only, or by next to nothing: noise.
         assert_eq!(with_floor([9.0, 9.0, 5.0]), 0);
-        assert_eq!(with_floor([6.1, 6.1, 6.1]), 0);
+        assert_eq!(with_floor([6.6, 6.6, 6.6]), 0);
         assert_eq!(with_floor([7.0, 9.0, 7.0]), 1);
     }
 }
