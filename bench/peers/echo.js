@@ -47,8 +47,12 @@ function answerLines() {
 
 // As the lessons show a line: control characters are escaped, a long one cut.
 function shown(line) {
-  const text = line.slice(0, 160).replace(/\p{Cc}/gu, escape)
+  const text = line.slice(0, 160).replace(/\p{Cc}/gu, escaped)
   return line.length <= 160 ? text : `${text}… (${line.length} bytes)`
+}
+
+function escaped(character) {
+  return JSON.stringify(character).slice(1, -1)
 }
 
 // Back-pressure: reads no more until what was written has left.

@@ -24,13 +24,12 @@ pub fn page(report: &Report) -> String {
     let claim = answers::claim(report);
     if !quick && !claim.rows.is_empty() {
         heading(&mut body, &claim.title);
-        note(&mut body, &claim.note);
-        details(&mut body, "Each size", &claim);
+        let _ = write!(body, "<p>{}</p>", escape(&claim.note));
+        details(&mut body, "Each size", "", &claim);
     }
     heading(&mut body, "All figures");
     for section in tables(report) {
-        note(&mut body, &section.note);
-        details(&mut body, &section.title, &section);
+        details(&mut body, &section.title, &section.note, &section);
     }
     for (title, lines) in endings(report) {
         let _ = write!(body, "<h3>{}</h3>", escape(&title));
@@ -40,7 +39,7 @@ pub fn page(report: &Report) -> String {
         let targets = targets(report);
         heading(&mut body, &targets.title);
         note(&mut body, &targets.note);
-        details(&mut body, "Each of them", &targets);
+        details(&mut body, "Each of them", "", &targets);
     }
 
     let mut out = String::from(
@@ -366,12 +365,11 @@ fn by_size(
     all
 }
 
-fn details(out: &mut String, summary: &str, section: &Section) {
-    let _ = write!(
-        out,
-        "<details><summary>{}</summary><div class=\"scroll\"><table><tr>",
-        escape(summary)
-    );
+fn details(out: &mut String, summary: &str, text: &str, section: &Section) {
+    let summary = escape(summary);
+    let _ = write!(out, "<details><summary>{summary}</summary>");
+    note(out, text);
+    out.push_str("<div class=\"scroll\"><table><tr>");
     let align = |column| match section.is_text(column) {
         true => "",
         false => " class=\"n\"",

@@ -80,12 +80,11 @@ impl Plot {
             let _ = write!(
                 out,
                 "<path class=\"grid\" d=\"M{LEFT} {at:.1}H{:.1}\"/>\
-                 <text class=\"mark end\" x=\"{:.1}\" y=\"{:.1}\">{value} \
-                 {}</text>",
+                 <text class=\"mark end\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
                 WIDTH - RIGHT,
                 LEFT - 6.0,
                 at + 3.5,
-                self.unit
+                with_unit(value, self.unit)
             );
         }
         for (value, name) in x_marks {
@@ -134,6 +133,14 @@ impl Plot {
         }
         out.push_str("</svg>");
         Some(out)
+    }
+}
+
+/// As in `20 µs` and `5 ms`.
+pub fn with_unit(value: f64, unit: &str) -> String {
+    match unit {
+        "µs" if value >= 1000.0 => format!("{} ms", value / 1000.0),
+        _ => format!("{value} {unit}"),
     }
 }
 

@@ -120,7 +120,7 @@ impl Transport for Broker {
 
     fn start(&self, program: &Program, _: Start<'_>) -> Result<Peer> {
         let (server, address) = start_server()?;
-        // Never --quiet: what it prints is what is waited for.
+        // Never quiet: what it prints is what is waited for.
         let kind = if self.floor { "redis" } else { "" };
         let mut command = command(self, program, self.half, kind)?;
         if *program == Program::Floor {

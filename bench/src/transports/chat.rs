@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Peer, Program, Start, Transport, command, listening};
+use super::{Peer, Program, QUIET, Start, Transport, command, listening};
 use crate::load::exchange::{Exchange, Reply, text};
 use crate::load::link::{Fds, Link};
 use crate::sample::{Measure, What};
@@ -60,8 +60,8 @@ impl Transport for Chat {
     fn start(&self, program: &Program, start: Start<'_>) -> Result<Peer> {
         let mut command = command(self, program, "server", "chat")?;
         command.arg("127.0.0.1:0");
-        if start.quiet && *program != Program::Floor {
-            command.arg("--quiet");
+        if start.quiet {
+            command.env(QUIET, "1");
         }
         let (half, address) = listening(&mut command)?;
         Ok(Peer {

@@ -20,7 +20,7 @@ use rustix::net::{
 };
 
 use super::{
-    Peer, Program, Start, TIMEOUT, Transport, command, floor, listening,
+    Peer, Program, QUIET, Start, TIMEOUT, Transport, command, floor, listening,
 };
 use crate::load::exchange::{Exchange, Reply, text};
 use crate::load::link::{Fds, Link};
@@ -81,7 +81,7 @@ impl Transport for Stdio {
     }
 
     fn start(&self, program: &Program, _: Start<'_>) -> Result<Peer> {
-        // Never --quiet: what it prints is the answer.
+        // Never quiet: what it prints is the answer.
         let mut command = command(self, program, "child", "stdio")?;
         let (half, stdout) = Half::start_with_stdout(&mut command)?;
         let stdin = OwnedFd::from(half.take_stdin()?);
@@ -161,7 +161,7 @@ impl Transport for Fork {
         }
         let mut command = command(self, program, "parent", "")?;
         if start.quiet {
-            command.arg("--quiet");
+            command.env(QUIET, "1");
         }
         let path = socket_path(start.folder);
         let listener = UnixListener::bind(&path)?;
@@ -196,7 +196,7 @@ impl Transport for Fork {
         }
         let mut command = command(self, program, "child", "hello")?;
         if *program != Program::Floor {
-            command.args(["--quiet", "--count", "1"]);
+            command.args(["--count", "1"]).env(QUIET, "1");
         }
         let (mut ours, theirs) = UnixStream::pair()?;
         ours.set_read_timeout(Some(TIMEOUT))?;

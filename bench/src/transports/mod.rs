@@ -34,6 +34,9 @@ pub const PROFILE: Profile = match cfg!(debug_assertions) {
     false => Profile::Release,
 };
 
+/// Set to 1, it turns a program's log lines off.
+const QUIET: &str = "QUIET";
+
 /// How long a program may take until it is ready.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -74,7 +77,7 @@ impl Display for Program {
 /// How a program is to be started.
 #[derive(Clone, Copy, Debug)]
 pub struct Start<'a> {
-    /// With `--quiet`.
+    /// Without log lines.
     pub quiet: bool,
     /// For many connections at once: the floor is another one then.
     pub many: bool,
@@ -257,14 +260,16 @@ fn command(
     kind: &str,
 ) -> Result<Command> {
     let name = transport.name();
-    Ok(match program {
+    let mut command = match program {
         Program::Rust => lesson(name, Language::Rust, half, PROFILE)?,
         Program::Node => lesson(name, Language::Node, half, PROFILE)?,
         Program::Other(path) => Command::new(path),
         Program::Floor if !kind.is_empty() => floor(kind)?,
         Program::Events if !kind.is_empty() => events(kind),
         _ => bail!("there is no {program} for {name}"),
-    })
+    };
+    command.env_remove(QUIET); // whoever runs the bench may have set it
+    Ok(command)
 }
 
 /// The floor is a program of its own: a small one, as it also has to show

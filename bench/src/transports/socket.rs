@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use anyhow::{Context, Result};
 
 use super::{
-    Peer, Program, Start, Transport, as_server, command, listening, nginx,
-    usual,
+    Peer, Program, QUIET, Start, Transport, as_server, command, listening,
+    nginx, usual,
 };
 use crate::load::exchange::{Exchange, Reply, text};
 use crate::load::link::{Fds, Link};
@@ -171,10 +171,8 @@ impl Transport for Socket {
                 let kind = if many { many_kind } else { one };
                 let mut command = command(self, program, "server", kind)?;
                 command.arg((self.address)(start.folder));
-                if start.quiet
-                    && !matches!(program, Program::Floor | Program::Events)
-                {
-                    command.arg("--quiet");
+                if start.quiet {
+                    command.env(QUIET, "1");
                 }
                 listening(&mut command)?
             }

@@ -11,7 +11,7 @@ use std::io::{self, ErrorKind};
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use super::{Peer, Program, Start, Transport, command, listening};
+use super::{Peer, Program, QUIET, Start, Transport, command, listening};
 use crate::load::exchange::{Exchange, Reply, text};
 use crate::load::link::{Fds, Link};
 use crate::sample::{Measure, What};
@@ -73,7 +73,7 @@ impl Transport for SocketIo {
         // No notifications of the time in between.
         command.args(["127.0.0.1:0", "--every", "86400000"]);
         if start.quiet {
-            command.arg("--quiet");
+            command.env(QUIET, "1");
         }
         let (half, address): (Half, String) = listening(&mut command)?;
         let count = Rc::new(Cell::new(0_u32));
