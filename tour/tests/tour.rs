@@ -24,6 +24,8 @@ fn tests() -> Vec<Test> {
             colours,
         )
         .needs(Need::Unix),
+        test("stays_within_the_terminals_columns", columns).needs(Need::Unix),
+        test("waits_for_a_key_where_that_is_wanted", step).needs(Need::Unix),
         test("lists_every_lesson", list),
         test("puts_node_on_the_other_side", with_node).needs(NODE),
         test("says_which_lesson_it_does_not_know", unknown),
@@ -121,6 +123,49 @@ fn colours() -> Result<()> {
         })?;
         terminal.ends_well()?;
         ensure!(terminal.is_coloured() == coloured, "{wish:?}");
+    }
+    Ok(())
+}
+
+/// One column below 110, two above; no line is longer than the terminal.
+fn columns() -> Result<()> {
+    #[cfg(unix)]
+    for (width, name, line) in [
+        (40, "1/1 tcp-echo", "  client │ receive: hello"),
+        (120, "client", "│ receive: hello"),
+    ] {
+        let mut tour = tour(&["tcp-echo"])?;
+        let size = (60, width);
+        let mut terminal = Terminal::start_sized(&mut tour, size)?;
+        terminal.shows_until("the lesson", |rows| {
+            let has = |end| rows.iter().any(|row: &String| row.ends_with(end));
+            has(name) && has(line) && has("cargo run -- --step")
+        })?;
+        terminal.ends_well()?;
+    }
+    Ok(())
+}
+
+fn step() -> Result<()> {
+    let mut nowhere = Half::start(&mut tour(&["tcp-echo", "--step"])?)?;
+    ensure!(nowhere.wait()? == Exit::Code(1));
+    nowhere.wait_for_error("--step waits for a key")?;
+    #[cfg(unix)]
+    for (key, goes_on) in [(" ", true), ("q", false)] {
+        let mut tour = tour(&["tcp-echo", "udp-echo", "--step"])?;
+        let mut terminal = Terminal::start(&mut tour)?;
+        let shows = |rows: &[String], text| {
+            rows.iter().any(|row: &String| row.contains(text))
+        };
+        terminal.shows_until("the question", |rows| {
+            shows(rows, "any key: 2/2 udp-echo; q")
+        })?;
+        terminal.press(key)?;
+        if goes_on {
+            let end = "the other lesson";
+            terminal.shows_until(end, |rows| shows(rows, "udp-echo  "))?;
+        }
+        terminal.ends_well()?;
     }
     Ok(())
 }

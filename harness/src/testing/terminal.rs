@@ -33,8 +33,16 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// Starts `command` in a terminal.
+    /// Starts `command` in a small terminal.
     pub fn start(command: &mut Command) -> Result<Self> {
+        Self::start_sized(command, SIZE)
+    }
+
+    /// Starts `command` in a terminal of so many rows and columns.
+    pub fn start_sized(
+        command: &mut Command,
+        (rows, columns): (u16, u16),
+    ) -> Result<Self> {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY)?;
         // Not for the program, nor for those that other tests start.
         rustix::io::fcntl_setfd(&master, rustix::io::FdFlags::CLOEXEC)?;
@@ -43,7 +51,6 @@ impl Terminal {
         let path = ptsname(&master, Vec::new())?;
         let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
         let inside = open(path, flags, Mode::empty())?;
-        let (rows, columns) = SIZE;
         let size = Winsize {
             ws_row: rows,
             ws_col: columns,
@@ -105,7 +112,8 @@ impl Terminal {
     /// Something on the screen has a colour.
     pub fn is_coloured(&self) -> bool {
         let parser = lock(&self.screen.0);
-        let places = (0..SIZE.0).flat_map(|y| (0..SIZE.1).map(move |x| (y, x)));
+        let (rows, columns) = parser.screen().size();
+        let places = (0..rows).flat_map(|y| (0..columns).map(move |x| (y, x)));
         let mut cells = places.filter_map(|(y, x)| parser.screen().cell(y, x));
         cells.any(|cell| cell.fgcolor() != vt100::Color::Default)
     }
@@ -166,7 +174,7 @@ impl Drop for Terminal {
 /// What is to be seen, without the empty end.
 fn rows(screen: &Screen) -> Vec<String> {
     let mut rows: Vec<String> = screen
-        .rows(0, SIZE.1)
+        .rows(0, screen.size().1)
         .map(|row| row.trim_end().to_owned())
         .collect();
     while rows.last().is_some_and(String::is_empty) {
