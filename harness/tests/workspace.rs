@@ -9,6 +9,8 @@ use harness::readme::transcripts;
 use harness::{LESSONS, cargo, root, target};
 use serde_json::Value;
 
+use crate::reading::NOT_YET;
+
 use harness::testing::{Test, test};
 
 pub fn tests() -> Vec<Test> {
@@ -16,6 +18,7 @@ pub fn tests() -> Vec<Test> {
         test("no_program_can_replace_another_lessons", no_collisions),
         test("all_lessons_can_be_built_with_the_same_features", all_named),
         test("every_command_names_what_exists", commands_exist),
+        test("every_term_of_the_glossary_stands_where_it_links", glossary),
         test("both_languages_show_the_same_transcripts", translations),
         test("every_unit_test_of_a_lesson_is_run", unit_tests),
         test(
@@ -233,6 +236,38 @@ fn translations() -> Result<()> {
             "{here}: its Chinese twin has other sections"
         );
     }
+    Ok(())
+}
+
+/// `**Term** ... [lesson](../lesson/README.md)`, in both languages.
+fn glossary() -> Result<()> {
+    let mut missing = Vec::new();
+    for name in ["glossary.md", "glossary.zh-CN.md"] {
+        let folder = root().join("docs");
+        let text = fs::read_to_string(folder.join(name))?;
+        let entries: Vec<&str> = text.split("\n**").skip(1).collect();
+        ensure!(entries.len() > LESSONS.len(), "{name}: too few terms");
+        for entry in entries {
+            let term = entry.split("**").next().unwrap_or_default();
+            let term = term.trim_end_matches('.').to_lowercase();
+            let links = entry.split("](").skip(1);
+            let links = links.filter_map(|rest| rest.split(')').next());
+            for link in links {
+                let lesson = link.split('/').nth(1).unwrap_or_default();
+                let path = folder.join(link);
+                if NOT_YET.contains(&lesson) || !path.exists() {
+                    continue;
+                }
+                let shown = fs::read_to_string(&path).unwrap_or_default();
+                // A line may end within the term.
+                let words = shown.split_whitespace().collect::<Vec<_>>();
+                if !words.join(" ").to_lowercase().contains(&term) {
+                    missing.push(format!("{name}: {term:?} is not in {link}"));
+                }
+            }
+        }
+    }
+    ensure!(missing.is_empty(), "{}", missing.join("\n"));
     Ok(())
 }
 
