@@ -300,6 +300,12 @@ impl Display for Text<'_> {
     }
 }
 
+/// A text from a peer in its full length, with what would control the
+/// reader's terminal escaped.
+pub fn escaped(text: &str) -> String {
+    Escaped(text).to_string()
+}
+
 /// Text with its control characters escaped, in full length.
 #[derive(Clone, Copy, Debug)]
 pub struct Escaped<'a>(pub &'a str);
