@@ -6,5 +6,6 @@ pub mod contest;
 pub mod cores;
 pub mod figures;
 pub mod folder;
-pub mod process;
+pub mod plan;
+mod process;
 pub mod watchdog;

@@ -176,11 +176,6 @@ pub trait Transport: Sync {
     fn first_answer(&self, _: &Program, _: Start<'_>) -> Result<Option<Half>> {
         Ok(None)
     }
-
-    /// Whether the lesson is in this checkout.
-    fn is_here(&self) -> bool {
-        root().join(self.name()).join("Cargo.toml").is_file()
-    }
 }
 
 /// A program that runs, and how to reach it.
@@ -274,9 +269,16 @@ fn command(
 
 /// The floor is a program of its own: a small one, as it also has to show
 /// the least that starting and waiting cost. It stands beside the bench.
-fn floor(kind: &str) -> Result<Command> {
+///
+/// # Errors
+/// When the bench cannot find its own file.
+pub fn floor_program() -> Result<PathBuf> {
     let own = env::current_exe().context("find the bench's own file")?;
-    let mut command = Command::new(own.with_file_name("floor"));
+    Ok(own.with_file_name("floor"))
+}
+
+fn floor(kind: &str) -> Result<Command> {
+    let mut command = Command::new(floor_program()?);
     command.arg(kind);
     Ok(command)
 }
