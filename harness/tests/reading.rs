@@ -21,7 +21,6 @@ pub const NOT_YET: &[&str] = &[
     "stdio-ipc",
     "tcp-chat",
     "tcp-echo",
-    "udp-echo",
     "work-queue",
 ];
 

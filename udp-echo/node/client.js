@@ -1,20 +1,25 @@
-// UDP echo client: sends numbered messages and tells which did not return.
+// UDP echo client: numbers its messages, and counts those that are lost.
 //
 // Rust twin: ../src/bin/client.rs. Other half: server.js.
 //
+//     node udp-echo/node/server.js              # in a first terminal
 //     node udp-echo/node/client.js
 //     node udp-echo/node/client.js --count 100 --every 10
+//
+// Try this: start it without a server, and the server a little later.
 
+import { createSocket } from 'node:dgram'
+import { lookup } from 'node:dns/promises'
+import { on, once } from 'node:events'
+import { promisify } from 'node:util'
 import { address, args, wholeNumber } from '../../common/node/args.js'
-import { error, line, shown } from '../../common/node/log.js'
+import { error, fail, line, shown } from '../../common/node/log.js'
 import { pace, ticks } from '../../common/node/pace.js'
 import { stop } from '../../common/node/shutdown.js'
-import { connect, isRefusal } from './datagrams.js'
-import { Ledger } from './ledger.js'
 
-const ADVICE = 'is the server there? node udp-echo/node/server.js'
-const { address: server, message, wait, ...rest } = args(
-  'Sends numbered messages to a UDP echo server and counts what comes back.', {
+const { address: server, timeout, ...rest } = args(
+  'Sends numbered messages to a UDP echo server and counts those that are ' +
+  'lost.', {
     address: {
       positional: true,
       default: '127.0.0.1:8888',
@@ -24,101 +29,82 @@ const { address: server, message, wait, ...rest } = args(
     message: {
       value: 'TEXT',
       default: 'hello',
-      help: 'What to send, behind its number',
+      help: 'What to send, after its number',
     },
     ...pace,
-    wait: {
+    timeout: {
       value: 'MS',
       default: '1000',
-      help: 'Milliseconds after which an echo counts as lost',
-      parse: text => wholeNumber(text, 0, 65535),
+      help: 'Milliseconds after which a message counts as lost',
+      parse: text => wholeNumber(text, 0),
     },
   })
-const there = `${server.host}:${server.port}`
-const failed = what => {
-  error(`Error: ${what}`)
-  process.exit(1)
-}
+const ADVICE = 'is the server running? node udp-echo/node/server.js'
 
-// 1. "Connect". Nothing is sent for it, and nobody answers: it only tells
-//    this system whose datagrams we want, and to report refusals.
-const socket = await connect(server)
-  .catch(({ message }) => failed(`connect to ${there}: ${message}`))
-const ledger = new Ledger(message, wait)
-let allSent = false
-let finished = false
-let timer
+main().catch(fail)
 
-// 2. Print what comes back: in any order, or twice.
-socket.on('message', bytes => {
-  line(`${ledger.hear(bytes)}: ${shown(bytes)}`)
-  watch()
-})
-socket.on('error', problem => tell(problem, 'receive'))
+async function main() {
+  let sent = 0
+  let received = 0
 
-// 3. Whatever does not come back in time is lost. Nobody tells us: that no
-//    echo came is all there is to know.
-function watch() {
-  clearTimeout(timer)
-  if (ledger.isSettled) return allSent && !finished && finish()
-  const left = Math.max(0, ledger.deadline - performance.now())
-  // What has arrived is not lost, however late it is read: Node reads it
-  // between the timers and the immediates.
-  timer = setTimeout(() => { timer = setImmediate(giveUp) }, left)
-}
+  // 1. "Connect". Nothing is sent, and the server does not notice.
+  const socket = await connect(server)
 
-function giveUp() {
-  while (ledger.deadline <= performance.now()) {
-    line(`lost: ${shown(ledger.giveUp())}`)
-  }
-  watch()
-}
-
-// 4. Send, now and at every tick, until that was all or Ctrl-C.
-async function say() {
+  // 2. Send one message at each tick, until the last one or Ctrl-C. Its number
+  //    tells which one an echo belongs to, and which one is lost.
   for await (const _ of ticks(rest, stop)) {
-    const text = ledger.send()
-    line(`send: ${shown(text)}`)
-    send(text)
-    watch()
+    sent += 1
+    const message = `${sent} ${rest.message}`
+    const text = shown(message)
+    line(`send: ${text}`)
+    const start = performance.now()
+    try {
+      await roundTrip(socket, message, AbortSignal.timeout(timeout))
+      received += 1
+      const ms = performance.now() - start
+      line(`receive: ${text} after ${ms.toFixed(2)} ms`)
+    } catch (failure) {
+      // "ECONNREFUSED": nobody listens there at the moment. There is no
+      // connection that could break, so go on; the server may come back.
+      if (failure.name !== 'AbortError') {
+        const length = Buffer.byteLength(message)
+        error(`send ${length} bytes: ${failure.message}`)
+      }
+      // 3. Timeout. Packet loss is silent: whether the message or its echo
+      //    was lost, nobody knows.
+      line(`lost: ${text}`)
+    }
   }
-  allSent = true
-  watch()
-}
-say()
-
-function send(text) {
-  // Sent is not arrived. A refusal that is reported here was the answer to
-  // an earlier datagram: send this one again.
-  socket.send(text, problem => {
-    if (!problem) return
-    tell(problem, `send ${Buffer.byteLength(text)} bytes (IPv4 takes 65507)`)
-    socket.send(text, () => {})
-  })
-}
-
-/**
- * Goes on when nobody listens there: the server may yet be started, and a
- * client without a connection cannot lose it.
- */
-function tell(problem, what) {
-  if (!isRefusal(problem)) failed(`${what}: ${problem.message}`)
-  error(`${there}: ${problem.message}; ${ADVICE}`)
-}
-
-// After Ctrl-C, no echo is waited for longer than half a second.
-stop.addEventListener('abort', () => {
-  ledger.hurry(500)
-  watch()
-})
-
-// 5. The summary.
-function finish() {
-  finished = true
   socket.close()
-  line(`${ledger}`)
-  if (!ledger.missing) return
-  // Not process.exit(): what a slow reader has not taken would be lost.
-  error(`Error: ${ledger.missing}`)
-  process.exitCode = 1
+
+  // 4. Count.
+  const lost = sent - received
+  line(`sent ${sent}, received ${received}, lost ${lost}`)
+  if (lost > 0) {
+    error(`Error: ${lost} of ${sent} messages were lost; ${ADVICE}`)
+    process.exitCode = 1 // with exit(), a slow reader of stdout would lose lines
+  }
+}
+
+// 5. Makes a socket with a port of its own that the system chooses.
+//    "Connected", it receives from the server only, and hears of errors.
+async function connect({ host, port }) {
+  const { address, family } = await lookup(host, { order: 'ipv4first' })
+  const socket = createSocket(`udp${family}`)
+  socket.connect(port, address)
+  await once(socket, 'connect')
+  // While nobody waits for an echo, an error is nobody's, and Node would end.
+  socket.on('error', () => {})
+  return socket
+}
+
+// 6. Sends one message and waits for its echo. Something else may arrive
+//    before: the echo of an earlier message, late or a second time.
+async function roundTrip(socket, message, signal) {
+  const datagrams = on(socket, 'message', { signal }) // listens from here on
+  await promisify(socket.send).call(socket, message)
+  for await (const [bytes] of datagrams) {
+    if (bytes.equals(Buffer.from(message))) return
+    line(`ignore: ${shown(String(bytes))}`)
+  }
 }

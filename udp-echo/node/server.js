@@ -1,17 +1,22 @@
-// UDP echo server: each datagram goes back to whoever sent it.
+// UDP echo server: sends each datagram back to its sender.
 //
 // Rust twin: ../src/bin/server.rs. Other half: client.js.
 //
 //     node udp-echo/node/server.js
 //     node udp-echo/node/client.js              # in a second terminal
+//
+// Try this: stop the server for a while and start it again. The client
+// counts what was lost, and goes on.
 
-import { address, args } from '../../common/node/args.js'
-import { error, line, ready, shown } from '../../common/node/log.js'
+import { createSocket } from 'node:dgram'
+import { lookup } from 'node:dns/promises'
+import { once } from 'node:events'
+import { address, args, shownAddress } from '../../common/node/args.js'
+import { error, fail, line, shown } from '../../common/node/log.js'
 import { stop } from '../../common/node/shutdown.js'
-import { mayAnswer, printed, socketFor } from './datagrams.js'
 
 const { address: { host, port } } = args(
-  'Sends each datagram back to whoever sent it.', {
+  'Sends each datagram back to its sender.', {
     address: {
       positional: true,
       default: '127.0.0.1:8888',
@@ -20,44 +25,47 @@ const { address: { host, port } } = args(
     },
   })
 
-// 1. Listen. One socket is enough for all clients: nobody connects, and
-//    each datagram says where it comes from.
-const failed = ({ message }) => {
-  error(`Error: listen on ${host}:${port}: ${message}`)
-  process.exit(1)
-}
-const [socket, here] = await socketFor(host).catch(failed)
-socket.once('error', failed)
-socket.bind(port, here, () => {
-  ready(`listening on ${printed(socket.address())}`)
+main().catch(fail) // prints the error, and ends with status 1
 
-  // 3. An error ends nothing.
-  socket.off('error', failed)
+async function main() {
+  // 1. Listen. One socket serves all clients: there are no connections, and
+  //    each datagram says where it comes from.
+  const { address, family } = await lookup(host, { order: 'ipv4first' })
+  const socket = createSocket(`udp${family}`)
+  socket.bind(port, address)
+  await once(socket, 'listening')
+  const own = socket.address()
+  line(`listening on ${shownAddress(own)}`)
+
+  // 2. Receive one datagram after the other, until Ctrl-C. A function is
+  //    called for each; in Rust we fetch them. Node receives into 64 KiB, so
+  //    none is cut.
+  socket.on('message', (bytes, sender) => echo(socket, bytes, sender, own.port))
   socket.on('error', ({ message }) => error(`receive: ${message}`))
-})
+  await once(stop, 'abort') // by Ctrl-C and SIGTERM
 
-// 2. Take one datagram after the other: this callback runs for each. Node
-//    receives into 64 KiB, so none is cut.
-socket.on('message', (bytes, sender) => {
-  // Nobody reads our lines, and they must not fill the memory. Rust's waits
-  // until the kernel's buffer is full, and drops. Node cannot wait: drop.
-  if (process.stdout.writableNeedDrain) return
+  // 3. Stop. No client is connected, so there is nothing else to close.
+  socket.close()
+}
 
-  // One datagram is one message, and may well be empty.
-  const text = shown(bytes)
+// 4. Sends one datagram back. It is a whole message, and may be empty: in
+//    UDP, 0 bytes do not mean the end.
+function echo(socket, bytes, sender, ownPort) {
+  const text = shown(String(bytes))
   line(`receive: ${text}`)
 
-  // 4. Send it back: to nobody but its sender, and not a byte more than
-  //    came. A server that answers with more than it was sent is used to
-  //    flood others, under a forged sender.
-  if (!mayAnswer(sender, socket.address().port)) {
-    return error(`no answer to ${printed(sender)}: not a client`)
+  // 5. Protect others. Spoofing: a sender's address can be forged. If it were
+  //    that of another echo server, the two would answer each other
+  //    indefinitely. So do not answer a port below 1024, where a system's
+  //    services are, nor the port number that echo servers like this have.
+  if (sender.port < 1024 || sender.port === ownPort) {
+    error(`no answer to ${shownAddress(sender)}: not a client`)
+    return
   }
-  socket.send(bytes, sender.port, sender.address, failed => {
-    if (failed) error(`send to ${printed(sender)}: ${failed.message}`)
+  // Amplification: a server whose answers are longer than the questions
+  // multiplies an attack on a forged sender. An echo is as long.
+  socket.send(bytes, sender.port, sender.address, failure => {
+    if (failure) error(`send to ${shownAddress(sender)}: ${failure.message}`)
     else line(`send: ${text}`)
   })
-})
-
-// 5. Stop. There is nothing else to close: no client is connected.
-stop.addEventListener('abort', () => socket.close())
+}

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use harness::{Exit, Half, Language, Signal};
 
 use harness::testing::echo::{self, TWO_SECONDS};
@@ -38,9 +38,7 @@ pub fn tests() -> Vec<Test> {
         on_linux(both("a_killed_client_leaves_the_server_at_rest", killed)),
         both("a_client_without_a_server_says_so", no_server),
         both("a_client_outlives_its_server", restarted_server),
-        both("a_second_server_at_the_address_is_refused", |language| {
-            echo::in_use(NAME, language)
-        }),
+        both("a_second_server_at_the_address_is_refused", in_use),
         both("the_numbers_of_a_lossy_path_are_right", lossy_path),
         both("an_echo_that_comes_too_late_is_told", late),
         both("a_client_hears_nobody_but_its_server", stranger),
@@ -49,22 +47,16 @@ pub fn tests() -> Vec<Test> {
         on_unix(both("sigterm_ends_a_client_nobody_answers", unanswered)),
         on_unix(both("signals_end_an_idle_server", idle_server_ends)),
         on_unix(both("signals_end_a_busy_server", busy_server_ends)),
-        both("a_server_that_nobody_reads_echoes_no_more", unread_server),
         both("a_closed_stdout_ends_the_server_quietly", closed_stdout),
         both("a_closed_stdout_ends_the_client_quietly", |language| {
             echo::unread_client(NAME, language)
         }),
         both("the_last_lines_come_through_a_slow_pipe", slow_pipe),
         both("a_round_trip_is_as_long_as_it_was", round_trip),
-        both("quiet_prints_only_the_address", |language| {
-            echo::quiet(NAME, language)
-        }),
+        both("quiet_prints_only_the_address", quiet),
         both("help_and_mistakes", |language| echo::help(NAME, language)),
         both("ipv6_host_names_and_all_addresses_work", |language| {
             echo::addresses(NAME, language)
-        }),
-        both("an_address_that_is_none_gets_a_clear_error", |language| {
-            echo::no_address(NAME, language)
         }),
         both("an_address_is_understood_whole_or_refused", odd_addresses),
         both("nc_gets_its_bytes_back", nc).map(|test| test.needs(NC)),
@@ -73,6 +65,8 @@ pub fn tests() -> Vec<Test> {
     let once = [
         test("a_flood_does_not_fill_the_memory", bounded_memory)
             .needs(Need::Proc),
+        test("a_server_that_nobody_reads_echoes_no_more", unread_server),
+        test("no_answer_goes_to_a_service", service).needs(Need::Proc),
         test("a_small_buffer_cuts_as_the_readme_says", small_buffer)
             .needs(Need::Unix),
     ];
@@ -93,7 +87,7 @@ fn socket(address: &str) -> Result<UdpSocket> {
     Ok(socket)
 }
 
-fn hear(socket: &UdpSocket) -> Result<Vec<u8>> {
+fn receive(socket: &UdpSocket) -> Result<Vec<u8>> {
     let mut buffer = vec![0; 65_536];
     let heard = uninterrupted(|| socket.recv(&mut buffer));
     let length = heard.context("no datagram came")?;
@@ -102,7 +96,7 @@ fn hear(socket: &UdpSocket) -> Result<Vec<u8>> {
 }
 
 fn expect(socket: &UdpSocket, expected: &[u8]) -> Result<()> {
-    let bytes = hear(socket)?;
+    let bytes = receive(socket)?;
     ensure!(
         bytes == expected,
         "{} bytes came back for {}",
@@ -142,10 +136,11 @@ fn largest(language: Language) -> Result<()> {
     expect(&peer, &bytes)?;
 
     let message = "x".repeat(65_507 - "1 ".len());
-    let arguments = ["--count", "1", "--message", &message, "--wait", "60000"];
+    let arguments =
+        ["--count", "1", "--message", &message, "--timeout", "60000"];
     let mut client = server.client(language, &arguments)?;
     ensure!(client.wait()? == Exit::Code(0), "{:?}", client.stderr());
-    client.wait_for("sent 1, returned 1, lost 0,")?;
+    client.wait_for("sent 1, received 1, lost 0")?;
     Ok(())
 }
 
@@ -156,9 +151,8 @@ fn too_large(language: Language) -> Result<()> {
     let mut client = server.client(language, &arguments)?;
     ensure!(client.wait()? == Exit::Code(1));
     let stderr = client.stderr();
-    ensure!(stderr.len() == 1, "not one line: {stderr:?}");
-    let expected = "Error: send 65508 bytes (IPv4 takes 65507): ";
-    ensure!(stderr[0].starts_with(expected), "{stderr:?}");
+    ensure!(stderr[0].starts_with("send 65508 bytes: "), "{stderr:?}");
+    client.wait_for("lost: 1 xxx")?;
     server.lives()
 }
 
@@ -191,6 +185,20 @@ fn only_the_sender(language: Language) -> Result<()> {
     expect(&silent, b"now me")
 }
 
+/// Only root may use such a port; where we are not, there is nothing to see.
+fn service() -> Result<()> {
+    let Ok(service) = UdpSocket::bind("127.0.0.3:1023") else {
+        return Ok(());
+    };
+    for language in [Language::Rust, Language::Node] {
+        let server = Server::start(NAME, language)?;
+        service.send_to(b"hello", &server.address)?;
+        let expected = "no answer to 127.0.0.3:1023: not a client";
+        server.half.wait_for_error(expected)?;
+    }
+    Ok(())
+}
+
 /// Two of these servers at the same port of two computers would answer each
 /// other for ever. 127.0.0.2 is a second computer, in a way.
 fn own_port(language: Language) -> Result<()> {
@@ -207,6 +215,34 @@ fn own_port(language: Language) -> Result<()> {
         "it was answered"
     );
     server.lives()
+}
+
+fn in_use(language: Language) -> Result<()> {
+    let first = Server::start(NAME, Language::Rust)?;
+    let mut command = lesson(NAME)?.half(language, "server")?;
+    let mut second = Half::start(command.arg(&first.address))?;
+    ensure!(second.wait()? == Exit::Code(1));
+    let stderr = second.stderr();
+    ensure!(stderr.len() == 1, "not one line: {stderr:?}");
+    ensure!(stderr[0].contains(&first.address), "{stderr:?}");
+    first.lives()
+}
+
+fn quiet(language: Language) -> Result<()> {
+    let mut command = lesson(NAME)?.half(language, "server")?;
+    let server = command.arg("127.0.0.1:0").env("QUIET", "1");
+    let mut server = Half::start(server)?;
+    let address = server.wait_for("listening on ")?;
+    let mut command = lesson(NAME)?.half(language, "client")?;
+    command.args([&address, "--count", "2", "--every", "1"]);
+    let mut client = Half::start(command.env("QUIET", "1"))?;
+    ensure!(client.wait()? == Exit::Code(0), "{:?}", client.stderr());
+    ensure!(client.stdout().is_empty(), "{:?}", client.stdout());
+    if cfg!(unix) {
+        ensure!(server.stop(Signal::Interrupt)? == Exit::Code(0));
+        ensure!(server.stdout().len() == 1, "{:?}", server.stdout());
+    }
+    Ok(())
 }
 
 /// What the README says about 0.0.0.0: the system chooses the address that an
@@ -227,7 +263,7 @@ fn all_addresses(language: Language) -> Result<()> {
     // So one that is connected to the second hears nothing.
     let client = |address: &str| -> Result<Half> {
         let mut command = lesson(NAME)?.half(language, "client")?;
-        command.args([address, "--count", "1", "--wait", "500"]);
+        command.args([address, "--count", "1", "--timeout", "500"]);
         Half::start(&mut command)
     };
     let mut unheard = client(&second)?;
@@ -248,7 +284,10 @@ fn odd_addresses(language: Language) -> Result<()> {
     for half in ["server", "client"] {
         for address in [
             ":0",
+            "127.0.0.1",
             "127.0.0.1:",
+            "127.0.0.1:99999",
+            "no.such.host.:1",
             "127.0.0.1:8888x",
             "127.0.0.1:-1",
             "[127.0.0.1]:8888",
@@ -268,7 +307,8 @@ fn odd_addresses(language: Language) -> Result<()> {
             let ok = matches!(exit, Exit::Code(1 | 2));
             ensure!(ok, "{half} {address}: {exit:?}");
             let told = program.stderr().join("\n");
-            ensure!(told.contains(address), "{half} {address}: {told}");
+            let host = address.strip_suffix(":1").unwrap_or(address);
+            ensure!(told.contains(host), "{half} {address}: {told}");
         }
     }
     Ok(())
@@ -321,7 +361,7 @@ fn catch_up(server: &Server) -> Result<()> {
     peer.set_read_timeout(Some(Duration::from_millis(200)))?;
     for _ in 0..300 {
         peer.send(b"still there?")?;
-        if hear(&peer).is_ok() {
+        if receive(&peer).is_ok() {
             return Ok(());
         }
     }
@@ -347,7 +387,7 @@ fn thousand_clients(language: Language) -> Result<()> {
         for (i, peer) in some.iter().enumerate() {
             let text = format!("again {i}");
             // The echo of the first one may come before.
-            while hear(peer)? != text.as_bytes() {}
+            while receive(peer)? != text.as_bytes() {}
         }
     }
     server.lives()
@@ -405,38 +445,36 @@ fn no_server(language: Language) -> Result<()> {
     let address = nobody()?;
     let mut command = lesson(NAME)?.half(language, "client")?;
     command.args([&address, "--count", "2", "--every", "50"]);
-    let mut client = Half::start(command.args(["--wait", "100"]))?;
+    let mut client = Half::start(command.args(["--timeout", "100"]))?;
     ensure!(client.wait()? == Exit::Code(1));
     let stderr = client.stderr();
-    let refused = format!("{address}: ");
-    ensure!(stderr[0].starts_with(&refused), "{stderr:?}");
-    ensure!(stderr[0].contains("is the server there?"), "{stderr:?}");
-    let last = stderr.last().map(String::as_str);
-    ensure!(last == Some("Error: 2 of 2 messages did not come back"));
-    let mut lines = client.stdout();
-    let summary = lines.pop().unwrap_or_default();
-    let expected = "sent 2, returned 0, lost 2, doubled 0, reordered 0";
-    ensure!(summary == expected, "{summary}");
-    lines.sort(); // when the first one is lost depends on the machine
+    if cfg!(target_os = "linux") {
+        ensure!(stderr[0].starts_with("send 7 bytes: "), "{stderr:?}");
+        ensure!(stderr[0].to_lowercase().contains("refused"), "{stderr:?}");
+    }
+    let last = stderr.last().context("no error")?;
+    let expected = "Error: 2 of 2 messages were lost; is the server running? ";
+    ensure!(last.starts_with(expected), "{stderr:?}");
     let expected = [
-        "lost: 1 hello",
-        "lost: 2 hello",
         "send: 1 hello",
+        "lost: 1 hello",
         "send: 2 hello",
+        "lost: 2 hello",
+        "sent 2, received 0, lost 2",
     ];
-    ensure!(lines == expected, "{lines:?}");
+    ensure!(client.stdout() == expected, "{:?}", client.stdout());
     Ok(())
 }
 
 fn restarted_server(language: Language) -> Result<()> {
     let mut server = Server::start(NAME, Language::Rust)?;
-    let arguments = ["--every", "20", "--wait", "50"];
+    let arguments = ["--every", "20", "--timeout", "50"];
     let client = server.client(language, &arguments)?;
     client.wait_for("receive: ")?;
     server.half.stop(Signal::Kill)?;
     client.wait_for("lost: ")?;
     if cfg!(target_os = "linux") {
-        client.wait_for_error("is the server there?")?;
+        client.wait_for_error("send ")?;
     }
     let heard = client.stdout();
     let mut command = lesson(NAME)?.half(Language::Rust, "server")?;
@@ -470,27 +508,30 @@ fn next(socket: &UdpSocket, expected: &str) -> Result<SocketAddr> {
     Ok(sender)
 }
 
+/// The echo of the first message comes while the second one's is waited for,
+/// and once more after it.
 fn late(language: Language) -> Result<()> {
-    let arguments = ["--every", "60000", "--wait", "20"];
+    let arguments = ["--count", "3", "--every", "1", "--timeout", "1000"];
     let (mut client, server) = client_of_ours(language, &arguments)?;
     let peer = next(&server, "1 hello")?;
     client.wait_for("lost: 1 hello")?;
+    next(&server, "2 hello")?;
     server.send_to(b"1 hello", peer)?;
-    client.wait_for("late: 1 hello")?;
-    server.send_to(b"1 hello", peer)?;
-    client.wait_for("doubled: 1 hello")?;
-    if cfg!(unix) {
-        ensure!(client.stop(Signal::Interrupt)? == Exit::Code(1));
-        client
-            .wait_for("sent 1, returned 0, lost 1, doubled 1, reordered 0")?;
-    }
+    client.wait_for("ignore: 1 hello")?;
+    server.send_to(b"2 hello", peer)?;
+    next(&server, "3 hello")?;
+    server.send_to(b"2 hello", peer)?;
+    client.wait_for("ignore: 2 hello")?;
+    server.send_to(b"3 hello", peer)?;
+    ensure!(client.wait()? == Exit::Code(1), "{:?}", client.stderr());
+    client.wait_for("sent 3, received 2, lost 1")?;
     Ok(())
 }
 
 /// Three echoes, of which we keep the second back for a while.
 fn round_trip(language: Language) -> Result<()> {
     const KEPT: Duration = Duration::from_millis(300);
-    let arguments = ["--count", "3", "--every", "1", "--wait", "60000"];
+    let arguments = ["--count", "3", "--every", "1", "--timeout", "60000"];
     let (mut client, server) = client_of_ours(language, &arguments)?;
     let began = Instant::now();
     for number in 1..=3 {
@@ -503,18 +544,10 @@ fn round_trip(language: Language) -> Result<()> {
     }
     ensure!(client.wait()? == Exit::Code(0), "{:?}", client.stderr());
     let most = began.elapsed();
-    let line = client.wait_for("round trip: ")?;
-    let times: Vec<f64> = line
-        .split(", ")
-        .filter_map(|part| part.split(' ').nth(1)?.parse().ok())
-        .collect();
-    let [min, median, max] = times[..] else {
-        bail!("{line}");
-    };
-    ensure!(0.0 <= min && min <= median && median <= max, "{line}");
+    let line = client.wait_for("receive: 2 hello after ")?;
+    let ms: f64 = line.strip_suffix(" ms").context("no unit")?.parse()?;
     let kept = KEPT.as_secs_f64() * 1000.0;
-    // The third waited behind the second, or was not yet sent then.
-    ensure!(max >= kept && max <= most.as_secs_f64() * 1000.0, "{line}");
+    ensure!(ms >= kept && ms <= most.as_secs_f64() * 1000.0, "{line}");
     Ok(())
 }
 
@@ -525,26 +558,30 @@ fn slow_pipe(language: Language) -> Result<()> {
     let message = "x".repeat(100);
     let mut command = lesson(NAME)?.half(language, "client")?;
     command.arg(nobody.local_addr()?.to_string());
-    command.args(["--count", "1000", "--every", "1", "--wait", "1"]);
+    command.args(["--count", "1000", "--every", "1", "--timeout", "1"]);
     command.args(["--message", &message]);
     let (mut client, first, stdout) = start_stuck(&mut command)?;
-    let why = "Error: 1000 of 1000 messages did not come back";
+    let why = "Error: 1000 of 1000 messages were lost; ";
     // Rust's client waits for who reads, Node's has a queue.
     if language == Language::Node {
         client.wait_for_error(why)?;
     }
     let lines: Vec<String> = stdout.lines().collect::<Result<_, _>>()?;
     let last = lines.last().context("nothing")?;
-    let summary = "sent 1000, returned 0, lost 1000, doubled 0, reordered 0";
+    let summary = "sent 1000, received 0, lost 1000";
     ensure!(last == summary, "{} lines, then {last}", lines.len());
     ensure!(first == format!("send: 1 {message}") && lines.len() == 2000);
     ensure!(client.wait()? == Exit::Code(1));
-    ensure!(client.stderr() == [why], "{:?}", client.stderr());
+    let stderr = client.stderr();
+    ensure!(
+        stderr.len() == 1 && stderr[0].starts_with(why),
+        "{stderr:?}"
+    );
     Ok(())
 }
 
 fn stranger(language: Language) -> Result<()> {
-    let arguments = ["--count", "1", "--wait", "60000"];
+    let arguments = ["--count", "1", "--timeout", "60000"];
     let (mut client, server) = client_of_ours(language, &arguments)?;
     let peer = next(&server, "1 hello")?;
     let stranger = UdpSocket::bind("127.0.0.1:0")?;
@@ -553,13 +590,13 @@ fn stranger(language: Language) -> Result<()> {
     stranger.send_to(b"I am your server", peer)?;
     server.send_to(b"1 hello", peer)?;
     ensure!(client.wait()? == Exit::Code(0), "{:?}", client.stderr());
-    client.wait_for("sent 1, returned 1, lost 0, doubled 0, reordered 0")?;
+    client.wait_for("sent 1, received 1, lost 0")?;
     ensure!(client.stderr().is_empty(), "{:?}", client.stderr());
     Ok(())
 }
 
 fn something_else(language: Language) -> Result<()> {
-    let arguments = ["--count", "1", "--wait", "500"];
+    let arguments = ["--count", "1", "--timeout", "500"];
     let (mut client, server) = client_of_ours(language, &arguments)?;
     let peer = next(&server, "1 hello")?;
     for text in ["1 HELLO", "2 hello", "0 hello", "", "1 hello\x1b"] {
@@ -567,15 +604,13 @@ fn something_else(language: Language) -> Result<()> {
     }
     ensure!(client.wait()? == Exit::Code(1), "{:?}", client.stderr());
     let lines = client.stdout();
-    let told: Vec<&String> = lines
-        .iter()
-        .filter(|l| l.starts_with("unknown: "))
-        .collect();
+    let told: Vec<&String> =
+        lines.iter().filter(|l| l.starts_with("ignore: ")).collect();
     let expected = ["1 HELLO", "2 hello", "0 hello", "", "1 hello\\u{1b}"]
-        .map(|text| format!("unknown: {text}"));
+        .map(|text| format!("ignore: {text}"));
     ensure!(told.into_iter().eq(&expected), "{lines:?}");
     client.wait_for("lost: 1 hello")?;
-    client.wait_for("sent 1, returned 0, lost 1, doubled 0, reordered 0")?;
+    client.wait_for("sent 1, received 0, lost 1")?;
     Ok(())
 }
 
@@ -586,7 +621,6 @@ fn until_ctrl_c(language: Language) -> Result<()> {
         client.wait_for_lines(5, "receive: ")?;
         ensure!(client.stop(signal)? == Exit::Code(0));
         client.wait_for("sent ")?;
-        client.wait_for("round trip: min ")?;
         ensure!(client.stderr().is_empty(), "{:?}", client.stderr());
     }
     Ok(())
@@ -594,13 +628,12 @@ fn until_ctrl_c(language: Language) -> Result<()> {
 
 fn unanswered(language: Language) -> Result<()> {
     for signal in [Signal::Interrupt, Signal::Terminate] {
-        let arguments = ["--every", "10", "--wait", "60000"];
-        let (mut client, _server) = client_of_ours(language, &arguments)?;
-        client.wait_for_lines(3, "send: ")?;
+        let (mut client, _server) = client_of_ours(language, &[])?;
+        client.wait_for("send: 1 hello")?;
         client.signal(signal)?;
         ensure!(client.wait_at_most(TWO_SECONDS)? == Exit::Code(1));
-        client.wait_for("lost: 3 hello")?;
-        client.wait_for("sent ")?;
+        client.wait_for("lost: 1 hello")?;
+        client.wait_for("sent 1, received 0, lost 1")?;
     }
     Ok(())
 }
@@ -639,9 +672,9 @@ fn busy_server_ends(language: Language) -> Result<()> {
 
 /// As `server | less` does: what comes then has no echo, until the server's
 /// own lines are read again.
-fn unread_server(language: Language) -> Result<()> {
+fn unread_server() -> Result<()> {
     const MOST: usize = 20_000;
-    let mut command = lesson(NAME)?.half(language, "server")?;
+    let mut command = lesson(NAME)?.half(Language::Rust, "server")?;
     let (mut server, line, stdout) = start_stuck(command.arg("127.0.0.1:0"))?;
     let address = line.strip_prefix("listening on ").context("address")?;
     let peer = socket(address)?;
@@ -650,7 +683,7 @@ fn unread_server(language: Language) -> Result<()> {
     loop {
         ensure!(echoes < MOST, "the lines of {echoes} echoes are somewhere");
         peer.send(&[b'x'; 100])?;
-        if hear(&peer).is_err() {
+        if receive(&peer).is_err() {
             break;
         }
         echoes += 1;
@@ -660,7 +693,7 @@ fn unread_server(language: Language) -> Result<()> {
     peer.set_read_timeout(Some(Duration::from_millis(200)))?;
     let again = (0..300).any(|_| {
         peer.send(b"still there?").is_ok()
-            && hear(&peer).is_ok_and(|bytes| bytes == b"still there?")
+            && receive(&peer).is_ok_and(|bytes| bytes == b"still there?")
     });
     ensure!(again, "it does not answer any more");
     server.stop(Signal::Kill)?;
@@ -702,24 +735,25 @@ enum Path {
     Delivers,
     LosesMessage,
     LosesEcho,
+    /// Delivers the echo, and once more while the next one is waited for.
     Doubles,
-    /// Holds the echo back until the next one has gone through.
-    Overtaken,
+    /// Delivers the echo only then, when it is too late.
+    Delays,
 }
 
 /// Messages that go over the lossy path.
-const MESSAGES: usize = 150;
+const MESSAGES: usize = 60;
 
 /// What a lossy path does to each message: about a third goes wrong. The
-/// last one goes through, so that nothing is on its way when it is back.
+/// last one goes through.
 fn plan(seed: u64) -> Vec<Path> {
     let mut random = Random(seed);
     let mut plan: Vec<Path> = (1..MESSAGES)
         .map(|_| match random.below(12) {
             0 => Path::LosesMessage,
             1 => Path::LosesEcho,
-            2 => Path::Doubles,
-            3 => Path::Overtaken,
+            2 | 3 => Path::Doubles,
+            4 | 5 => Path::Delays,
             _ => Path::Delivers,
         })
         .collect();
@@ -727,61 +761,32 @@ fn plan(seed: u64) -> Vec<Path> {
     plan
 }
 
-/// Carries datagrams between one client and the server, as `plan` says.
-/// Returns the numbers that went back to the client, in that order.
-fn lossy(
-    front: &UdpSocket,
-    back: &UdpSocket,
-    plan: &[Path],
-) -> Result<Vec<usize>> {
-    let fate = |bytes: &[u8]| -> Result<(usize, Path)> {
-        let text = String::from_utf8_lossy(bytes);
-        let number: usize = text.split(' ').next().unwrap_or("").parse()?;
-        Ok((number, plan[number - 1]))
-    };
-    let mut buffer = [0; 100];
-    let mut held: Vec<(usize, Vec<u8>)> = Vec::new();
-    let mut delivered = Vec::new();
-    let mut outstanding = 0;
-    for message in 1..=plan.len() {
-        let (length, client) = uninterrupted(|| front.recv_from(&mut buffer))?;
-        let (number, path) = fate(&buffer[..length])?;
-        ensure!(number == message, "{number} came instead of {message}");
-        if path == Path::LosesMessage {
+/// Carries datagrams between one client and the server, as `plan` says: each
+/// message is answered before the next one is sent.
+fn lossy(front: &UdpSocket, back: &UdpSocket, plan: &[Path]) -> Result<()> {
+    let mut late: Option<Vec<u8>> = None;
+    for (index, path) in plan.iter().enumerate() {
+        let message = format!("{} hello", index + 1);
+        let client = next(front, &message)?;
+        if let Some(echo) = late.take() {
+            front.send_to(&echo, client)?;
+        }
+        if *path == Path::LosesMessage {
             continue;
         }
-        back.send(&buffer[..length])?;
-        outstanding += 1;
-        // Some are left with the server for a while, and come back in a row.
-        while outstanding > 0 && (message % 3 == 0 || message == plan.len()) {
-            outstanding -= 1;
-            let echo = hear(back)?;
-            let (number, path) = fate(&echo)?;
-            match path {
-                Path::LosesMessage | Path::LosesEcho => continue,
-                Path::Overtaken => {
-                    held.push((number, echo));
-                    continue;
-                }
-                Path::Delivers | Path::Doubles => {}
-            }
-            let mut all = vec![(number, echo.clone())];
-            if path == Path::Doubles {
-                all.push((number, echo));
-            }
-            // Those that it overtook come after it; but the last one ends
-            // the client, so it comes last.
-            match number == plan.len() {
-                true => all.splice(0..0, held.drain(..)).for_each(drop),
-                false => all.append(&mut held),
-            }
-            for (number, echo) in all {
+        back.send(message.as_bytes())?;
+        let echo = receive(back)?;
+        match path {
+            Path::LosesMessage | Path::LosesEcho => {}
+            Path::Delivers => drop(front.send_to(&echo, client)?),
+            Path::Doubles => {
                 front.send_to(&echo, client)?;
-                delivered.push(number);
+                late = Some(echo);
             }
+            Path::Delays => late = Some(echo),
         }
     }
-    Ok(delivered)
+    Ok(())
 }
 
 fn lossy_path(language: Language) -> Result<()> {
@@ -789,51 +794,37 @@ fn lossy_path(language: Language) -> Result<()> {
         let server = Server::start(NAME, Language::Rust)?;
         let back = socket(&server.address)?;
         let count = MESSAGES.to_string();
-        let pace = ["--count", &count, "--every", "4", "--wait", "4000"];
+        let pace = ["--count", &count, "--every", "1", "--timeout", "300"];
         let (mut client, front) = client_of_ours(language, &pace)?;
         let plan = plan(seed);
-        let delivered = lossy(&front, &back, &plan)?;
+        lossy(&front, &back, &plan)?;
         ensure!(client.wait()? == Exit::Code(1), "nothing was lost?");
 
-        // The same numbers, counted another way.
-        let lost: Vec<usize> = (1..=MESSAGES)
-            .filter(|number| !delivered.contains(number))
-            .collect();
-        let returned = MESSAGES - lost.len();
-        let doubled = delivered.len() - returned;
-        let first = |at: &usize| !delivered[..*at].contains(&delivered[*at]);
-        let overtaken = |at: &usize| {
-            delivered[..*at]
-                .iter()
-                .any(|earlier| *earlier > delivered[*at])
+        let numbers = |wanted: &[Path]| -> Vec<String> {
+            let paths = plan.iter().enumerate();
+            let found = paths.filter(|(_, path)| wanted.contains(path));
+            found.map(|(index, _)| (index + 1).to_string()).collect()
         };
-        let reordered = (0..delivered.len())
-            .filter(|at| first(at) && overtaken(at))
-            .count();
-        for number in [lost.len(), doubled, reordered] {
-            ensure!(number > 3, "this path is too good: {plan:?}");
-        }
-        client.wait_for(&format!(
-            "sent {MESSAGES}, returned {returned}, lost {}, \
-             doubled {doubled}, reordered {reordered}",
-            lost.len()
-        ))?;
         let lines = client.stdout();
-        let told = |start: &str| -> Vec<usize> {
-            let lines = lines.iter().filter_map(|l| l.strip_prefix(start));
-            lines
-                .filter_map(|l| l.split(' ').next()?.parse().ok())
+        let told = |start: &str| -> Vec<String> {
+            let found = lines.iter().filter_map(|l| l.strip_prefix(start));
+            found
+                .map(|l| l.split(' ').next().unwrap_or("").to_owned())
                 .collect()
         };
+        let lost =
+            numbers(&[Path::LosesMessage, Path::LosesEcho, Path::Delays]);
+        let received = numbers(&[Path::Delivers, Path::Doubles]);
+        let ignored = numbers(&[Path::Delays, Path::Doubles]);
+        ensure!(ignored.len() > 6 && lost.len() > 6, "too good: {plan:?}");
         ensure!(told("lost: ") == lost, "lost: {lines:?}");
-        ensure!(told("send: ").len() == MESSAGES);
-        let (heard, again): (Vec<usize>, Vec<usize>) =
-            (0..delivered.len()).partition(first);
-        let number = |at: Vec<usize>| -> Vec<usize> {
-            at.into_iter().map(|at| delivered[at]).collect()
-        };
-        ensure!(told("receive: ") == number(heard), "received: {lines:?}");
-        ensure!(told("doubled: ") == number(again), "doubled: {lines:?}");
+        ensure!(told("receive: ") == received, "received: {lines:?}");
+        ensure!(told("ignore: ") == ignored, "ignored: {lines:?}");
+        client.wait_for(&format!(
+            "sent {MESSAGES}, received {}, lost {}",
+            received.len(),
+            lost.len()
+        ))?;
     }
     Ok(())
 }

@@ -1,105 +1,124 @@
-//! UDP echo client: sends numbered messages and tells which did not return.
+//! UDP echo client: numbers its messages, and counts those that are lost.
 //!
 //! Node twin: `node/client.js`. Other half: `server.rs`.
 //!
+//!     cargo run -p udp-echo --bin server        # in a first terminal
 //!     cargo run -p udp-echo --bin client
 //!     cargo run -p udp-echo --bin client -- --count 100 --every 10
 //!
-//! Try this: start it without a server.
+//! Try this: start it without a server, and the server a little later.
 
-use std::time::Duration;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, Result, anyhow};
 use clap::Parser;
 use common::{log, pace::Pace, shutdown};
-use udp_echo::{ANY_DATAGRAM, Ledger, connect, go_on};
+use tokio::net::UdpSocket;
+use tokio::time::timeout;
+use udp_echo::{MAX_DATAGRAM, resolve};
 
-/// Sends numbered messages to a UDP echo server and counts what comes back.
+/// Sends numbered messages to a UDP echo server and counts those that are lost.
 #[derive(Parser)]
 struct Args {
     /// Where the server listens
     #[arg(default_value = "127.0.0.1:8888")]
     address: String,
 
-    /// What to send, behind its number
+    /// What to send, after its number
     #[arg(long, value_name = "TEXT", default_value = "hello")]
     message: String,
 
     #[command(flatten)]
     pace: Pace,
 
-    /// Milliseconds after which an echo counts as lost
+    /// Milliseconds after which a message counts as lost
     #[arg(long, value_name = "MS", default_value_t = 1000)]
-    wait: u16,
-
-    #[command(flatten)]
-    quiet: log::Quiet,
+    timeout: u64,
 }
+
+const ADVICE: &str =
+    "is the server running? cargo run -p udp-echo --bin server";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> common::Result {
     let args = Args::parse();
-    args.quiet.apply();
-    let (stop, mut stopping) = (shutdown::token(), false);
+    let stop = shutdown::token(); // cancelled by Ctrl-C and SIGTERM
+    let limit = Duration::from_millis(args.timeout);
+    let (mut sent, mut received) = (0, 0);
 
-    // 1. "Connect". Nothing is sent for it, and nobody answers: it only
-    //    tells this system whose datagrams we want, and to report refusals.
+    // 1. "Connect". Nothing is sent, and the server does not notice.
     let socket = connect(&args.address)
         .await
         .with_context(|| format!("connect to {}", args.address))?;
-    let mut buffer = vec![0; ANY_DATAGRAM];
-    let wait = Duration::from_millis(args.wait.into());
-    let mut ledger = Ledger::new(&args.message, wait);
-    let (mut ticks, mut all_sent) = (args.pace.start(), false);
-    while !(all_sent && ledger.is_settled()) {
-        tokio::select! {
-            biased; // what has arrived is not lost, however late it is read
 
-            // 2. Print what comes back: in any order, or twice.
-            received = socket.recv(&mut buffer) => match received {
-                Ok(length) => {
-                    let bytes = &buffer[..length];
-                    let fate = ledger.hear(bytes);
-                    let text = log::shown_bytes(bytes);
-                    log::line(format_args!("{fate}: {text}"));
-                }
-                Err(error) => go_on(error, &args.address)?,
-            },
-
-            // 3. Whatever does not come back in time is lost. Nobody tells
-            //    us: that no echo came is all there is to know.
-            lost = ledger.overdue() => {
-                log::line(format_args!("lost: {}", log::shown(&lost)));
+    // 2. Send one message at each tick, until the last one or Ctrl-C. Its
+    //    number tells which one an echo belongs to, and which one is lost.
+    let mut ticks = args.pace.ticks(stop);
+    while ticks.next().await {
+        sent += 1;
+        let message = format!("{sent} {}", args.message);
+        let text = log::shown(&message);
+        log::line(format_args!("send: {text}"));
+        let start = Instant::now();
+        match timeout(limit, round_trip(&socket, &message)).await {
+            Ok(Ok(())) => {
+                received += 1;
+                let ms = start.elapsed().as_secs_f64() * 1000.0;
+                log::line(format_args!("receive: {text} after {ms:.2} ms"));
             }
-
-            // 4. Send, now and at every tick, until that was all or Ctrl-C.
-            more = ticks.next(), if !all_sent => {
-                all_sent = !more;
-                if all_sent {
-                    continue;
-                }
-                let text = ledger.send();
-                log::line(format_args!("send: {}", log::shown(&text)));
-                // Sent is not arrived. A refusal that is reported here was
-                // the answer to an earlier datagram: send this one again.
-                if let Err(error) = socket.send(text.as_bytes()).await {
-                    go_on(error, &args.address).with_context(|| {
-                        let bytes = text.len();
-                        format!("send {bytes} bytes (IPv4 takes 65507)")
-                    })?;
-                    let _ = socket.send(text.as_bytes()).await;
-                }
+            // "Connection refused": nobody listens there at the moment. There
+            // is no connection that could break, so go on; the server may
+            // come back.
+            Ok(Err(error)) => {
+                let length = message.len();
+                log::error(format_args!("send {length} bytes: {error}"));
+                log::line(format_args!("lost: {text}"));
             }
-
-            // After Ctrl-C, no echo is waited for longer than half a second.
-            () = stop.cancelled(), if !stopping => {
-                stopping = true;
-                ledger.hurry(Duration::from_millis(500));
-            }
+            // 3. Timeout. Packet loss is silent: whether the message or its
+            //    echo was lost, nobody knows.
+            Err(_) => log::line(format_args!("lost: {text}")),
         }
     }
 
-    // 5. The summary.
-    log::line(&ledger);
-    Ok(ledger.settle_up()?)
+    // 4. Count.
+    let lost = sent - received;
+    log::line(format_args!(
+        "sent {sent}, received {received}, lost {lost}"
+    ));
+    if lost > 0 {
+        let text = format!("{lost} of {sent} messages were lost; {ADVICE}");
+        return Err(anyhow!(text).into());
+    }
+    Ok(())
+}
+
+/// 5. Makes a socket with a port of its own that the system chooses.
+///    "Connected", it receives from the server only, and hears of errors.
+async fn connect(address: &str) -> Result<UdpSocket> {
+    let server = resolve(address).await?;
+    let any_port: SocketAddr = match server {
+        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+    };
+    let socket = UdpSocket::bind(any_port).await?;
+    socket.connect(server).await?;
+    Ok(socket)
+}
+
+/// 6. Sends one message and waits for its echo. Something else may arrive
+///    before: the echo of an earlier message, late or a second time.
+async fn round_trip(socket: &UdpSocket, message: &str) -> io::Result<()> {
+    socket.send(message.as_bytes()).await?;
+    let mut buffer = vec![0; MAX_DATAGRAM];
+    loop {
+        let length = socket.recv(&mut buffer).await?;
+        let bytes = &buffer[..length];
+        if bytes == message.as_bytes() {
+            return Ok(());
+        }
+        let text = String::from_utf8_lossy(bytes);
+        log::line(format_args!("ignore: {}", log::shown(&text)));
+    }
 }

@@ -1,4 +1,4 @@
-//! UDP echo server: each datagram goes back to whoever sent it.
+//! UDP echo server: sends each datagram back to its sender.
 //!
 //! Node twin: `node/server.js`. Other half: `client.rs`.
 //!
@@ -9,84 +9,89 @@
 //! counts what was lost, and goes on.
 
 use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
 use common::{log, shutdown};
 use tokio::net::UdpSocket;
-use tokio::time;
-use udp_echo::{ANY_DATAGRAM, may_answer, resolve};
+use tokio::time::sleep;
+use udp_echo::{MAX_DATAGRAM, resolve};
 
-/// Sends each datagram back to whoever sent it.
+/// Sends each datagram back to its sender.
 #[derive(Parser)]
 struct Args {
     /// Where to listen; 0.0.0.0:8888 opens it to other computers
     #[arg(default_value = "127.0.0.1:8888")]
     address: String,
-
-    #[command(flatten)]
-    quiet: log::Quiet,
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> common::Result {
-    let Args { address, quiet } = Args::parse();
-    quiet.apply();
-    let stop = shutdown::token();
+    let Args { address } = Args::parse();
+    let stop = shutdown::token(); // cancelled by Ctrl-C and SIGTERM
 
-    // 1. Listen. One socket is enough for all clients: nobody connects,
+    // 1. Listen. One socket serves all clients: there are no connections,
     //    and each datagram says where it comes from.
-    let listen = || format!("listen on {address}");
-    let here = resolve(&address).await.with_context(listen)?;
-    let socket = UdpSocket::bind(here).await.with_context(listen)?;
-    let here = socket.local_addr()?;
-    log::ready(format_args!("listening on {here}"));
+    let socket = UdpSocket::bind(resolve(&address).await?)
+        .await
+        .with_context(|| format!("listen on {address}"))?;
+    let own = socket.local_addr()?;
+    log::line(format_args!("listening on {own}"));
 
-    // 2. Take one datagram after the other, until Ctrl-C. A buffer that is
-    //    too small cuts a datagram without a word, and its end is gone.
-    let mut buffer = vec![0; ANY_DATAGRAM];
+    // 2. Receive one datagram after the other, until Ctrl-C. In Node they are
+    //    pushed: a function is called for each. A datagram that is longer
+    //    than the buffer would be cut, and nobody would say so.
+    let mut buffer = vec![0; MAX_DATAGRAM];
     loop {
         let received = tokio::select! {
             biased; // what has arrived is answered, even after Ctrl-C
             received = socket.recv_from(&mut buffer) => received,
             () = stop.cancelled() => break,
         };
-        let (length, sender) = match received {
-            Ok(received) => received,
-            // Windows reports here that an earlier answer reached nobody:
-            // that client is gone, which is no concern of the others.
-            Err(error) if error.kind() == ErrorKind::ConnectionReset => {
-                continue;
+        match received {
+            Ok((length, sender)) => {
+                echo(&socket, &buffer[..length], sender, own.port()).await;
             }
-            // 3. An error ends nothing. It may be there again at once, so
-            //    take a breath.
+            // Windows: an earlier echo did not reach its client, which is
+            // gone. For the other clients nothing has changed.
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => {}
             Err(error) => {
                 log::error(format_args!("receive: {error}"));
-                time::sleep(Duration::from_millis(100)).await;
-                continue;
-            }
-        };
-        // One datagram is one message, and may well be empty.
-        let bytes = &buffer[..length];
-        let text = log::shown_bytes(bytes);
-        log::line(format_args!("receive: {text}"));
-
-        // 4. Send it back: to nobody but its sender, and not a byte more
-        //    than came. A server that answers with more than it was sent
-        //    is used to flood others, under a forged sender.
-        if !may_answer(sender, here.port()) {
-            log::error(format_args!("no answer to {sender}: not a client"));
-            continue;
-        }
-        match socket.send_to(bytes, sender).await {
-            Ok(_) => log::line(format_args!("send: {text}")),
-            Err(error) => {
-                log::error(format_args!("send to {sender}: {error}"));
+                sleep(Duration::from_millis(100)).await;
             }
         }
     }
 
-    // 5. Stop. There is nothing to close: no client is connected.
+    // 3. Stop. No client is connected, so there is nothing to close.
     Ok(())
+}
+
+/// 4. Sends one datagram back. It is a whole message, and may be empty: in
+///    UDP, 0 bytes do not mean the end.
+async fn echo(
+    socket: &UdpSocket,
+    bytes: &[u8],
+    sender: SocketAddr,
+    own_port: u16,
+) {
+    let text = String::from_utf8_lossy(bytes);
+    let text = log::shown(&text);
+    log::line(format_args!("receive: {text}"));
+
+    // 5. Protect others. Spoofing: a sender's address can be forged. If it
+    //    were that of another echo server, the two would answer each other
+    //    indefinitely. So do not answer a port below 1024, where a system's
+    //    services are, nor the port number that echo servers like this have.
+    if sender.port() < 1024 || sender.port() == own_port {
+        log::error(format_args!("no answer to {sender}: not a client"));
+        return;
+    }
+    // Amplification: a server whose answers are longer than the questions
+    // multiplies an attack on a forged sender. An echo is as long.
+    match socket.send_to(bytes, sender).await {
+        Ok(_) => log::line(format_args!("send: {text}")),
+        Err(error) => log::error(format_args!("send to {sender}: {error}")),
+    }
 }
