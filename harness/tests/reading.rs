@@ -16,7 +16,6 @@ pub const NOT_YET: &[&str] = &[
     "http-echo",
     "pipe-echo",
     "redis-pubsub",
-    "shared-memory",
     "socketio-chat",
     "stdio-ipc",
     "tcp-chat",

@@ -1,7 +1,8 @@
-// Shared memory child: finds the memory that its parent made, changes the
+// Shared memory child: gets the memory that its parent made, changes the
 // number in it, and sends back each message.
 //
-// Rust twin: ../src/bin/child.rs. Other half: parent.js, which starts it:
+// Rust twin: ../src/bin/child.rs. Other half: parent.js, which starts it. The
+// ring: ring.js.
 //
 //     node shared-memory/node/parent.js
 //
@@ -9,43 +10,55 @@
 
 import { isMainThread, parentPort, workerData } from 'node:worker_threads'
 import { args } from '../../common/node/args.js'
-import { error, shown } from '../../common/node/log.js'
-import { sleep, views } from './memory.js'
+import { fail, shown } from '../../common/node/log.js'
+import { views } from './memory.js'
 
-if (isMainThread) {
-  args('Sends back what its parent sends through shared memory.', {})
-  error('Error: this child has no memory from a parent; ' +
-    'start it: node shared-memory/node/parent.js')
-  process.exit(1)
+const ADVICE = 'this child has no memory from a parent; ' +
+  'start it: node shared-memory/node/parent.js'
+
+// A worker's console.log() needs the main thread, and is delayed until this
+// thread waits for events. It never does: Atomics.wait() blocks it. So the
+// parent prints our lines.
+const line = text => {
+  if (!process.env.QUIET) parentPort.postMessage(text)
 }
 
-// A worker's console.log() needs the main thread's answers, which are events;
-// one that sleeps in Atomics.wait() hears none, and its lines would come when
-// it ends. A message leaves at once.
-const say = text => workerData.quiet || parentPort.postMessage(text)
+main().catch(fail)
 
-// 1. Find the memory that the parent made.
-// 2. (When the parent dies, so do we: we are a thread of the same process.)
-const { number, toChild, toParent } = views(workerData.buffer, sleep)
+async function main() {
+  // 1. Find the memory that the parent made.
+  if (isMainThread) {
+    args('Sends back what its parent sends through shared memory.', {})
+    throw Error(ADVICE)
+  }
+  const memory = views(workerData, Atomics.wait)
 
-// 3. One number: whoever changes it tells the other.
-Atomics.wait(number, 0, 0)
-say(`child: value before: ${Atomics.load(number, 0)}`)
-
-// One step, in which nobody else can change it. `number[0] += 41` would be
-// two, and lose what the other one did in between.
-const after = Atomics.add(number, 0, 41) + 41
-Atomics.notify(number, 0)
-say(`child: value after: ${after}`)
-
-// 4. Send back each message, until the parent has no more.
-for (;;) {
-  const message = await toChild.receive()
-  if (!message) break
-  say(`child: Received from parent: ${shown(message)}`)
-  await toParent.send(message)
+  // 2. Talk until the parent has closed its rings. If it dies, so do we: we
+  //    are a thread of the same process.
+  count(memory)
+  await echo(memory)
 }
 
-// 5. The parent has closed.
-toParent.closeSender()
-toChild.closeReceiver()
+// 3. Count: wait for the other side to change the number, and change it.
+function count({ number }) {
+  Atomics.wait(number, 0, 0)
+  line(`child: value before: ${Atomics.load(number, 0)}`)
+
+  // One atomic step. `number[0] += 41` would be two, and if the other thread
+  // wrote in between, its change would be lost ("lost update").
+  const after = Atomics.add(number, 0, 41) + 41
+  Atomics.notify(number, 0)
+  line(`child: value after: ${after}`)
+}
+
+// 4. Echo: send back each message, until the parent sends no more.
+async function echo({ toChild, toParent }) {
+  for (;;) {
+    const message = await toChild.receive()
+    if (!message) break
+    line(`child: Received from parent: ${shown(String(message))}`)
+    await toParent.send(message)
+  }
+  toParent.closeSender()
+  toChild.closeReceiver()
+}

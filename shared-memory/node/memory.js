@@ -1,39 +1,25 @@
-// The memory that the parent makes, and where things are in it. Rust twin:
+// What is where in the memory that the parent makes. Rust twin:
 // ../src/memory.rs.
 
-import { Ring, SIZE } from './ring.js'
+import { Ring, RING_SIZE } from './ring.js'
 
-/** Zeros: ready for use. */
-export function create() {
-  return new SharedArrayBuffer(128 + 2 * SIZE)
-}
+/** How many bytes the memory has. */
+export const SIZE = 128 + 2 * RING_SIZE
 
 /**
- * What is in it: the number that both see, as an array of one, and a ring
- * for each direction. `wait` is how this thread waits: see ring.js.
+ * The memory as its two users see it: the number that both change, as an array
+ * of one, and a ring of messages for each direction. `wait` is how this thread
+ * waits: `Atomics.wait`, or `waitAsync` below.
  */
 export function views(buffer, wait) {
   return {
-    buffer,
     number: new Int32Array(buffer, 0, 1),
     toChild: new Ring(buffer, 128, wait),
-    toParent: new Ring(buffer, 128 + SIZE, wait),
+    toParent: new Ring(buffer, 128 + RING_SIZE, wait),
   }
 }
 
-/** For a thread that may block: not the main one, whose events would wait. */
-export function sleep(view, index, expected) {
-  Atomics.wait(view, index, expected)
-}
-
-/** For the main thread: `await` it. */
-export function sleepAsync(view, index, expected) {
+/** For the main thread, whose events would wait during `Atomics.wait`. */
+export function waitAsync(view, index, expected) {
   return Atomics.waitAsync(view, index, expected).value
-}
-
-/** Wherever this thread waits, there is nothing to wait for any more. */
-export function wakeUp({ number, toChild, toParent }, why) {
-  toChild.fail(why)
-  toParent.fail(why)
-  Atomics.notify(number, 0)
 }

@@ -1,38 +1,71 @@
-// Shared memory parent: makes the memory, starts the child with it, and
-// talks to it through a number and two rings of messages.
+// Shared memory parent: makes memory that a child has as well, and talks to it
+// through one number and two rings of messages.
 //
-// Rust twin: ../src/bin/parent.rs. Other half: child.js, here a thread and
-// not a process: a SharedArrayBuffer cannot leave its process (fork.js).
+// Rust twin: ../src/bin/parent.rs. Other half: child.js, here a thread and not
+// a process: a SharedArrayBuffer cannot leave its process (see fork.js). The
+// ring: ring.js.
 //
 //     node shared-memory/node/parent.js
 //     node shared-memory/node/parent.js --message 你好 --every 500
-//     node shared-memory/node/parent.js --time
 
-import { error, line, ready, shown } from '../../common/node/log.js'
+import { once } from 'node:events'
+import { Worker } from 'node:worker_threads'
+import { args } from '../../common/node/args.js'
+import { fail, line, shown } from '../../common/node/log.js'
+import { pace, ticks } from '../../common/node/pace.js'
 import { stop } from '../../common/node/shutdown.js'
-import { parentArgs } from './args.js'
-import { start } from './family.js'
-import { create, sleepAsync, views } from './memory.js'
-import { summary } from './timing.js'
+import { SIZE, views, waitAsync } from './memory.js'
 
-const { message, time, quiet, turns } = parentArgs()
+const { message, ...rest } = args(
+  'Says hello to a child thread through shared memory.', {
+    message: { value: 'TEXT', default: 'hello', help: 'What to send' },
+    ...pace,
+  })
 
-// 1. Make the memory: zeros, so far only ours.
-const memory = views(create(), sleepAsync)
-const { number, toChild, toParent } = memory
+main().catch(fail) // prints the error, and ends with status 1
 
-// 2. Start the child, with the memory.
-const ended = start(memory, quiet, fail)
+async function main() {
+  // 1. Make the memory: zeros. So far only this thread has it.
+  const buffer = new SharedArrayBuffer(SIZE)
+  const memory = views(buffer, waitAsync)
 
-// 3. One number: whoever changes it tells the other.
-async function count() {
+  // 2. Start the child. The buffer is not copied: it has the same memory.
+  const child = new Worker(new URL('child.js', import.meta.url), {
+    workerData: buffer,
+  })
+  child.on('message', line) // its lines: see child.js
+  const ended = new AbortController()
+  const exit = once(child, 'exit').finally(() => ended.abort())
+
+  // 3. Talk, and wait for the child's end. When the rings are closed, the
+  //    child notices that, and ends. Rust closes them by dropping them.
+  for (const end of [stop, ended.signal]) {
+    end.addEventListener('abort', () => giveUp(memory))
+  }
+  let failure
+  try {
+    await count(memory, ended.signal)
+    await talk(memory, ended.signal)
+  } catch (error) {
+    failure = error
+  }
+  memory.toChild.closeSender()
+  memory.toParent.closeReceiver()
+  const [code] = await exit
+  line(`Child exited with code ${code}`)
+  if (failure && !stop.aborted) throw failure
+}
+
+// 4. Count: change one number, and wait until the other side changes it.
+async function count({ number }, ended) {
   line(`value before: ${Atomics.load(number, 0)}`)
   Atomics.store(number, 0, 1)
   Atomics.notify(number, 0)
 
-  // Sleeps while it is 1. It compares once more before it sleeps: a child
-  // that was quicker is not missed. Atomics.wait() would do the same and
-  // hold up all events of this thread, Ctrl-C among them.
+  // Sleeps while it is 1. It compares once more before it sleeps. Otherwise a
+  // child that is faster than that would change the number and wake nobody: a
+  // lost wakeup. Atomics.wait() would keep this thread from all its events,
+  // Ctrl-C among them.
   while (Atomics.load(number, 0) === 1) {
     if (stop.aborted || ended.aborted) throw Error('no number came')
     await Atomics.waitAsync(number, 0, 1).value
@@ -40,35 +73,21 @@ async function count() {
   line(`value after: ${Atomics.load(number, 0)}`)
 }
 
-// 4. Messages, in a ring for each direction.
-async function talk() {
-  const outgoing = Buffer.from(message)
-  const times = []
-  for await (const _ of turns(ended)) {
+// 5. Talk: send messages and receive them back, through a ring for each
+//    direction.
+async function talk({ toChild, toParent }, ended) {
+  for await (const _ of ticks(rest, ended)) {
     line(`send: ${shown(message)}`)
-    const begin = performance.now()
-    await toChild.send(outgoing)
+    await toChild.send(Buffer.from(message))
     const echo = await toParent.receive()
-    if (time) times.push(performance.now() - begin)
-    if (!echo) throw Error('receive: the other side has closed')
-    line(`Received from child: ${shown(echo)}`)
-    if (!outgoing.equals(echo)) throw Error('this is not what was sent')
+    if (!echo) throw Error('the child has closed')
+    line(`Received from child: ${shown(String(echo))}`)
   }
-  if (time && !stop.aborted) ready(summary(times))
 }
 
-// 5. Both rings are closed: the child hears that, and ends.
-try {
-  await count()
-  await talk()
-} catch (error) {
-  fail(error)
-}
-toChild.closeSender()
-toParent.closeReceiver()
-
-function fail({ message }) {
-  if (stop.aborted) return
-  error(`Error: ${message}`)
-  process.exitCode = 1
+// Ends all waiting: on Ctrl-C, or when the child has ended.
+function giveUp({ number, toChild, toParent }) {
+  toChild.fail(Error('the child has ended'))
+  toParent.fail(Error('the child has ended'))
+  Atomics.notify(number, 0)
 }

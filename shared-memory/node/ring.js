@@ -1,126 +1,133 @@
-// A ring of messages in memory that two threads share: one sends, the other
-// receives. Rust twin: ../src/ring.rs, which also believes nothing that it
-// reads, as another process may be another program; and which spins for a
-// while before it sleeps, as it has no events to attend to.
+// A ring buffer of messages in memory that two threads share: one sends, the
+// other receives. Rust twin: ../src/ring.rs. That one also checks everything
+// that it reads, as the other process may be another program, and it spins
+// for a while before it sleeps.
 
-// Indices of Int32s: two counters of bytes that only grow, two bells to
-// sleep on, and who has left.
-const [SENT, RECEIVED, ARRIVAL, ROOM, SENDER_LEFT, RECEIVER_LEFT] =
-  [0, 1, 2, 3, 4, 5]
+// Positions of Int32s. Two counters of bytes, which only grow; two flags that
+// say whether a thread waits; and who has closed.
+const SENT = 0
+const RECEIVED = 1
+const RECEIVER_WAITS = 2
+const SENDER_WAITS = 3
+const SENDER_CLOSED = 4
+const RECEIVER_CLOSED = 5
 const HEADER = 64
 const CAPACITY = 256 * 1024
-const LONGEST = CAPACITY - 4
+const LONGEST = CAPACITY - 4 // four bytes are the message's length
 
 /** How many bytes of a SharedArrayBuffer one ring takes. */
-export const SIZE = HEADER + CAPACITY
+export const RING_SIZE = HEADER + CAPACITY
 
+/** One ring. A thread either sends or receives. */
 export class Ring {
-  #words
+  #header
   #bytes
   #wait
   #failure
 
   constructor(buffer, offset, wait) {
-    this.#words = new Int32Array(buffer, offset, HEADER / 4)
+    this.#header = new Int32Array(buffer, offset, HEADER / 4)
     this.#bytes = new Uint8Array(buffer, offset + HEADER, CAPACITY)
     this.#wait = wait
   }
 
-  /** Sends one message; waits while there is no room for it. */
+  /** Sends one message. Back-pressure: waits while there is no room for it. */
   async send(message) {
     if (message.length > LONGEST) {
       throw Error(`a message has at most ${LONGEST} bytes`)
     }
-    await this.#until(ROOM, () => {
-      if (this.#load(RECEIVER_LEFT)) throw Error('the other side has closed')
-      return CAPACITY - this.#filled() >= 4 + message.length
+    await this.#waitUntil(SENDER_WAITS, () => {
+      if (this.#load(RECEIVER_CLOSED)) throw Error('the other side has closed')
+      return CAPACITY - this.#inUse() >= 4 + message.length
     })
     const sent = this.#load(SENT)
-    const length = Uint8Array.of(...[0, 8, 16, 24].map(
-      shift => message.length >> shift))
-    this.#put(sent, length)
-    this.#put(sent + 4, message)
-    Atomics.store(this.#words, SENT, sent + 4 + message.length)
-    this.#ring(ARRIVAL)
+    const length = Buffer.alloc(4)
+    length.writeInt32LE(message.length)
+    this.#write(sent, length)
+    this.#write(sent + 4, message)
+    // After the bytes: a receiver that sees this count also sees them.
+    Atomics.store(this.#header, SENT, sent + 4 + message.length)
+    this.#wake(RECEIVER_WAITS)
   }
 
   /** The next message, a copy; null when the sender has closed. */
   async receive() {
-    const there = await this.#until(ARRIVAL, () => {
-      const left = this.#load(SENDER_LEFT)
-      return this.#filled() > 0 || (left ? 'closed' : false)
+    let closed
+    await this.#waitUntil(RECEIVER_WAITS, () => {
+      closed = this.#load(SENDER_CLOSED)
+      return this.#inUse() > 0 || closed
     })
-    if (there === 'closed') return null
+    if (this.#inUse() === 0) return null
     const received = this.#load(RECEIVED)
-    const [a, b, c, d] = this.#take(received, 4)
-    const length = a | b << 8 | c << 16 | d << 24
-    const message = this.#take(received + 4, length)
-    Atomics.store(this.#words, RECEIVED, received + 4 + length)
-    this.#ring(ROOM)
+    const length = Buffer.from(this.#read(received, 4)).readInt32LE()
+    const message = this.#read(received + 4, length)
+    // After the bytes were read: the sender overwrites them from here on.
+    Atomics.store(this.#header, RECEIVED, received + 4 + length)
+    this.#wake(SENDER_WAITS)
     return message
   }
 
-  /** What was sent still arrives. */
+  /** No more will be sent. What was sent still arrives. */
   closeSender() {
-    Atomics.store(this.#words, SENDER_LEFT, 1)
-    this.#ring(ARRIVAL)
+    Atomics.store(this.#header, SENDER_CLOSED, 1)
+    this.#wake(RECEIVER_WAITS)
   }
 
+  /** The next `send` of the other side fails. */
   closeReceiver() {
-    Atomics.store(this.#words, RECEIVER_LEFT, 1)
-    this.#ring(ROOM)
+    Atomics.store(this.#header, RECEIVER_CLOSED, 1)
+    this.#wake(SENDER_WAITS)
   }
 
-  /** This thread is to wait no longer: its waiting fails with `failure`. */
+  /** Ends all waiting of this thread with `failure`. */
   fail(failure) {
     this.#failure ??= failure
-    this.#ring(ARRIVAL)
-    this.#ring(ROOM)
+    this.#wake(RECEIVER_WAITS)
+    this.#wake(SENDER_WAITS)
   }
 
-  // Whoever is about to sleep says so first, and looks once more then; who
-  // makes a change makes it first, and looks for sleepers then. So at least
-  // one of them sees what the other did.
-  async #until(bell, ready) {
+  // Lost wakeup: if a thread checked first and set its flag after that, the
+  // other one could make its change in between, see no flag, and wake nobody.
+  // So set the flag first and check after that; the other one makes its change
+  // first and looks at the flag after that.
+  async #waitUntil(flag, ready) {
     for (;;) {
-      Atomics.store(this.#words, bell, 1)
-      const found = ready()
-      if (found) {
-        Atomics.store(this.#words, bell, 0)
-        return found
-      }
+      Atomics.store(this.#header, flag, 1)
+      if (ready()) break
       if (this.#failure) throw this.#failure
-      await this.#wait(this.#words, bell, 1)
+      await this.#wait(this.#header, flag, 1) // sleeps while it is 1
     }
+    Atomics.store(this.#header, flag, 0)
   }
 
-  #ring(bell) {
-    if (Atomics.exchange(this.#words, bell, 0)) {
-      Atomics.notify(this.#words, bell)
+  #wake(flag) {
+    if (Atomics.exchange(this.#header, flag, 0) === 1) {
+      Atomics.notify(this.#header, flag)
     }
   }
 
   #load(index) {
-    return Atomics.load(this.#words, index)
+    return Atomics.load(this.#header, index)
   }
 
-  #filled() {
+  #inUse() {
     return this.#load(SENT) - this.#load(RECEIVED) | 0
   }
 
-  // A counter's place is what remains after division; a message that
-  // reaches over the end goes on at the beginning.
-  #put(counter, bytes) {
-    const at = (counter >>> 0) % CAPACITY
-    const first = bytes.subarray(0, CAPACITY - at)
-    this.#bytes.set(first, at)
+  // A counter's position is its remainder; a message that reaches beyond the
+  // end of the ring goes on at its beginning.
+  #write(counter, bytes) {
+    const position = (counter >>> 0) % CAPACITY
+    const first = bytes.subarray(0, CAPACITY - position)
+    this.#bytes.set(first, position)
     this.#bytes.set(bytes.subarray(first.length), 0)
   }
 
-  #take(counter, length) {
-    const at = (counter >>> 0) % CAPACITY
-    const bytes = new Uint8Array(length)
-    const first = this.#bytes.subarray(at, Math.min(at + length, CAPACITY))
+  #read(counter, length) {
+    const position = (counter >>> 0) % CAPACITY
+    const end = Math.min(position + length, CAPACITY)
+    const first = this.#bytes.subarray(position, end)
+    const bytes = Buffer.alloc(length)
     bytes.set(first)
     bytes.set(this.#bytes.subarray(0, length - first.length), first.length)
     return bytes

@@ -1,21 +1,27 @@
 // Shared memory within one process: four threads add to one number, and tell
-// the main thread when they have done.
+// the main thread when they are done.
 //
 // Rust twin: ../src/bin/threads.rs.
 //
 //     node shared-memory/node/threads.js
 //     node shared-memory/node/threads.js --each 1000000
+//
+// Try this: replace `Atomics.add` by `numbers[VALUE] += 1`, as the README does.
+// Some of the additions are lost, each time others.
 
+import { once } from 'node:events'
 import {
   isMainThread, parentPort, Worker, workerData,
 } from 'node:worker_threads'
 import { args, wholeNumber } from '../../common/node/args.js'
-import { line } from '../../common/node/log.js'
+import { fail, line } from '../../common/node/log.js'
 
 const WORKERS = 4
-const [VALUE, DONE] = [0, 1]
+const VALUE = 0
+const DONE = 1
 
-if (isMainThread) await main()
+// A worker runs this same file.
+if (isMainThread) main().catch(fail)
 else work(workerData)
 
 async function main() {
@@ -23,24 +29,26 @@ async function main() {
     each: {
       value: 'N',
       default: '100000',
-      help: 'How often each of the threads adds one',
+      help: 'How many times each thread adds one',
       parse: text => wholeNumber(text, 0, 100_000_000),
     },
   })
 
-  // 1. Make the numbers. They live while any thread has the buffer.
+  // 1. Make the numbers. A SharedArrayBuffer stays in memory while a thread
+  //    uses it. Rust's `Arc` does the same.
   const numbers = new Int32Array(new SharedArrayBuffer(8))
   line(`value before: ${Atomics.load(numbers, VALUE)}`)
 
   // 2. Start the workers. The buffer is not copied: each has the same one.
-  const workers = Array.from({ length: WORKERS }, () =>
-    new Worker(new URL(import.meta.url), { workerData: { numbers, each } }))
-  const answers = workers.map(worker => new Promise((answer, fail) => {
-    worker.on('message', answer)
-    worker.on('error', fail)
-  }))
+  const answers = []
+  for (let index = 0; index < WORKERS; index += 1) {
+    const worker = new Worker(new URL(import.meta.url), {
+      workerData: { numbers, each },
+    })
+    answers.push(once(worker, 'message'))
+  }
 
-  // 4. Wait until all have done. Each change wakes us, so look again.
+  // 3. Wait until all are done. Each of them wakes us, so check again.
   for (;;) {
     const done = Atomics.load(numbers, DONE)
     if (done === WORKERS) break
@@ -52,10 +60,10 @@ async function main() {
   line(`value after: ${Atomics.load(numbers, VALUE)}`)
 }
 
-// 3. Adds one, many times; then tells the main thread.
+// 4. Adds one, many times, and then wakes the main thread.
 function work({ numbers, each }) {
   for (let turn = 0; turn < each; turn += 1) {
-    // One step: nobody can come in between reading and writing.
+    // One atomic step: no other thread can write in between.
     Atomics.add(numbers, VALUE, 1)
   }
   Atomics.add(numbers, DONE, 1)

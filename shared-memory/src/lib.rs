@@ -1,6 +1,5 @@
 #![doc = include_str!("../README.md")]
 
-mod bell;
 mod futex;
 pub mod ring;
 mod spin;
@@ -9,23 +8,12 @@ mod sync;
 #[cfg(not(loom))]
 pub mod atomics;
 #[cfg(not(loom))]
-#[cfg_attr(miri, allow(dead_code, reason = "family.rs, which needs it"))]
+#[cfg_attr(miri, allow(dead_code, reason = "process.rs, which needs it"))]
 pub mod memory;
 
-// What neither loom nor Miri can run, or need not: processes, signals, flags.
+// Processes and signals: neither loom nor Miri can run them.
 #[cfg(not(any(loom, miri)))]
-mod args;
-#[cfg(not(any(loom, miri)))]
-pub mod family;
-#[cfg(not(any(loom, miri)))]
-pub mod timing;
-
-#[cfg(not(any(loom, miri)))]
-pub use args::Args;
-
-#[cfg(test)]
-#[path = "../tests/ring.rs"]
-mod ring_tests;
+pub mod process;
 
 #[cfg(all(test, unix, not(any(loom, miri))))]
 #[path = "../tests/shared_memory.rs"]
@@ -34,7 +22,7 @@ mod tests;
 #[cfg(all(test, not(any(loom, miri))))]
 fn main() -> std::process::ExitCode {
     use harness::testing::{run, unit_tests};
-    let ring = unit_tests("ring", ring_tests::one_order::TESTS);
+    let ring = unit_tests("ring", ring::tests::TESTS);
     run(
         "shared-memory",
         [
@@ -48,13 +36,12 @@ fn main() -> std::process::ExitCode {
 // loom and Miri run the ring's tests alone, one after the other.
 #[cfg(all(test, any(loom, miri)))]
 fn main() {
-    #[cfg(loom)]
-    use ring_tests::every_order::TESTS;
-    #[cfg(not(loom))]
-    use ring_tests::one_order::TESTS;
-    for (name, test) in TESTS {
+    for (name, test) in ring::tests::TESTS {
         println!("test {name}");
         test();
     }
-    println!("test result: ok. {} passed; 0 failed", TESTS.len());
+    println!(
+        "test result: ok. {} passed; 0 failed",
+        ring::tests::TESTS.len()
+    );
 }

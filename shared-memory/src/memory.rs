@@ -1,4 +1,4 @@
-//! The memory that a parent makes, and that its child finds.
+//! The memory that a parent makes and its child maps.
 
 use std::fs::File;
 use std::io;
@@ -7,19 +7,19 @@ use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
 use memmap2::{MmapOptions, MmapRaw};
 
-use crate::ring::{Line, Ring};
+use crate::ring::{CacheLine, Ring};
 
-/// The words of each ring: 256 KiB, so any command line argument fits into
-/// it as a message. Memory that is never used costs nothing.
+/// The words of each ring: 256 KiB, so that any command line argument fits
+/// into it as a message. Pages that are never touched cost nothing.
 pub const WORDS: usize = 32 * 1024;
 
-/// What stands in the memory. Zeroed, it is ready for use.
+/// The contents of the memory. Zeroed, it is ready for use.
 #[repr(C)]
 #[derive(Debug)]
 pub struct Shared {
-    /// Which program, and which version of it, made this.
-    layout: Line<AtomicU32>,
-    /// The number that both see.
+    /// Which version of this program made it.
+    layout: CacheLine<AtomicU32>,
+    /// The number that both processes change.
     pub number: AtomicI32,
     /// Messages from the parent to the child.
     pub to_child: Ring<WORDS>,
@@ -27,7 +27,7 @@ pub struct Shared {
     pub to_parent: Ring<WORDS>,
 }
 
-/// Another number whenever [`Shared`] becomes another.
+/// To be changed whenever [`Shared`] changes.
 const LAYOUT: u32 = 0x5AED_0001;
 
 /// A piece of memory that another process has mapped as well.
@@ -37,13 +37,13 @@ pub struct Memory {
     file: File,
 }
 
-/// At least as many mapped bytes as [`Shared`] has, for as long as this lives.
+/// Mapped memory that is at least as long as [`Shared`], while this lives.
 #[derive(Debug)]
 pub(crate) struct Mapping(MmapRaw);
 
 impl Memory {
-    /// Makes the memory. It has no name, and is gone with the last process
-    /// that has it.
+    /// Makes the memory: a file without a name (memfd), mapped into this
+    /// process. It is gone with the last process that has it open.
     ///
     /// # Errors
     /// Whatever the system says; `Unsupported` on Windows.
@@ -53,21 +53,21 @@ impl Memory {
         Ok(memory)
     }
 
-    /// Opens the memory that the parent left open for us, as `descriptor`.
+    /// Maps the memory whose file descriptor the parent left open for us.
     ///
     /// # Errors
-    /// `InvalidData` when it is not what a parent makes, and whatever the
+    /// `InvalidData` if it is not what a parent makes, and whatever the
     /// system says.
     pub fn inherited(descriptor: &str) -> io::Result<Self> {
         let memory = Self::map(system::inherited(descriptor)?)?;
         if memory.layout.0.load(Ordering::Acquire) != LAYOUT {
-            return Err(invalid("another program's, or another version's"));
+            return Err(invalid("it was made by another program or version"));
         }
         Ok(memory)
     }
 
-    /// Touching memory that lies behind the end of its file kills the
-    /// process (SIGBUS), so the length is checked, and must be unchangeable.
+    /// An access beyond the end of the file kills the process (SIGBUS), so
+    /// the length is checked, and sealed so that nobody can change it.
     fn map(file: File) -> io::Result<Self> {
         let size = size_of::<Shared>();
         system::check_that_nobody_can_shrink(&file)?;
@@ -78,7 +78,7 @@ impl Memory {
         Ok(Self { map, file })
     }
 
-    /// The open file, to be left open for a child.
+    /// The file, to be left open for a child.
     pub(crate) fn file(&self) -> &File {
         &self.file
     }
@@ -98,15 +98,15 @@ impl Deref for Mapping {
     fn deref(&self) -> &Shared {
         let shared = self.0.as_ptr().cast::<Shared>();
         // SAFETY:
-        // - it points to `size_of::<Shared>()` mapped bytes: whoever made
-        //   this asked for as many, and the file, if there is one, has as
-        //   many, now and, where the system has seals, for ever;
+        // - it points to `size_of::<Shared>()` mapped bytes: that many were
+        //   asked for, and the file, if there is one, has that many, now and,
+        //   where the system has seals, always;
         // - it is aligned: a mapping begins at a page, and nothing in
         //   `Shared` is aligned to more than 128 bytes;
         // - any bytes are a valid `Shared`: it consists of atomic integers;
-        // - that others write meanwhile is what atomics are for: all of it
-        //   is inside an `UnsafeCell`, and read and written in one step,
-        //   but for the padding, which no code ever reads;
+        // - others may write at the same time: all of it is inside an
+        //   `UnsafeCell`, and accessed atomically, except for the padding,
+        //   which no code ever reads;
         // - `self.0` is unmapped when it is dropped, and the reference
         //   borrows it.
         unsafe { &*shared }
@@ -127,8 +127,7 @@ fn invalid(why: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, why)
 }
 
-/// memfd: memory with a file descriptor and no name. Its seals cannot be
-/// taken off again.
+/// memfd: memory with a file descriptor and no name. A seal cannot be removed.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod system {
     use std::fs::File;
@@ -141,7 +140,7 @@ mod system {
 
     pub(super) use super::unix::inherited;
 
-    /// The length stays, and so do the seals.
+    /// The length cannot change, nor can the seals.
     fn seals() -> SealFlags {
         SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL
     }
@@ -155,17 +154,17 @@ mod system {
     }
 
     pub(super) fn check_that_nobody_can_shrink(file: &File) -> io::Result<()> {
-        // It fails for files that know no seals.
+        // It fails for files that cannot have seals.
         let has = fcntl_get_seals(file).unwrap_or(SealFlags::empty());
-        match has.contains(seals()) {
-            true => Ok(()),
-            false => Err(super::invalid("its length is not sealed")),
+        if !has.contains(seals()) {
+            return Err(super::invalid("its length is not sealed"));
         }
+        Ok(())
     }
 }
 
-/// Elsewhere: a file that nobody can find, as it was deleted at once. Without
-/// seals, only good manners keep the other process from shortening it.
+/// On macOS: a file that nobody can find, as it is deleted at once. There are
+/// no seals: nothing keeps the other process from shortening it.
 #[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
 mod system {
     use std::fs::{self, File};
@@ -198,12 +197,12 @@ mod unix {
     use std::fs::File;
     use std::io;
 
-    /// The system lists a process's own descriptors as files. Opened so, a
-    /// number that is none gives an error, and never somebody else's file.
+    /// The system lists a process's own descriptors as files. Opened this way,
+    /// a wrong number is an error, and not some other file of this process.
     pub(super) fn inherited(descriptor: &str) -> io::Result<File> {
         let number: u32 = descriptor
             .parse()
-            .map_err(|_| super::invalid("no number"))?;
+            .map_err(|_| super::invalid("not a number"))?;
         File::options()
             .read(true)
             .write(true)
@@ -218,7 +217,7 @@ mod system {
 
     fn unsupported<T>() -> io::Result<T> {
         let why = "this lesson hands memory to a child as Unix does; \
-                   here, only its `threads` runs";
+                   here, only its threads run";
         Err(io::Error::new(ErrorKind::Unsupported, why))
     }
 

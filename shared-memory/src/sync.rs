@@ -1,4 +1,4 @@
-//! The atomics: those of std, or loom's, which can be tried in every order.
+//! The atomics: those of std, or loom's, which tries every order of accesses.
 
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};

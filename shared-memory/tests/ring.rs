@@ -1,37 +1,42 @@
-//! What the ring promises, over memory of one process: against a model,
-//! against values that cannot be, and between two threads. Under loom: in
-//! every order. The lesson's other tests are in `shared_memory.rs`.
+//! What the ring promises, in memory of one process: compared with a model,
+//! with impossible values in it, and between two threads. Under loom: in every
+//! order. The lesson's other tests are in `shared_memory.rs`.
+
+use super::{CacheLine, Ring};
+use crate::sync::AtomicU64;
+
+/// The tests, by name.
+#[cfg(not(loom))]
+pub(crate) use one_order::TESTS;
+
+/// The tests, by name.
+#[cfg(loom)]
+pub(crate) use every_order::TESTS;
 
 #[cfg(loom)]
-pub mod every_order {
+mod every_order {
     use loom::model::Builder;
     use loom::sync::Arc;
     use loom::thread;
 
-    use crate::ring::{Error, Ring, Watch};
+    use crate::ring::{Error, Peer, Ring};
 
-    pub const TESTS: &[(&str, fn())] = &[
-        (
-            "messages_arrive_whole_and_nobody_sleeps_for_ever",
-            messages_arrive_whole_and_nobody_sleeps_for_ever,
-        ),
-        (
-            "a_receiver_that_leaves_wakes_the_sender",
-            a_receiver_that_leaves_wakes_the_sender,
-        ),
-        ("an_echo_comes_back", an_echo_comes_back),
+    pub(crate) const TESTS: &[(&str, fn())] = &[
+        ("messages_arrive_whole_and_nobody_sleeps_forever", messages),
+        ("a_receiver_that_leaves_wakes_the_sender", receiver_leaves),
+        ("an_echo_comes_back", echo),
     ];
 
     /// Nobody dies, nobody stops: who sleeps is woken, or sleeps for ever.
     /// loom fails a test in which a thread does.
     struct Calm;
 
-    impl Watch for Calm {
-        fn is_stopped(&self) -> bool {
+    impl Peer for Calm {
+        fn should_stop(&self) -> bool {
             false
         }
 
-        fn peer_is_gone(&self) -> bool {
+        fn is_dead(&self) -> bool {
             false
         }
     }
@@ -47,17 +52,17 @@ pub mod every_order {
 
     /// Three messages of two words each through four words, with other
     /// bytes each: the second time round, and asleep on either side.
-    fn messages_arrive_whole_and_nobody_sleeps_for_ever() {
+    fn messages() {
         in_every_order(3, || {
             let ring = Arc::new(Ring::<4>::default());
             let there = Arc::clone(&ring);
             let sending = thread::spawn(move || {
-                let mut sender = there.sender(Calm);
+                let mut sender = there.sender(&Calm);
                 for number in 1..=3_u64 {
                     assert_eq!(sender.send(&number.to_le_bytes()), Ok(()));
                 }
             });
-            let mut receiver = ring.receiver(Calm);
+            let mut receiver = ring.receiver(&Calm);
             let mut message = Vec::new();
             for number in 1..=3_u64 {
                 assert_eq!(receiver.receive(&mut message), Ok(()));
@@ -69,16 +74,16 @@ pub mod every_order {
     }
 
     /// A sender that waits for room hears that the receiver has gone.
-    fn a_receiver_that_leaves_wakes_the_sender() {
+    fn receiver_leaves() {
         in_every_order(3, || {
             let ring = Arc::new(Ring::<2>::default());
             let there = Arc::clone(&ring);
             let receiving = thread::spawn(move || {
                 let mut message = Vec::new();
-                let mut receiver = there.receiver(Calm);
+                let mut receiver = there.receiver(&Calm);
                 assert_eq!(receiver.receive(&mut message), Ok(()));
             });
-            let mut sender = ring.sender(Calm);
+            let mut sender = ring.sender(&Calm);
             assert_eq!(sender.send(b"1"), Ok(()));
             let second = sender.send(b"2");
             assert!(matches!(second, Ok(()) | Err(Error::Closed)));
@@ -89,22 +94,22 @@ pub mod every_order {
     }
 
     /// To and fro, as the lesson's halves talk.
-    fn an_echo_comes_back() {
+    fn echo() {
         in_every_order(2, || {
             let rings = [Ring::<2>::default(), Ring::<2>::default()];
             let rings = Arc::new(rings);
             let there = Arc::clone(&rings);
             let echo = thread::spawn(move || {
                 let mut message = Vec::new();
-                let mut receiver = there[0].receiver(Calm);
-                let mut sender = there[1].sender(Calm);
+                let mut receiver = there[0].receiver(&Calm);
+                let mut sender = there[1].sender(&Calm);
                 while receiver.receive(&mut message).is_ok() {
                     assert_eq!(sender.send(&message), Ok(()));
                 }
             });
             let mut message = Vec::new();
-            let mut sender = rings[0].sender(Calm);
-            let mut receiver = rings[1].receiver(Calm);
+            let mut sender = rings[0].sender(&Calm);
+            let mut receiver = rings[1].receiver(&Calm);
             for text in [b"a", b"b"] {
                 assert_eq!(sender.send(text), Ok(()));
                 assert_eq!(receiver.receive(&mut message), Ok(()));
@@ -117,7 +122,7 @@ pub mod every_order {
 }
 
 #[cfg(not(loom))]
-pub mod one_order {
+mod one_order {
     use std::collections::VecDeque;
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::thread;
@@ -126,43 +131,20 @@ pub mod one_order {
     use proptest::prelude::*;
 
     use crate::atomics;
-    use crate::memory::Mapping;
-    use crate::ring::{Error, LOOK_UP, Ring, Watch};
+    use crate::memory::{Mapping, Shared};
+    use crate::ring::{CHECK_INTERVAL, Error, Peer, Ring};
 
-    pub const TESTS: &[(&str, fn())] = &[
+    #[rustfmt::skip]
+    pub(crate) const TESTS: &[(&str, fn())] = &[
         ("it_is_a_queue", it_is_a_queue),
-        (
-            "any_bytes_at_all_are_survived",
-            any_bytes_at_all_are_survived,
-        ),
-        (
-            "a_length_or_a_counter_that_cannot_be_is_an_error",
-            a_length_or_a_counter_that_cannot_be_is_an_error,
-        ),
-        (
-            "nothing_is_lost_between_two_threads",
-            nothing_is_lost_between_two_threads,
-        ),
-        (
-            "a_scribbling_peer_causes_errors_and_no_hang",
-            a_scribbling_peer_causes_errors_and_no_hang,
-        ),
-        (
-            "a_dead_peer_is_noticed_and_its_last_word_heard",
-            a_dead_peer_is_noticed_and_its_last_word_heard,
-        ),
-        (
-            "a_full_ring_with_a_dead_receiver_is_an_error",
-            a_full_ring_with_a_dead_receiver_is_an_error,
-        ),
-        (
-            "a_pause_ends_in_time_or_with_the_sender",
-            a_pause_ends_in_time_or_with_the_sender,
-        ),
-        (
-            "two_threads_do_what_the_two_processes_do",
-            two_threads_do_what_the_two_processes_do,
-        ),
+        ("any_bytes_at_all_are_survived", any_bytes_at_all_are_survived),
+        ("a_length_or_a_counter_that_cannot_be_is_an_error", impossible),
+        ("nothing_is_lost_between_two_threads", two_threads),
+        ("a_scribbling_peer_causes_errors_and_no_hang", scribbler),
+        ("a_dead_peer_is_noticed_and_its_last_word_heard", dead_sender),
+        ("a_full_ring_with_a_dead_receiver_is_an_error", dead_receiver),
+        ("a_sleep_ends_in_time_or_with_the_sender", sleep),
+        ("two_threads_do_what_the_two_processes_do", lesson),
     ];
 
     /// 8 words: room for messages of up to 56 bytes.
@@ -171,12 +153,12 @@ pub mod one_order {
     /// Never wait: for tests in which one thread is both ends.
     struct Impatient;
 
-    impl Watch for Impatient {
-        fn is_stopped(&self) -> bool {
+    impl Peer for Impatient {
+        fn should_stop(&self) -> bool {
             true
         }
 
-        fn peer_is_gone(&self) -> bool {
+        fn is_dead(&self) -> bool {
             false
         }
     }
@@ -185,12 +167,12 @@ pub mod one_order {
     #[derive(Default)]
     struct Mortal(AtomicBool);
 
-    impl Watch for Mortal {
-        fn is_stopped(&self) -> bool {
+    impl Peer for Mortal {
+        fn should_stop(&self) -> bool {
             false
         }
 
-        fn peer_is_gone(&self) -> bool {
+        fn is_dead(&self) -> bool {
             self.0.load(Ordering::Acquire)
         }
     }
@@ -224,10 +206,10 @@ pub mod one_order {
         ) {
             let ring = Small::default();
             ring.begin_at(begin);
-            let mut sender = ring.sender(Impatient);
-            let mut receiver = ring.receiver(Impatient);
-            sender.begin_at(begin);
-            receiver.begin_at(begin);
+            let mut sender = ring.sender(&Impatient);
+            let mut receiver = ring.receiver(&Impatient);
+            (sender.sent, sender.received) = (begin, begin);
+            receiver.received = begin;
             let mut model = VecDeque::new();
             let mut message = Vec::new();
             for step in steps {
@@ -277,7 +259,7 @@ pub mod one_order {
             let ring = Small::default();
             ring.overwrite(header, content);
             let mut message = Vec::new();
-            let mut receiver = ring.receiver(Impatient);
+            let mut receiver = ring.receiver(&Impatient);
             for _ in 0..20 {
                 match receiver.receive(&mut message) {
                     Ok(()) => prop_assert!(message.len() <= 56),
@@ -288,7 +270,7 @@ pub mod one_order {
                 }
                 ring.overwrite(header, content);
             }
-            let mut sender = ring.sender(Impatient);
+            let mut sender = ring.sender(&Impatient);
             for _ in 0..20 {
                 match sender.send(&text) {
                     Ok(()) => {}
@@ -302,7 +284,7 @@ pub mod one_order {
         }
     }
 
-    fn a_length_or_a_counter_that_cannot_be_is_an_error() {
+    fn impossible() {
         let mut message = Vec::new();
         for (sent, length) in [
             (9, 0),           // more words than there are
@@ -314,12 +296,12 @@ pub mod one_order {
         ] {
             let ring = Small::default();
             ring.overwrite([sent, 0, 0, 0, 0, 0], [length; 8]);
-            let got = ring.receiver(Impatient).receive(&mut message);
+            let got = ring.receiver(&Impatient).receive(&mut message);
             assert_eq!(got, Err(Error::Corrupt), "{sent} {length}");
         }
         for received in [1, u32::MAX - 8, 1 << 31] {
             let ring = Small::default();
-            let mut sender = ring.sender(Impatient);
+            let mut sender = ring.sender(&Impatient);
             while sender.send(b"fill it up").is_ok() {}
             ring.overwrite([6, received + 6, 0, 0, 0, 0], [0; 8]);
             let sent = sender.send(b"and over it");
@@ -329,18 +311,19 @@ pub mod one_order {
 
     /// Two threads at full speed through a ring that is mostly full or
     /// empty, so that both sleep often.
-    fn nothing_is_lost_between_two_threads() {
+    fn two_threads() {
         let ring = Small::default();
         let many = if cfg!(miri) { 100 } else { 200_000_u32 };
+        let alive = Mortal::default();
         let text = |i: u32| vec![i as u8; (i.wrapping_mul(7919) % 57) as usize];
         thread::scope(|scope| {
             scope.spawn(|| {
-                let mut sender = ring.sender(Mortal::default());
+                let mut sender = ring.sender(&alive);
                 for i in 0..many {
                     assert_eq!(sender.send(&text(i)), Ok(()));
                 }
             });
-            let mut receiver = ring.receiver(Mortal::default());
+            let mut receiver = ring.receiver(&alive);
             let mut message = Vec::new();
             for i in 0..many {
                 assert_eq!(receiver.receive(&mut message), Ok(()));
@@ -351,7 +334,7 @@ pub mod one_order {
     }
 
     /// A thread writes anything anywhere while the two ends work.
-    fn a_scribbling_peer_causes_errors_and_no_hang() {
+    fn scribbler() {
         let ring = Small::default();
         let over = AtomicBool::new(false);
         thread::scope(|scope| {
@@ -373,8 +356,8 @@ pub mod one_order {
             let mut seen = Vec::new();
             let mut message = Vec::new();
             for _ in 0..tries {
-                let mut receiver = ring.receiver(Impatient);
-                let mut sender = ring.sender(Impatient);
+                let mut receiver = ring.receiver(&Impatient);
+                let mut sender = ring.sender(&Impatient);
                 seen.extend(receiver.receive(&mut message).err());
                 assert!(message.len() <= 56);
                 seen.extend(sender.send(b"some bytes, some more").err());
@@ -386,10 +369,10 @@ pub mod one_order {
         });
     }
 
-    fn a_dead_peer_is_noticed_and_its_last_word_heard() {
+    fn dead_sender() {
         let ring = Small::default();
         let mut message = Vec::new();
-        assert_eq!(ring.sender(Impatient).send(b"last"), Ok(()));
+        assert_eq!(ring.sender(&Impatient).send(b"last"), Ok(()));
         ring.overwrite([2, 0, 0, 0, 0, 0], [4, 0x7473_616C, 0, 0, 0, 0, 0, 0]);
         let dead = Mortal(AtomicBool::new(true));
         let mut receiver = ring.receiver(&dead);
@@ -398,10 +381,10 @@ pub mod one_order {
         let begin = Instant::now();
         let heard = receiver.receive(&mut message);
         assert_eq!(heard, Err(Error::PeerDied));
-        assert!(begin.elapsed() >= LOOK_UP);
+        assert!(begin.elapsed() >= CHECK_INTERVAL);
     }
 
-    fn a_full_ring_with_a_dead_receiver_is_an_error() {
+    fn dead_receiver() {
         let ring = Small::default();
         let dead = Mortal(AtomicBool::new(true));
         let mut sender = ring.sender(&dead);
@@ -412,29 +395,33 @@ pub mod one_order {
         assert_eq!(sent, Err(Error::PeerDied));
     }
 
-    fn a_pause_ends_in_time_or_with_the_sender() {
+    fn sleep() {
         let ring = Small::default();
         let alive = Mortal::default();
         let mut receiver = ring.receiver(&alive);
         for most in [Duration::ZERO, Duration::from_millis(30)] {
             let begin = Instant::now();
-            assert_eq!(receiver.pause(begin + most), Ok(()));
+            assert_eq!(receiver.sleep_until(begin + most), Ok(()));
             assert!(begin.elapsed() >= most);
         }
         let hours = Instant::now() + Duration::from_secs(10_000);
         let mut sender = ring.sender(&alive);
         assert_eq!(sender.send(b""), Ok(()));
-        assert_eq!(receiver.pause(hours), Ok(()));
+        assert_eq!(receiver.sleep_until(hours), Ok(()));
         assert_eq!(receiver.receive(&mut Vec::new()), Ok(()));
         drop(sender);
-        assert_eq!(receiver.pause(hours), Err(Error::Closed));
+        assert_eq!(receiver.sleep_until(hours), Err(Error::Closed));
     }
     /// What the lesson's halves do, between two threads and in mapped memory:
     /// the number, then messages to and fro. With Miri, this is where the
     /// lesson's `unsafe` is looked at.
-    fn two_threads_do_what_the_two_processes_do() {
-        let memory = Mapping::anonymous().unwrap();
-        let shared = &*memory;
+    fn lesson() {
+        let memory = Mapping::anonymous();
+        assert!(memory.is_ok(), "{memory:?}");
+        memory.iter().for_each(|memory| talk(memory));
+    }
+
+    fn talk(shared: &Shared) {
         thread::scope(|scope| {
             scope.spawn(|| {
                 let alive = Mortal::default();
@@ -461,5 +448,45 @@ pub mod one_order {
                 assert_eq!(echo, text.as_bytes());
             }
         });
+    }
+
+    impl<const WORDS: usize> Ring<WORDS> {
+        /// What a hostile process could do.
+        fn overwrite(&self, header: [u32; 6], words: [u64; WORDS]) {
+            let header_of_ring = [
+                &self.sent.0,
+                &self.received.0,
+                self.receiver_waits.0.0.word(),
+                self.sender_waits.0.0.word(),
+                &self.sender_closed.0,
+                &self.receiver_closed.0,
+            ];
+            for (word, value) in header_of_ring.into_iter().zip(header) {
+                word.store(value, Ordering::Relaxed);
+            }
+            for (word, value) in self.words.iter().zip(words) {
+                word.store(value, Ordering::Relaxed);
+            }
+        }
+
+        fn begin_at(&self, counter: u32) {
+            self.sent.0.store(counter, Ordering::Relaxed);
+            self.received.0.store(counter, Ordering::Relaxed);
+        }
+    }
+}
+
+/// An empty ring.
+impl<const WORDS: usize> Default for Ring<WORDS> {
+    fn default() -> Self {
+        Self {
+            sent: CacheLine::default(),
+            received: CacheLine::default(),
+            receiver_waits: CacheLine::default(),
+            sender_waits: CacheLine::default(),
+            sender_closed: CacheLine::default(),
+            receiver_closed: CacheLine::default(),
+            words: std::array::from_fn(|_| AtomicU64::new(0)),
+        }
     }
 }

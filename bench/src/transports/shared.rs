@@ -1,5 +1,5 @@
 //! Shared memory. Nobody else can speak to it, so the programs measure
-//! themselves: each parent has `--time` for that.
+//! themselves: the lesson's program `time` is for that.
 
 use std::env;
 use std::ffi::c_void;
@@ -72,10 +72,10 @@ impl Transport for Memory {
         let count = (length.as_micros() / each).clamp(10_000, 200_000);
         let count = count.to_string();
         let message = String::from_utf8(text(size, 0))?;
-        let mut command = command(self, program, "parent", "memory")?;
+        let mut command = command(self, program, "time", "memory")?;
         match program {
             Program::Floor => command.arg(format!("{count} {size}")),
-            _ => command.args(["--time", "--count", &count]),
+            _ => command.args(["--count", &count]),
         };
         if *program != Program::Floor {
             command.args(["--message", &message]);

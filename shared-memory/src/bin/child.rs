@@ -1,8 +1,9 @@
-//! Shared memory child: finds the memory that its parent made, changes the
+//! Shared memory child: maps the memory that its parent made, changes the
 //! number in it, and sends back each message.
 //!
-//! Node twin: `node/child.js`. Other half: `parent.rs`, which starts it. It
-//! is also a program of its own, for a parent that is told to start it:
+//! Node twin: `node/child.js`. Other half: `parent.rs`, which starts it. The
+//! ring: `../ring.rs`. It is also a program of its own, for a parent that is
+//! told to start it:
 //!
 //!     cargo run -p shared-memory --bin parent
 //!     cargo build -p shared-memory --bin child
@@ -14,66 +15,62 @@ use std::sync::atomic::Ordering;
 
 use anyhow::Context;
 use clap::Parser;
-use common::{log, shutdown};
-use shared_memory::family::{self, Kin};
+use common::log;
+use shared_memory::atomics;
 use shared_memory::memory::Shared;
-use shared_memory::{atomics, ring::Error};
+use shared_memory::process::{self, Parent};
+use shared_memory::ring::{Error, Peer};
 
 /// Sends back what its parent sends through shared memory.
 #[derive(Parser)]
 struct Args {
     /// The role in which the parent starts itself again
     #[arg(hide = true, value_parser = ["child"])]
-    role: Option<String>,
-
-    #[command(flatten)]
-    quiet: log::Quiet,
+    _role: Option<String>,
 }
 
 const ADVICE: &str = "this child has no memory from a parent; \
                       start it: cargo run -p shared-memory --bin parent";
 
-/// What the child does, whichever program it is in.
+/// What the child does, in whichever program it is.
 pub fn main() -> common::Result {
-    let Args { role: _, quiet } = Args::parse();
-    quiet.apply();
-    shutdown::listen_in_a_blocking_program()?;
+    Args::parse();
+    let stop = process::stop_flag()?; // set by Ctrl-C and SIGTERM
 
-    // 1. Find the memory that the parent made.
-    let memory = family::inherited().context("open the parent's memory")?;
+    // 1. Find the memory that the parent made. We have inherited its file
+    //    descriptor, and map it at an address of our own.
+    let parent = Parent::new(stop);
+    let memory = parent.memory().context("open the parent's memory")?;
     let memory = memory.context(ADVICE)?;
 
-    // 2. From here on, we notice when the parent dies.
-    let kin = Kin::Parent;
-    match echo(&memory, &kin) {
-        // 5. The parent has closed, or we were told to stop.
-        Ok(()) | Err(Error::Closed | Error::Stopped) => Ok(()),
-        Err(error) => Err(error).context("child")?,
+    // 2. Talk until the parent has closed its rings. Or until Ctrl-C, or
+    //    until the parent dies: a child must not outlive it as an orphan.
+    match count(&memory, &parent).and_then(|()| echo(&memory, &parent)) {
+        Err(Error::Closed | Error::Stopped) => Ok(()),
+        talked => Ok(talked.context("child")?),
     }
 }
 
-/// 3. One number: whoever changes it tells the other.
-fn count(memory: &Shared, kin: &Kin) -> Result<(), Error> {
+/// 3. Count: wait for the other side to change the number, and change it.
+fn count(memory: &Shared, parent: &impl Peer) -> Result<(), Error> {
     let number = &memory.number;
-    let before = atomics::wait(number, 0, kin)?;
+    let before = atomics::wait(number, 0, parent)?;
     log::line(format_args!("child: value before: {before}"));
 
-    // One step, in which nobody else can change it. `number = number + 41`
-    // would be two, and lose what the other one did in between.
+    // One atomic step. `number = number + 41` would be two, and if the other
+    // process wrote in between, its change would be lost ("lost update").
     let after = number.fetch_add(41, Ordering::AcqRel) + 41;
     atomics::notify(number);
     log::line(format_args!("child: value after: {after}"));
     Ok(())
 }
 
-/// 4. Sends back each message, until the parent has no more.
-fn echo(memory: &Shared, kin: &Kin) -> Result<(), Error> {
-    let mut from_parent = memory.to_child.receiver(kin);
-    let mut to_parent = memory.to_parent.sender(kin);
+/// 4. Echo: send back each message, until the parent sends no more.
+fn echo(memory: &Shared, parent: &impl Peer) -> Result<(), Error> {
+    let mut from_parent = memory.to_child.receiver(parent);
+    let mut to_parent = memory.to_parent.sender(parent);
     let mut message = Vec::new();
-    count(memory, kin)?;
     loop {
-        // A copy of our own: in the ring, the parent could still change it.
         from_parent.receive(&mut message)?;
         let text = String::from_utf8_lossy(&message);
         let text = log::shown(&text);

@@ -1,57 +1,91 @@
-//! Shared memory parent: makes the memory, starts the child with it, and
-//! talks to it through a number and two rings of messages.
+//! Shared memory parent: makes memory that a child process has as well, and
+//! talks to it through one number and two rings of messages.
 //!
-//! Node twin: `node/parent.js`. Other half: `child.rs`.
+//! Node twin: `node/parent.js`. Other half: `child.rs`. The ring: `../ring.rs`.
 //!
 //!     cargo run -p shared-memory --bin parent
 //!     cargo run -p shared-memory --bin parent -- --message 你好 --every 500
-//!     cargo run --release -p shared-memory --bin parent -- --time
 //!
 //! Try this: `pkill -9 -f 'parent child'` kills the child while they talk.
 
 mod child;
 
+use std::ffi::OsString;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, anyhow, ensure};
+use anyhow::{Context, anyhow};
 use clap::Parser;
-use common::{log, shutdown};
-use shared_memory::family::{self, Kin};
+use common::log;
+use shared_memory::atomics;
 use shared_memory::memory::{Memory, Shared};
-use shared_memory::ring::{Error, Watch};
-use shared_memory::{Args, atomics, timing::Times};
+use shared_memory::process::{self, Child};
+use shared_memory::ring::{Error, Peer};
+
+/// Says hello to a child process through shared memory.
+#[derive(Parser)]
+struct Args {
+    /// What to send
+    #[arg(long, value_name = "TEXT", default_value = "hello")]
+    message: String,
+
+    /// Milliseconds between two messages
+    #[arg(
+        long,
+        value_name = "MS",
+        default_value_t = 3000,
+        value_parser = clap::value_parser!(u64).range(1..=86_400_000),
+    )]
+    every: u64,
+
+    /// Stop after this many messages; without it, go on until Ctrl-C
+    #[arg(long, value_name = "N")]
+    count: Option<u64>,
+
+    /// The child; without it, this program again in the child's role
+    #[arg(last = true, value_name = "PROGRAM")]
+    program: Vec<OsString>,
+}
 
 fn main() -> common::Result {
-    if family::is_child() {
+    if process::is_child() {
         return child::main();
     }
     let args = Args::parse();
-    args.quiet().apply();
-    shutdown::listen_in_a_blocking_program()?;
+    let stop = process::stop_flag()?; // set by Ctrl-C and SIGTERM
 
-    // 1. Make the memory: zeros, so far only ours.
+    // 1. Make the memory: zeros, in a file without a name (memfd). So far it
+    //    is mapped into this process only.
     let memory = Memory::create().context("make the memory")?;
 
-    // 2. Start the child, with the memory.
-    let child = family::start(&memory, &args.program, args.quiet())
+    // 2. Start the child. It inherits the descriptor of that file, and maps
+    //    the same memory at an address of its own.
+    let command = process::child_command(&args.program)?;
+    let mut child = Child::start(command, &memory, Arc::clone(&stop))
         .context("start the child")?;
-    let kin = Kin::Child(child.id());
-    let talked = talk(&memory, &kin, &args);
 
-    // 5. Both rings are closed: the child has heard that, and ends. One
-    //    that broke the rules may not, and is killed.
-    let broken = family::is(&talked, Error::Corrupt);
-    let well = family::farewell(child, broken)?;
-    match talked {
-        _ if kin.is_stopped() => Ok(()),
-        Ok(()) if !well => Err(anyhow!("the child failed"))?,
-        talked => Ok(talked?),
+    // 3. Talk, and wait for the child's end. When `talk` returns, the rings
+    //    are closed; the child notices that, and ends.
+    let talked =
+        count(&memory, &child).and_then(|()| talk(&memory, &child, &args));
+    let status = child.wait(talked.is_err())?;
+    match status.code() {
+        Some(code) => log::line(format_args!("Child exited with code {code}")),
+        None => log::line(format_args!("Child ended by {status}")),
     }
+    if stop.load(Ordering::Relaxed) {
+        return Ok(());
+    }
+    talked.context("talk to the child")?;
+    if !status.success() {
+        return Err(anyhow!("the child failed").into());
+    }
+    Ok(())
 }
 
-/// 3. One number: whoever changes it tells the other.
-fn count(memory: &Shared, kin: &Kin) -> Result<(), Error> {
+/// 4. Count: change one number, and wait until the other side changes it.
+fn count(memory: &Shared, child: &impl Peer) -> Result<(), Error> {
     let number = &memory.number;
     let before = number.load(Ordering::Acquire);
     log::line(format_args!("value before: {before}"));
@@ -59,38 +93,33 @@ fn count(memory: &Shared, kin: &Kin) -> Result<(), Error> {
     atomics::notify(number);
 
     // Sleeps while it is 1. The system compares once more before it puts us
-    // to sleep: a child that was quicker is not missed.
-    let after = atomics::wait(number, 1, kin)?;
+    // to sleep. Otherwise a child that is faster than that would change the
+    // number and wake nobody: a lost wakeup.
+    let after = atomics::wait(number, 1, child)?;
     log::line(format_args!("value after: {after}"));
     Ok(())
 }
 
-/// 4. Messages, in a ring for each direction.
-fn talk(memory: &Shared, kin: &Kin, args: &Args) -> anyhow::Result<()> {
-    let mut to_child = memory.to_child.sender(kin);
-    let mut from_child = memory.to_parent.receiver(kin);
-    let (mut echo, mut times) = (Vec::new(), Times::default());
-    count(memory, kin).context("wait for the child's number")?;
-    for turn in args.turns() {
-        if turn > 0 && !args.time {
-            // Not just asleep: should the child end meanwhile, we hear it.
-            match from_child.pause(args.next()) {
-                Err(Error::Closed) => break,
-                paused => paused?,
+/// 5. Talk: send messages and receive them back, through a ring for each
+///    direction.
+fn talk(memory: &Shared, child: &impl Peer, args: &Args) -> Result<(), Error> {
+    let mut to_child = memory.to_child.sender(child);
+    let mut from_child = memory.to_parent.receiver(child);
+    let mut echo = Vec::new();
+    let message = log::shown(&args.message);
+    for turn in 0..args.count.unwrap_or(u64::MAX) {
+        if turn > 0 {
+            let next = Instant::now() + Duration::from_millis(args.every);
+            match from_child.sleep_until(next) {
+                Err(Error::Closed) => break, // the child was told to end
+                slept => slept?,
             }
         }
-        log::line(format_args!("send: {}", log::shown(&args.message)));
-        let begin = Instant::now();
-        to_child.send(args.message.as_bytes()).context("send")?;
-        from_child.receive(&mut echo).context("receive")?;
-        times.extend(args.time.then(|| begin.elapsed()));
+        log::line(format_args!("send: {message}"));
+        to_child.send(args.message.as_bytes())?;
+        from_child.receive(&mut echo)?;
         let text = String::from_utf8_lossy(&echo);
-        let text = log::shown(&text);
-        log::line(format_args!("Received from child: {text}"));
-        ensure!(echo == args.message.as_bytes(), "this is not what was sent");
-    }
-    if args.time {
-        log::ready(times);
+        log::line(format_args!("Received from child: {}", log::shown(&text)));
     }
     Ok(())
 }

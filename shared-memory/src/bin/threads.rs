@@ -1,14 +1,14 @@
-//! Shared memory within one process: four threads add to one number, and
-//! tell the main thread when they have done.
+//! Shared memory within one process: four threads add to one number, and tell
+//! the main thread when they are done.
 //!
-//! Node twin: `node/threads.js`, with worker_threads. Threads share all
-//! memory anyway: no mapping, no descriptor, and no `unsafe`.
+//! Node twin: `node/threads.js`. Threads share all memory anyway: no file, no
+//! descriptor, and no `unsafe`.
 //!
 //!     cargo run -p shared-memory --bin threads
 //!     cargo run -p shared-memory --bin threads -- --each 1000000
 //!
-//! Try this: instead of `fetch_add`, load, add one and store. Some of the
-//! additions are lost, other ones each time.
+//! Try this: replace `fetch_add` by a `load` and a `store`, as the README does.
+//! Some of the additions are lost, each time others.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -16,12 +16,12 @@ use std::thread::{self, Thread};
 
 use anyhow::anyhow;
 use clap::Parser;
-use common::{log, shutdown};
+use common::log;
 
 /// Four threads add to one number.
 #[derive(Parser)]
 struct Args {
-    /// How often each of the threads adds one
+    /// How many times each thread adds one
     #[arg(
         long,
         value_name = "N",
@@ -29,40 +29,38 @@ struct Args {
         value_parser = clap::value_parser!(i32).range(0..=100_000_000),
     )]
     each: i32,
-
-    #[command(flatten)]
-    quiet: log::Quiet,
 }
 
 const WORKERS: i32 = 4;
 
 fn main() -> common::Result {
-    let Args { each, quiet } = Args::parse();
-    quiet.apply();
-    shutdown::end_a_blocking_program()?;
+    let Args { each } = Args::parse();
 
-    // 1. Make the numbers. An `Arc` owns them for as long as any thread
-    //    holds it, as a SharedArrayBuffer lives while a worker has it.
+    // 1. Make the numbers. An `Arc` keeps a number in memory while a thread
+    //    uses it. A SharedArrayBuffer does the same.
     let value = Arc::new(AtomicI32::new(0));
     let done = Arc::new(AtomicI32::new(0));
     let before = value.load(Ordering::Relaxed);
     log::line(format_args!("value before: {before}"));
 
-    // 2. Start the workers, each with its own handle to the same numbers.
-    let main = thread::current();
-    let start = |_| {
-        let (value, done) = (Arc::clone(&value), Arc::clone(&done));
-        let main = main.clone();
-        thread::spawn(move || work(&value, &done, &main, each))
-    };
-    let workers: Vec<_> = (0..WORKERS).map(start).collect();
+    // 2. Start the workers, each with a handle of its own to the same numbers.
+    let mut workers = Vec::new();
+    for _ in 0..WORKERS {
+        let value = Arc::clone(&value);
+        let done = Arc::clone(&done);
+        let main_thread = thread::current();
+        workers.push(thread::spawn(move || {
+            work(&value, &done, &main_thread, each)
+        }));
+    }
 
-    // 4. Wait until all have done. It may wake up for no reason, so look
-    //    again; Acquire, so that with their "done" their additions are seen.
+    // 3. Wait until all are done. `park` can also return for no reason, so
+    //    check again. Acquire: whoever sees `done` also sees the additions.
     while done.load(Ordering::Acquire) < WORKERS {
         thread::park();
     }
-    for (number, worker) in (1..).zip(workers) {
+    for (index, worker) in workers.into_iter().enumerate() {
+        let number = index + 1;
         let added = worker.join().map_err(|_| anyhow!("worker {number}"))?;
         let text = format!("added {added}");
         log::line(format_args!("Received from worker {number}: {text}"));
@@ -72,13 +70,19 @@ fn main() -> common::Result {
     Ok(())
 }
 
-/// 3. Adds one, many times; then tells the main thread.
-fn work(value: &AtomicI32, done: &AtomicI32, main: &Thread, each: i32) -> i32 {
+/// 4. Adds one, many times, and then wakes the main thread.
+fn work(
+    value: &AtomicI32,
+    done: &AtomicI32,
+    main_thread: &Thread,
+    each: i32,
+) -> i32 {
     for _ in 0..each {
-        // One step: nobody can come in between reading and writing.
+        // One atomic step: no other thread can write in between.
         value.fetch_add(1, Ordering::Relaxed);
     }
+    // Release: the additions happen before `done` says so.
     done.fetch_add(1, Ordering::Release);
-    main.unpark();
+    main_thread.unpark();
     each
 }
