@@ -189,7 +189,7 @@ impl Half {
         }
         let mut running = running();
         let running = running.as_mut().context("everything is ending")?;
-        let child = SharedChild::spawn(command).with_context(|| {
+        let child = spawn_ready(command).with_context(|| {
             format!("start {}", command.get_program().display())
         })?;
         running.insert(child.id());
@@ -438,6 +438,23 @@ impl Half {
     /// Processor time that the program has used so far. Only on Linux.
     pub fn cpu_time(&self) -> Option<Duration> {
         cpu_time(self.id())
+    }
+}
+
+/// Starts a program that may just have been written: a process that another
+/// thread has forked at that moment has it open for writing until it execs.
+fn spawn_ready(command: &mut Command) -> io::Result<SharedChild> {
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        match SharedChild::spawn(command) {
+            Err(error)
+                if error.kind() == io::ErrorKind::ExecutableFileBusy
+                    && Instant::now() < deadline =>
+            {
+                thread::sleep(Duration::from_millis(10));
+            }
+            outcome => return outcome,
+        }
     }
 }
 
