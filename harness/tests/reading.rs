@@ -19,7 +19,6 @@ pub const NOT_YET: &[&str] = &[
     "socketio-chat",
     "stdio-ipc",
     "tcp-chat",
-    "tcp-echo",
     "work-queue",
 ];
 

@@ -1,21 +1,21 @@
-// TCP echo client: says hello every three seconds and prints the echo.
+// TCP echo client: sends hello every three seconds and prints the echo.
 //
 // Rust twin: ../src/bin/client.rs. Other half: server.js.
 //
+//     node tcp-echo/node/server.js              # in a first terminal
 //     node tcp-echo/node/client.js
-//     node tcp-echo/node/client.js 192.168.10.105:8888
+//
+// Try this: stop the server while the client runs.
 
 import { once } from 'node:events'
 import { connect } from 'node:net'
+import { promisify } from 'node:util'
 import { address, args } from '../../common/node/args.js'
-import { Decoder, error, line, shown } from '../../common/node/log.js'
+import { Decoder, fail, line } from '../../common/node/log.js'
 import { pace, ticks } from '../../common/node/pace.js'
-import { stop } from '../../common/node/shutdown.js'
-import { Tally } from '../../common/node/tally.js'
 
-const ADVICE = 'start the server first: node tcp-echo/node/server.js'
 const { address: { host, port }, message, ...rest } = args(
-  'Says hello to a TCP echo server and prints what comes back.', {
+  'Sends messages to a TCP echo server and prints what comes back.', {
     address: {
       positional: true,
       default: '127.0.0.1:8888',
@@ -25,57 +25,58 @@ const { address: { host, port }, message, ...rest } = args(
     message: { value: 'TEXT', default: 'hello', help: 'What to send' },
     ...pace,
   })
+const ADVICE = 'start the server first: node tcp-echo/node/server.js'
+let sent = 0
+let received = 0
 
-// 1. Connect.
-const socket = connect({ host, port, noDelay: true })
-const closed = new AbortController()
-let connected = false
-socket.on('error', ({ code, message }) => {
-  const what = message || code // empty where several addresses were tried
-  error(connected ? `Error: socket: ${what}`
-    : `Error: connect to ${host}:${port}: ${what}; ${ADVICE}`)
-  process.exitCode = 1
-})
-stop.addEventListener('abort', () => connected || process.exit())
+main().catch(fail)
 
-// 2. Send, now and at every tick, until that was all or Ctrl-C.
-const tally = new Tally(message)
-socket.on('connect', async () => {
-  connected = true
+async function main() {
+  // 1. Connect.
+  const socket = connect({
+    host,
+    port,
+    noDelay: true, // disable Nagle's algorithm: send small writes immediately
+  })
+  await once(socket, 'connect').catch(({ code, message }) => {
+    throw Error(`connect to ${host}:${port}: ${message || code}; ${ADVICE}`)
+  })
   line('connected.')
-  for await (const _ of ticks(rest, closed.signal)) {
-    line(`send: ${shown(message)}`)
-    tally.sent()
-    // false: the server does not read. Wait, or the queue grows without
-    // end.
-    if (!socket.write(message)) await drained()
-  }
-  // Says "that was all" and leaves the other direction open, so the last
-  // echo still arrives.
-  socket.end()
-})
 
-function drained() {
-  // Or closed: then there is nothing to wait for.
-  return once(socket, 'drain', { signal: closed.signal }).catch(() => {})
+  // 2. Send and receive at the same time. If both sides only wrote, all
+  //    buffers would fill up and each would wait for the other: a deadlock.
+  const closed = new AbortController()
+  send(socket, closed.signal).catch(error => socket.destroy(error))
+  await receive(socket)
+  closed.abort() // ends send(); Rust's select! does so by dropping it
+
+  // 3. The server has closed. Did everything come back?
+  line('disconnected.')
+  if (received !== sent) {
+    throw Error(`${received} of ${sent} bytes came back`)
+  }
 }
 
-// 3. Print what comes back, until the server closes.
-const decoder = new Decoder()
-socket.on('data', bytes => {
-  // One 'data' is not one message: it may hold half a "hello".
-  line(`receive: ${decoder.decode(bytes)}`)
-  if (!tally.received(bytes)) socket.destroy(Error('this is not what was sent'))
-})
+// 4. Sends the message at each tick, until the last one or Ctrl-C.
+async function send(socket, signal) {
+  const write = promisify(socket.write).bind(socket)
+  for await (const _ of ticks(rest, signal)) {
+    line(`send: ${message}`)
+    sent += Buffer.byteLength(message)
+    // Back-pressure: this waits while the server does not read.
+    await write(message)
+  }
+  // Half-close: tells the server that nothing more will come, and leaves the
+  // other direction open, so that the last echo still arrives.
+  socket.end()
+}
 
-// 4. The server has closed.
-socket.on('end', () => {
-  decoder.finish(rest => line(`receive: ${rest}`))
-  line('disconnected.')
-})
-socket.on('close', failed => {
-  closed.abort()
-  if (failed || !tally.missing) return
-  error(`Error: ${tally.missing}`)
-  process.exitCode = 1
-})
+// 5. Receives and prints what comes back, until the server closes.
+async function receive(socket) {
+  const decoder = new Decoder()
+  // TCP has no framing: one piece may hold half a "hello".
+  for await (const bytes of socket) {
+    received += bytes.length
+    line(`receive: ${decoder.decode(bytes)}`)
+  }
+}

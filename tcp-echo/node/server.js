@@ -1,15 +1,17 @@
-// TCP echo server: what a client sends, it gets back.
+// TCP echo server: sends back whatever a client sends.
 //
 // Rust twin: ../src/bin/server.rs. Other half: client.js.
 //
 //     node tcp-echo/node/server.js
 //     node tcp-echo/node/client.js              # in a second terminal
+//
+// Try this: start a second client. One thread serves both.
 
+import { once } from 'node:events'
 import { createServer } from 'node:net'
-import { address, args } from '../../common/node/args.js'
-import {
-  Decoder, error, holdBack, line, ready,
-} from '../../common/node/log.js'
+import { promisify } from 'node:util'
+import { address, args, shownAddress } from '../../common/node/args.js'
+import { Decoder, error, fail, line } from '../../common/node/log.js'
 import { stop } from '../../common/node/shutdown.js'
 
 const { address: { host, port } } = args('Sends back what a client sends.', {
@@ -20,56 +22,67 @@ const { address: { host, port } } = args('Sends back what a client sends.', {
     parse: address,
   },
 })
-// A client may close its direction and still wait for the last echo.
-const server = createServer({ allowHalfOpen: true, noDelay: true })
+const connections = new Set()
 
-// 1. Listen. From here on the kernel queues clients, so whoever has read
-//    this line can connect.
-server.listen({ host, port }, () => {
-  const { address, family, port } = server.address()
-  const shown = family === 'IPv6' ? `[${address}]` : address
-  ready(`listening on ${shown}:${port}`)
-})
-server.on('error', ({ message }) => {
-  error(`Error: listen on ${host}:${port}: ${message}`)
-  process.exitCode = 1
-})
+main().catch(fail) // prints the error, and ends with status 1
 
-// 2. Take one connection after the other: this callback runs for each.
-server.on('connection', socket => {
+async function main() {
+  // 1. Listen. From here on the kernel queues clients, so anybody who has
+  //    read this line can connect.
+  const server = createServer({
+    allowHalfOpen: true, // a half-close does not end our direction: step 7
+    noDelay: true, // disable Nagle's algorithm: send small writes immediately
+  })
+  server.listen({ host, port })
+  await once(server, 'listening')
+  line(`listening on ${shownAddress(server.address())}`)
+
+  // 2. Accept clients until Ctrl-C. A function is called for each, where Rust
+  //    spawns a task. Node itself deals with an `accept` that fails.
+  server.on('connection', serve)
+  await once(stop, 'abort') // by Ctrl-C and SIGTERM
+
+  // 3. Stop: accept nobody else, and let each connection finish its answer
+  //    (destroySoon: once it is written). After 1.5 seconds shutdown.js ends
+  //    the program in any case, with status 0.
+  server.close()
+  for (const socket of connections) socket.destroySoon()
+}
+
+// 4. Serves one client. An error ends this connection and no other.
+async function serve(socket) {
   line('socket connected')
+  connections.add(socket)
+  try {
+    await echo(socket)
+  } catch ({ message }) {
+    // After Ctrl-C, step 3 has closed the socket.
+    if (!stop.aborted) error(`socket: ${message}`)
+  }
+  connections.delete(socket)
+  line('socket disconnected')
+}
 
-  // 3. An error ends this connection, and no other.
-  socket.on('error', ({ message }) => error(`socket: ${message}`))
-  socket.on('close', () => line('socket disconnected'))
-
-  // 4. Send back what arrives, until the client has no more to say.
-  //    TCP carries bytes, not messages: one 'data' may hold half a
-  //    "hello", or three. The decoder keeps a character whole that was
-  //    cut in two; the bytes go back as they came.
+// Sends back what arrives until the client half-closes, or until Ctrl-C.
+async function echo(socket) {
+  const write = promisify(socket.write).bind(socket)
   const decoder = new Decoder()
-  socket.on('data', bytes => {
+  // 5. Receive. TCP has no framing: one piece may hold half a "hello", or
+  //    three.
+  for await (const bytes of socket) {
+    if (stop.aborted) break // step 3 has ended our direction
+    // For the log, the decoder keeps a character whole that was split over
+    // two reads; the bytes themselves go back as they came.
     const text = decoder.decode(bytes)
     line(`receive: ${text}`)
 
-    // false: the client does not read. Stop reading from it until it
-    // does, or the queue grows without end.
-    if (!socket.write(bytes)) {
-      socket.pause()
-      socket.once('drain', () => socket.resume())
-    }
+    // 6. Send. Back-pressure: this waits while the client does not read, and
+    //    meanwhile we read nothing from it. Our memory stays bounded; without
+    //    `await`, write() would queue everything.
+    await write(bytes)
     line(`send: ${text}`)
-    holdBack(socket) // perhaps nobody reads our own lines either
-  })
-  socket.on('end', () => {
-    // The client has finished, perhaps within a character.
-    decoder.finish(rest => line(`receive: ${rest}`))
-    socket.end()
-  })
-
-  // 5. Stop: take no more clients, finish the answers.
-  const finish = () => socket.end(() => socket.destroy())
-  stop.addEventListener('abort', finish)
-  socket.on('close', () => stop.removeEventListener('abort', finish))
-})
-stop.addEventListener('abort', () => server.close())
+  }
+  // 7. Close our direction as well. Most versions of Node have destroyed the
+  //    socket at the loop's end, but not all.
+  socket.end()
+}

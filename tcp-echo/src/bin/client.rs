@@ -1,22 +1,21 @@
-//! TCP echo client: says hello every three seconds and prints the echo.
+//! TCP echo client: sends hello every three seconds and prints the echo.
 //!
 //! Node twin: `node/client.js`. Other half: `server.rs`.
 //!
+//!     cargo run -p tcp-echo --bin server        # in a first terminal
 //!     cargo run -p tcp-echo --bin client
-//!     cargo run -p tcp-echo --bin client -- 192.168.10.105:8888
 //!
 //! Try this: stop the server while the client runs.
 
-use std::io;
-
-use anyhow::{Context, anyhow};
+use anyhow::{Context, Result, anyhow};
 use clap::Parser;
-use common::{log, pace::Pace, shutdown, tally::Tally};
+use common::{log, pace::Pace, shutdown};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio_util::sync::CancellationToken;
 
-/// Says hello to a TCP echo server and prints what comes back.
+/// Sends messages to a TCP echo server and prints what comes back.
 #[derive(Parser)]
 struct Args {
     /// Where the server listens
@@ -28,10 +27,7 @@ struct Args {
     message: String,
 
     #[command(flatten)]
-    pace: Pace,
-
-    #[command(flatten)]
-    quiet: log::Quiet,
+    pace: Pace, // --every and --count
 }
 
 const ADVICE: &str =
@@ -40,63 +36,67 @@ const ADVICE: &str =
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> common::Result {
     let args = Args::parse();
-    args.quiet.apply();
+    let stop = shutdown::token(); // cancelled by Ctrl-C and SIGTERM
 
-    // 1. Connect, or give up on Ctrl-C.
+    // 1. Connect.
     let address = &args.address;
-    let socket = shutdown::or_exit(TcpStream::connect(address))
+    let mut socket = TcpStream::connect(address)
         .await
         .map_err(|error| anyhow!("connect to {address}: {error}; {ADVICE}"))?;
+    // Disable Nagle's algorithm, so that small writes are sent immediately.
     socket.set_nodelay(true)?;
     log::line("connected.");
 
-    // A socket has two directions, and both are used at once: with all
-    // buffers full, a client that writes before it reads and a server that
-    // does the same would wait for each other for ever.
-    let (reader, writer) = socket.into_split();
-    let tally = Tally::new(&args.message);
+    // 2. Send and receive at the same time. If both sides only wrote, all
+    //    buffers would fill up and each would wait for the other: a deadlock.
+    let (reader, writer) = socket.split();
+    let (mut sent, mut received) = (0, 0);
     tokio::select! {
-        heard = hear(reader, &tally) => heard.context("receive")?,
-        // Only an error ends this here; all said, we go on listening.
-        Err(error) = say(writer, &args, &tally) => Err(error).context("send")?,
+        biased; // start with the first: send
+        // Only an error ends this here; when all is sent, we still receive.
+        Err(error) = send(writer, &args, stop, &mut sent) => {
+            return Err(error.context("send").into());
+        }
+        result = receive(reader, &mut received) => result.context("receive")?,
     }
 
-    // 4. The server has closed.
+    // 3. The server has closed. Did everything come back?
     log::line("disconnected.");
-    tally.settle()?;
+    if received != sent {
+        return Err(anyhow!("{received} of {sent} bytes came back").into());
+    }
     Ok(())
 }
 
-/// 2. Sends, now and at every tick, until that was all or Ctrl-C.
-async fn say(
-    mut writer: OwnedWriteHalf,
-    args: &Args,
-    tally: &Tally<'_>,
-) -> io::Result<()> {
-    let mut ticks = args.pace.start();
+/// 4. Sends the message at each tick, until the last one or Ctrl-C.
+async fn send(
+    mut writer: WriteHalf<'_>,
+    Args { message, pace, .. }: &Args,
+    stop: CancellationToken,
+    sent: &mut usize,
+) -> Result<()> {
+    let mut ticks = pace.ticks(stop);
     while ticks.next().await {
-        log::line(format_args!("send: {}", log::shown(&args.message)));
-        tally.sent();
-        writer.write_all(args.message.as_bytes()).await?;
+        log::line(format_args!("send: {message}"));
+        *sent += message.len();
+        // Back-pressure: this waits while the server does not read.
+        writer.write_all(message.as_bytes()).await?;
     }
-    // Says "that was all" and leaves the other direction open, so the last
-    // echo still arrives.
-    writer.shutdown().await
+    // Half-close: tells the server that nothing more will come, and leaves
+    // the other direction open, so that the last echo still arrives.
+    writer.shutdown().await?;
+    Ok(())
 }
 
-/// 3. Prints what comes back, until the server closes.
-async fn hear(mut reader: OwnedReadHalf, tally: &Tally<'_>) -> io::Result<()> {
-    let mut buffer = vec![0; 16 * 1024];
+/// 5. Receives and prints what comes back, until the server closes.
+async fn receive(mut reader: ReadHalf<'_>, received: &mut usize) -> Result<()> {
     let mut decoder = log::Decoder::default();
-    loop {
-        // One read is not one message: it may hold half a "hello".
-        let length = reader.read(&mut buffer).await?;
-        if length == 0 {
-            decoder.finish(|rest| log::line(format_args!("receive: {rest}")));
-            return Ok(());
-        }
-        let bytes = &buffer[..length];
-        log::line(format_args!("receive: {}", decoder.decode(bytes)));
-        tally.received(bytes)?;
+    let mut bytes = Vec::with_capacity(16 * 1024);
+    // TCP has no framing: one read may return half a "hello".
+    while reader.read_buf(&mut bytes).await? > 0 {
+        *received += bytes.len();
+        log::line(format_args!("receive: {}", decoder.decode(&bytes)));
+        bytes.clear();
     }
+    Ok(())
 }

@@ -1,19 +1,21 @@
-//! TCP echo server: what a client sends, it gets back.
+//! TCP echo server: sends back whatever a client sends.
 //!
 //! Node twin: `node/server.js`. Other half: `client.rs`.
 //!
 //!     cargo run -p tcp-echo --bin server
 //!     cargo run -p tcp-echo --bin client        # in a second terminal
 //!
-//! Try this: start a third terminal with another client. Both are served.
+//! Try this: start a second client. One thread serves both.
 
-use std::io;
+use std::io::ErrorKind;
+use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, Result};
 use clap::Parser;
-use common::{accept, log, shutdown};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use common::{log, shutdown};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -23,44 +25,47 @@ struct Args {
     /// Where to listen; 0.0.0.0:8888 opens it to other computers
     #[arg(default_value = "127.0.0.1:8888")]
     address: String,
-
-    #[command(flatten)]
-    quiet: log::Quiet,
 }
 
-// One thread for every connection, like Node's event loop: an echo waits
-// far more than it computes, so more threads would only add hand-overs.
+// One thread for every connection, like Node's event loop: an echo server
+// waits far more than it computes.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> common::Result {
-    let Args { address, quiet } = Args::parse();
-    quiet.apply();
-    let stop = shutdown::token();
+    let Args { address } = Args::parse();
+    let stop = shutdown::token(); // cancelled by Ctrl-C and SIGTERM
 
-    // 1. Listen. From here on the kernel queues clients, so whoever has
+    // 1. Listen. From here on the kernel queues clients, so anybody who has
     //    read this line can connect.
-    let bound = TcpListener::bind(&address).await;
-    let listener = bound.with_context(|| format!("listen on {address}"))?;
-    log::ready(format_args!("listening on {}", listener.local_addr()?));
+    let listener = TcpListener::bind(&address)
+        .await
+        .with_context(|| format!("listen on {address}"))?;
+    log::line(format_args!("listening on {}", listener.local_addr()?));
 
-    // 2. Take one connection after the other, each into a task of its own,
-    //    until Ctrl-C. The task is to Rust what the callback is to Node.
+    // 2. Accept clients until Ctrl-C. A task is spawned for each, where Node
+    //    calls a function. The tracker knows which tasks still run.
     let connections = TaskTracker::new();
-    while let Some(next) = stop.run_until_cancelled(listener.accept()).await {
-        match next {
+    while let Some(client) = stop.run_until_cancelled(listener.accept()).await {
+        match client {
             Ok((socket, _)) => {
                 connections.spawn(serve(socket, stop.clone()));
             }
-            Err(error) => accept::failed(error).await,
+            // Out of file descriptors, say: other connections may close soon.
+            Err(error) => {
+                log::error(format_args!("accept: {error}"));
+                sleep(Duration::from_millis(100)).await;
+            }
         }
     }
 
-    // 5. Stop: take no more clients, finish the answers.
+    // 3. Stop: accept nobody else, and let each task finish its answer. After
+    //    1.5 seconds `shutdown` ends the program in any case, with status 0.
     drop(listener);
-    shutdown::finish(connections).await;
+    connections.close();
+    connections.wait().await;
     Ok(())
 }
 
-/// 3. An error ends this connection, and no other.
+/// 4. Serves one client. An error ends this connection and no other.
 async fn serve(socket: TcpStream, stop: CancellationToken) {
     log::line("socket connected");
     if let Err(error) = echo(socket, stop).await {
@@ -69,47 +74,38 @@ async fn serve(socket: TcpStream, stop: CancellationToken) {
     log::line("socket disconnected");
 }
 
-/// 4. Sends back what arrives, until the client has no more to say.
-async fn echo(
-    mut socket: TcpStream,
-    stop: CancellationToken,
-) -> io::Result<()> {
-    // Small answers leave at once instead of waiting for company.
+/// Sends back what arrives until the client half-closes, or until Ctrl-C.
+async fn echo(mut socket: TcpStream, stop: CancellationToken) -> Result<()> {
+    // Disable Nagle's algorithm, so that small writes are sent immediately.
     socket.set_nodelay(true)?;
     let mut decoder = log::Decoder::default();
     loop {
-        let bytes = tokio::select! {
+        // 5. Receive. TCP has no framing: one read may return half a "hello",
+        //    or three. Take a buffer only when there is something to read:
+        //    held by 10,000 idle clients, 32 KiB each could be 320 MB.
+        tokio::select! {
             biased; // what has arrived is answered, even after Ctrl-C
-            bytes = receive(&mut socket) => bytes?,
-            () = stop.cancelled() => return Ok(()),
-        };
-        if bytes.is_empty() {
-            // The client has finished, perhaps within a character.
-            decoder.finish(|rest| log::line(format_args!("receive: {rest}")));
-            return Ok(());
+            readable = socket.readable() => readable?,
+            () = stop.cancelled() => break,
         }
-        // The decoder keeps a character whole that was cut in two; the
-        // bytes go back as they came.
+        let mut bytes = Vec::with_capacity(32 * 1024);
+        match socket.try_read_buf(&mut bytes) {
+            Ok(0) => break, // half-close: the client will send nothing more
+            Ok(_) => {}
+            // A false alarm: there is nothing to read yet.
+            Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
+            Err(error) => return Err(error.into()),
+        }
+        // For the log, the decoder keeps a character whole that was split
+        // over two reads; the bytes themselves go back as they came.
         let text = decoder.decode(&bytes);
         log::line(format_args!("receive: {text}"));
 
-        // Waits while the client does not read. Until it does, nothing
-        // more is read from it either, so it cannot fill our memory:
-        // Node's write() would queue without end.
+        // 6. Send. Back-pressure: this waits while the client does not read,
+        //    and meanwhile we read nothing from it. Our memory stays bounded.
         socket.write_all(&bytes).await?;
         log::line(format_args!("send: {text}"));
     }
-}
-
-/// TCP carries bytes, not messages: one read may hold half a "hello", or
-/// three. No byte at all means that the client has finished.
-async fn receive(socket: &mut TcpStream) -> io::Result<Vec<u8>> {
-    // Wait first, take a buffer then. Held while waiting, 32 KiB for each
-    // of 10,000 quiet clients would be 320 MB.
-    socket.readable().await?;
-
-    // Smaller, and many messages take many calls; greater, and nothing goes
-    // back while a long one is still coming in.
-    let mut bytes = Vec::with_capacity(32 * 1024);
-    socket.read_buf(&mut bytes).await.map(|_| bytes)
+    // 7. Close our direction as well: `socket` is dropped here.
+    Ok(())
 }
