@@ -16,9 +16,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{RecvFlags, recv};
 
 use super::child::shown;
-use super::{
-    Peer, Program, Start, TIMEOUT, Transport, at_a_free_port, command,
-};
+use super::start::{TIMEOUT, at_a_free_port, command};
+use super::transport::{Peer, Program, Start, Transport};
 use crate::load::exchange::{Exchange, Reply, text};
 use crate::load::link::{Fds, Link};
 use crate::sample::{Measure, What};

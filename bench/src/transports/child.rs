@@ -19,9 +19,8 @@ use rustix::net::{
     SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
 };
 
-use super::{
-    Peer, Program, QUIET, Start, TIMEOUT, Transport, command, floor, listening,
-};
+use super::start::{QUIET, TIMEOUT, command, floor, listening};
+use super::transport::{Peer, Program, Start, Transport};
 use crate::load::exchange::{Exchange, Reply, text};
 use crate::load::link::{Fds, Link};
 use crate::sample::{Measure, What};

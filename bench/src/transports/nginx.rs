@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::Result;
 use harness::Half;
 
-use super::at_a_free_port;
+use super::start::at_a_free_port;
 
 /// Starts it; returns its address as well.
 pub(super) fn start(folder: &Path) -> Result<(Half, String)> {

@@ -18,7 +18,8 @@ use rustix::mm::{MapFlags, ProtFlags, mmap};
 use rustix::process::{Signal, set_parent_process_death_signal};
 use rustix::thread::futex;
 
-use super::{Peer, Program, Start, Transport, command, floor};
+use super::start::{command, floor};
+use super::transport::{Peer, Program, Start, Transport};
 use crate::load::exchange::{Exchange, Wrong, text};
 use crate::sample::{Figures, Measure, What};
 

@@ -6,10 +6,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, Result};
 
-use super::{
-    Peer, Program, QUIET, Start, Transport, as_server, command, listening,
-    nginx, usual,
-};
+use super::nginx;
+use super::start::{QUIET, command, listening};
+use super::transport::{Peer, Program, Start, Transport};
 use crate::load::exchange::{Exchange, Reply, text};
 use crate::load::link::{Fds, Link};
 use crate::sample::{Measure, What};
@@ -124,6 +123,45 @@ fn own_path(folder: &Path) -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     folder.join(format!("{count}.sock")).display().to_string()
+}
+
+/// What every echo is asked.
+fn usual(quick: bool, sizes: &[usize], streams: bool) -> Vec<What> {
+    let what = |measure| move |size| What { measure, size };
+    let mut all: Vec<What> = sizes
+        .iter()
+        .copied()
+        .map(what(Measure::RoundTrip))
+        .collect();
+    all.push(what(Measure::Flood)(5));
+    if streams {
+        let writes: &[usize] = match quick {
+            true => &[1 << 10, 64 << 10, 1 << 20],
+            false => &[256, 1 << 10, 4 << 10, 16 << 10, 64 << 10, 1 << 20],
+        };
+        all.extend(writes.iter().copied().map(what(Measure::Stream)));
+    }
+    all
+}
+
+/// What every server is asked besides.
+fn as_server(quick: bool, memory: bool) -> Vec<What> {
+    let what = |measure, size| What { measure, size };
+    let mut all = vec![
+        what(Measure::Many, 64),
+        what(Measure::LogLine, 5),
+        what(Measure::Start, 0),
+        what(Measure::Memory, 0),
+    ];
+    if memory {
+        all.push(what(Measure::Memory, 1000));
+        if !quick {
+            all.push(what(Measure::Memory, 3000));
+            all.push(what(Measure::Memory, 10_000));
+        }
+        all.push(what(Measure::StuckReader, 0));
+    }
+    all
 }
 
 impl Transport for Socket {

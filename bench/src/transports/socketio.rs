@@ -11,7 +11,8 @@ use std::io::{self, ErrorKind};
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use super::{Peer, Program, QUIET, Start, Transport, command, listening};
+use super::start::{QUIET, command, listening};
+use super::transport::{Peer, Program, Start, Transport};
 use crate::load::exchange::{Exchange, Reply, text};
 use crate::load::link::{Fds, Link};
 use crate::sample::{Measure, What};
