@@ -30,10 +30,10 @@ const QUICK: Duration = Duration::from_secs(12);
 /// The same of each round of a full run.
 const ROUND: Duration = Duration::from_secs(72);
 
-/// The longest load for one sample: more of it says no more.
+/// The maximum load for one sample: more of it adds nothing.
 const SAMPLE: Duration = Duration::from_millis(400);
 
-/// The shortest load that says anything.
+/// The minimum load for one sample.
 const SHORTEST: Duration = Duration::from_millis(15);
 
 /// Measures every transport: the lessons' Rust halves, their Node twins, and

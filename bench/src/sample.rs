@@ -50,13 +50,13 @@ pub enum Measure {
     Stream,
     /// 64 connections, on each one message on its way.
     Many,
-    /// One message at a time, which all clients hear.
+    /// One message at a time, which all clients receive.
     FanOut,
     /// Round trips with log lines on, and without.
     LogLine,
     /// From the start of the program until its first answer.
     Start,
-    /// Resident memory with so many connections that wait.
+    /// Resident memory with this number of idle connections.
     Memory,
     /// What a client that sends and never reads adds to the memory.
     StuckReader,
@@ -133,8 +133,8 @@ pub struct Sample {
     pub figures: Figures,
 }
 
-/// Everything that a sample can say. Times in microseconds, unless the name
-/// says otherwise.
+/// All the figures of a sample. Times in microseconds, unless the name has
+/// another unit.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Figures {
@@ -159,7 +159,7 @@ pub struct Figures {
     /// Messages in a second.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub per_second: Option<f64>,
-    /// Millions of bytes sent in a second; for a fan-out, heard.
+    /// Millions of bytes sent in a second; for a fan-out, received.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mb_per_second: Option<f64>,
     /// Processor time of the program measured, per message.
@@ -182,12 +182,12 @@ pub struct Figures {
     /// Resident memory, in KiB.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_kib: Option<f64>,
-    /// Of each round trip: pairs of nanoseconds and how many took so long.
+    /// Of each round trip: pairs of nanoseconds, and how many took that long.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub histogram: Vec<(u64, u64)>,
 }
 
-/// The message of every comparison: 5 B, there and back.
+/// The figure of most comparisons: a round trip of 5 B.
 pub const HELLO: What = What {
     measure: Measure::RoundTrip,
     size: 5,

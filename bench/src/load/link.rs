@@ -15,12 +15,12 @@ use rustix::io::{ioctl_fionbio, read, write};
 /// The maximum time without an answer.
 pub const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A way to speak to the other side.
+/// A connection to the other side.
 pub trait Link {
-    /// Sends a part of `bytes`; says how much.
+    /// Sends a part of `bytes`; returns its length.
     ///
     /// # Errors
-    /// `WouldBlock` when it takes nothing now, and whatever the kernel says.
+    /// `WouldBlock` when it takes nothing now, and other errors of the kernel.
     fn send(&mut self, bytes: &[u8]) -> io::Result<usize>;
 
     /// Receives into `room`; 0 when the other side has closed.
@@ -32,13 +32,13 @@ pub trait Link {
     /// Whether the two above wait.
     ///
     /// # Errors
-    /// Whatever the kernel says.
+    /// An error of the kernel.
     fn set_blocking(&mut self, blocking: bool) -> io::Result<()>;
 
     /// Waits until something can be received, or also sent.
     ///
     /// # Errors
-    /// `TimedOut` when nothing happens for so long.
+    /// `TimedOut` when nothing happens within the limit.
     fn wait(&mut self, or_send: bool, limit: Duration) -> io::Result<()>;
 
     /// The descriptor to wait for with many others.
@@ -52,7 +52,7 @@ pub trait Link {
         false
     }
 
-    /// How many messages may be on their way at once, where nothing but the
+    /// The maximum number of messages in flight, where nothing but the
     /// sender itself holds more of them back.
     fn most_in_flight(&self) -> Option<u64> {
         None
@@ -80,7 +80,7 @@ impl Fds {
         }
     }
 
-    /// The same, with no more than so many messages on their way.
+    /// The same, with this maximum number of messages in flight.
     pub fn with_at_most(self, messages: u64) -> Self {
         Self {
             most: Some(messages),
@@ -101,7 +101,7 @@ impl Fds {
     /// A TCP connection.
     ///
     /// # Errors
-    /// When nobody listens there.
+    /// When no server listens there.
     pub fn tcp(address: &str) -> io::Result<Self> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
@@ -116,7 +116,7 @@ impl Fds {
         Ok(Self::socket(UnixStream::connect(path)?.into()))
     }
 
-    /// A UDP socket that speaks to one address.
+    /// A UDP socket connected to one address.
     ///
     /// # Errors
     /// When the address is none.

@@ -397,8 +397,8 @@ pub fn many(
     })
 }
 
-/// One speaks, all hear: the next message follows once the last one of them
-/// has the one before.
+/// One client sends, all receive: the next message follows once the last of
+/// them has received this one.
 ///
 /// # Errors
 /// When a wrong byte comes back, or none for too long.
@@ -412,26 +412,28 @@ pub fn fan_out(
     for link in links.iter_mut() {
         link.set_blocking(true)?;
     }
-    let first = exchanges.first().context("nothing to say")?;
-    let speak = |links: &mut [Box<dyn Link>], exchange: &Exchange| {
-        let speaker = links.first_mut().context("nobody is there")?;
-        send_all(speaker.as_mut(), &exchange.request)
+    let first = exchanges.first().context("no message")?;
+    let send = |links: &mut [Box<dyn Link>], exchange: &Exchange| {
+        let sender = links.first_mut().context("no connection")?;
+        send_all(sender.as_mut(), &exchange.request)
     };
-    // Who came early has heard who came later.
-    speak(links, first)?;
+    // The first clients have received what the later ones announced.
+    send(links, first)?;
     for link in links.iter_mut() {
         skip_to(link.as_mut(), &first.reply)?;
     }
     let (mut messages, mut bytes) = (0, 0);
     let began = Instant::now();
     for exchange in exchanges.iter().cycle() {
-        speak(links, exchange)?;
+        send(links, exchange)?;
         for (i, link) in links.iter_mut().enumerate() {
             let reply = &exchange.reply;
-            let heard = receive_whole(link.as_mut(), reply, &mut room)?;
-            reply.check(heard).with_context(|| format!("client {i}"))?;
+            let received = receive_whole(link.as_mut(), reply, &mut room)?;
+            reply
+                .check(received)
+                .with_context(|| format!("client {i}"))?;
             messages += 1;
-            bytes += heard.len() as u64;
+            bytes += received.len() as u64;
         }
         if began.elapsed() >= length {
             break;
@@ -451,20 +453,20 @@ pub fn fan_out(
 
 /// Receives until what came last is this.
 fn skip_to(link: &mut dyn Link, reply: &Reply) -> Result<()> {
-    let mut heard = Vec::new();
+    let mut received = Vec::new();
     let mut room = vec![0; 64 * 1024];
     loop {
         match link.receive(&mut room) {
             Ok(0) => return Err(closed()),
-            Ok(length) => heard.extend(&room[..length]),
+            Ok(length) => received.extend(&room[..length]),
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             Err(error) => return Err(broken(error, "receive")),
         }
-        let start = heard.len().saturating_sub(reply.room());
-        if reply.check(&heard[start..]).is_ok() {
+        let start = received.len().saturating_sub(reply.room());
+        if reply.check(&received[start..]).is_ok() {
             return Ok(());
         }
-        heard.drain(..start);
+        received.drain(..start);
     }
 }
 
@@ -510,7 +512,7 @@ mod tests {
     use super::link::Fds;
     use super::*;
 
-    /// An echo in memory that spoils one byte, or says too much.
+    /// An echo in memory that corrupts one byte, or sends too much.
     #[derive(Default)]
     struct Mirror {
         bytes: VecDeque<u8>,
@@ -601,7 +603,7 @@ mod tests {
     }
 
     /// A message that never ends together with a write of the kernel's: the
-    /// load used to begin the next one then, and so for ever.
+    /// load used to begin the next one then, and never ended.
     #[test]
     fn the_last_message_is_the_last_one_also_where_writes_are_cut() {
         for message in [1 << 20, 999_983] {
@@ -649,9 +651,9 @@ mod tests {
         (Box::new(Fds::pair(ours.try_clone().unwrap(), ours)), theirs)
     }
 
-    /// Sends what comes from the first of `ends` to all of them, until nobody
-    /// speaks any more. Spoils a byte of this one of the messages, and only
-    /// for the last.
+    /// Sends what comes from the first of `ends` to all of them, until that is
+    /// closed. Corrupts a byte of this one of the messages, and only for the
+    /// last end.
     fn answer(ends: Vec<OwnedFd>, spoil: Option<usize>) {
         thread::spawn(move || {
             let mut room = [0; 64];
@@ -726,7 +728,7 @@ mod tests {
         assert!(error.is::<Wrong>(), "{error:#}");
     }
 
-    /// What a busy machine does not do is told from what it does.
+    /// A crash is final, and lateness may be the fault of a busy machine.
     #[test]
     fn a_crash_is_told_from_silence() {
         assert!(closed().context("after 3 bytes").is::<Wrong>());

@@ -30,7 +30,7 @@ const TRIES: u32 = 6;
 const LENGTH: Duration = Duration::from_millis(25);
 
 /// On two cores, where each side has its own, a side that waits for it this
-/// share of the time is kept from it by other work: that says nothing.
+/// share of the time is kept from it by other work: its figures mean nothing.
 const DISTURBED: f64 = 0.05;
 
 /// Rounds within each try.
@@ -63,7 +63,7 @@ impl Display for Verdict {
     }
 }
 
-/// Whether all is well; says what is not.
+/// Whether all is well; prints what is not.
 ///
 /// # Errors
 /// When nothing could be measured at all.
@@ -98,7 +98,7 @@ pub fn run(entries: &[Entry], notes: &[String]) -> Result<bool> {
             })
             .cloned()
             .collect();
-        // A note says what is absent.
+        // What is absent stands in a note.
         if pair.is_empty() {
             continue;
         }
@@ -110,7 +110,7 @@ pub fn run(entries: &[Entry], notes: &[String]) -> Result<bool> {
                 measures.into_iter().filter(|what| asked(*what, placement));
             tasks.extend(asked.map(|what| (placement, what)));
         }
-        // Side by side with others, two cores tell nothing.
+        // Side by side with others, two cores show nothing.
         let two = |task: &(Placement, What)| task.0 == Placement::Two;
         if tasks.iter().any(two) && busy(&cores)? {
             tasks.retain(|task| !two(task));

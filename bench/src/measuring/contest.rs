@@ -253,7 +253,7 @@ impl<'a> Turn<'a> {
     }
 }
 
-/// A bar for so many samples; nothing where stderr is no terminal.
+/// A progress bar for this number of samples; nothing where stderr is no terminal.
 pub fn bar(samples: u64) -> ProgressBar {
     let bar = ProgressBar::new(samples);
     let style = ProgressStyle::with_template(
@@ -287,10 +287,10 @@ mod tests {
     /// it is kept whether it was a sample, or only to warm up.
     #[derive(Default)]
     struct Script {
-        /// Or it is one that speaks over a connection, and says nothing.
+        /// Or it is one that accepts connections, and never answers.
         is_silent: bool,
         fails: Vec<bool>,
-        /// What each call says of its rate.
+        /// The rate that each call reports.
         rates: Vec<f64>,
         calls: Mutex<Vec<&'static str>>,
     }

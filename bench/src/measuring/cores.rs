@@ -19,7 +19,7 @@ impl Cores {
     /// Asks the kernel.
     ///
     /// # Errors
-    /// When it does not tell.
+    /// An error of the kernel.
     pub fn find() -> Result<Self> {
         let all = sched_getaffinity(None).context("read the affinity")?;
         let usable = (0..CpuSet::MAX_CPU).filter(|core| all.is_set(*core));
@@ -47,7 +47,7 @@ impl Cores {
     /// has the affinity of the thread that made it.
     ///
     /// # Errors
-    /// What `start` or the kernel says.
+    /// An error of `start` or of the kernel.
     pub fn start<T>(
         &self,
         placement: Placement,
@@ -66,7 +66,7 @@ impl Cores {
     /// Lets this thread run anywhere again.
     ///
     /// # Errors
-    /// What the kernel says.
+    /// An error of the kernel.
     pub fn release(&self) -> Result<()> {
         sched_setaffinity(None, &self.all).context("set the affinity")
     }

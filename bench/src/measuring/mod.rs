@@ -1,5 +1,4 @@
-//! Measuring: all programs in turns on chosen cores, and what each sample
-//! says.
+//! Measuring: all programs in turns on chosen cores, one sample at a time.
 
 pub mod check;
 pub mod contest;

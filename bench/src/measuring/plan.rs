@@ -65,7 +65,7 @@ pub fn contests<'a>(
     all
 }
 
-/// The others say the same on one core and on two.
+/// The others are the same on one core and on two.
 fn on_two_cores(what: What) -> bool {
     use Measure::{LogLine, Memory, Start, StuckReader};
     ![LogLine, Start, Memory, StuckReader].contains(&what.measure)

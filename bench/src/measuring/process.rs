@@ -1,4 +1,4 @@
-//! What the kernel says of a process: processor time, memory, open files.
+//! A process as the kernel sees it: processor time, memory, open files.
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::sample::Placement;
 /// What a process or a thread has had of the processor.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Share {
-    /// It ran for so many nanoseconds. The field in `stat` counts in steps
+    /// Nanoseconds for which it ran. The field in `stat` counts in steps
     /// of 10 ms.
     pub ran: u64,
     /// It could have run, but others did.
@@ -63,7 +63,7 @@ impl Share {
 /// system's own load figure lags behind by a minute.
 ///
 /// # Errors
-/// What the kernel says.
+/// An error of the kernel.
 pub fn busy(cores: &Cores) -> Result<bool> {
     const TRY: Duration = Duration::from_millis(40);
     let spin = || {
@@ -94,7 +94,7 @@ pub fn resident(id: u32) -> Result<f64> {
 }
 
 /// Raises the limit of open descriptors as far as it goes, for this process
-/// and those that it starts; says what it is then.
+/// and those that it starts; returns what it is then.
 pub fn raise_descriptor_limit() -> u64 {
     let limit = getrlimit(Resource::Nofile);
     let _ = setrlimit(

@@ -10,8 +10,8 @@ use rustix::process::{Pid, Signal, kill_process_group};
 /// The maximum time that one sample may take before its program is killed.
 const LIMIT: Duration = Duration::from_secs(15);
 
-/// Kills a program that does not answer, so that whoever waits for it sees
-/// its end.
+/// Kills a program that does not answer, so that the load that waits for it
+/// sees its end.
 #[derive(Clone)]
 pub struct Watchdog {
     limit: Duration,
@@ -59,7 +59,7 @@ impl Watchdog {
         dog
     }
 
-    /// Does `work`, for which the program of this id has so long. Where it
+    /// Does `work`, for which the program of this id has limited time. Where it
     /// was killed, that is why the work failed, and not what it did.
     pub fn watching<T>(
         &self,

@@ -24,7 +24,7 @@ pub fn which(report: &Report) -> Vec<String> {
     let other_computer = || {
         Some(format!(
             "The other side may be on another computer: {}; {} where others \
-             have to speak it too; {} where a lost message does no harm.",
+             have to use it too; {} where a lost message does no harm.",
             time("tcp-echo")?,
             time("http-echo")?,
             time("udp-echo")?

@@ -26,7 +26,7 @@ const fn what(measure: Measure, size: usize) -> What {
     What { measure, size }
 }
 
-/// What the two languages say differently.
+/// What differs between the two languages.
 pub struct Words {
     /// The README that it is for, here and in each lesson.
     pub readme: &'static str,

@@ -156,7 +156,7 @@ fn overview(out: &mut String, report: &Report) {
     if rows.is_empty() {
         return;
     }
-    heading(out, "A message of 5 B, there and back");
+    heading(out, "Round trips of 5 B");
     note(
         out,
         "Median round trip in µs, both programs on one core. Further left is \
@@ -287,7 +287,7 @@ fn latencies(report: &Report, placement: Placement) -> Vec<Plot> {
             let share = so_far as f64 / all as f64;
             so_far += count;
             let at = nines(share.min(LAST));
-            // Closer than a pixel says nothing.
+            // Closer than a pixel shows nothing.
             let far = points.last().is_none_or(|last| at - last.0 > 0.012);
             if far && share <= LAST {
                 points.push((at, time as f64 / 1e3));

@@ -206,7 +206,7 @@ impl Report {
         all
     }
 
-    /// All round trips of all rounds: nanoseconds and how many took so long.
+    /// All round trips of all rounds: nanoseconds, and how many took that long.
     pub fn histogram(&self, task: &Task, program: &str) -> Vec<(u64, u64)> {
         let mut all = BTreeMap::new();
         for sample in self.of(task, program) {

@@ -28,7 +28,7 @@ const CHANNEL: &str = "channel";
 /// The queue of work-queue, and how its entries are called.
 const QUEUE: &str = "jobs";
 
-/// How many messages may be on their way. Nothing slows down who sends:
+/// The maximum number of messages in flight. Nothing slows down who sends:
 /// Redis keeps it all.
 const IN_FLIGHT: u64 = 64;
 
@@ -170,7 +170,7 @@ fn ready(
         let mut waited = [PollFd::new(&stdout, PollFlags::IN)];
         ensure!(
             poll(&mut waited, Some(&Timespec::try_from(left)?))? > 0,
-            "it does not say that it listens: {}",
+            "it does not print that it listens: {}",
             half.stderr().join("; ")
         );
         ensure!(
@@ -208,7 +208,7 @@ impl Link for Published {
 
     fn receive(&mut self, room: &mut [u8]) -> io::Result<usize> {
         let length = self.fds.receive(room)?;
-        // The server's own answer says how many listened: read and forgotten.
+        // The server's own answer, the number of subscribers, is discarded.
         let mut answers = [0_u8; 16 * 1024];
         let _ = recv(&self.redis, &mut answers, RecvFlags::DONTWAIT);
         Ok(length)
@@ -230,7 +230,7 @@ impl Link for Published {
 /// The floor: subscribes, and prints what comes.
 ///
 /// # Errors
-/// Whatever the kernel says.
+/// An error of the kernel.
 pub(crate) fn consume(address: &str, to: &impl AsFd) -> Result<()> {
     let mut redis = TcpStream::connect(address)?;
     redis.set_nodelay(true)?;
@@ -276,6 +276,6 @@ mod tests {
         let (half, stdout) = Half::start_with_stdout(&mut command).unwrap();
         let _open = half.take_stdin().unwrap();
         let error = ready(&half, stdout, Duration::ZERO).unwrap_err();
-        assert!(error.to_string().contains("does not say"), "{error}");
+        assert!(error.to_string().contains("does not print"), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! tcp-chat: what one says, all hear, and so does who said it.
+//! tcp-chat: what one client sends is broadcast to all, the sender included.
 
 use anyhow::{Context, Result, ensure};
 
@@ -8,14 +8,14 @@ use crate::load::exchange::{Exchange, Reply, text};
 use crate::load::link::{Fds, Link};
 use crate::sample::{Measure, What};
 
-/// What the one who speaks is called.
+/// The sender's name.
 const NAME: &str = "bench";
 
-/// How many lines may be on their way. The kernel would take a million of
+/// The maximum number of lines in flight. The kernel would take a million of
 /// them, which take ten seconds to come back.
 const IN_FLIGHT: u64 = 1024;
 
-/// Lines that everybody hears.
+/// Lines that are broadcast.
 pub(super) struct Chat;
 
 impl Transport for Chat {
@@ -50,12 +50,12 @@ impl Transport for Chat {
         let line = text(size, turn);
         Exchange {
             request: [&line[..], b"\n"].concat(),
-            reply: Reply::Exact(said(&line)),
+            reply: Reply::Exact(broadcast(&line)),
         }
     }
 
     fn lines(&self) -> f64 {
-        1.0 // what is said
+        1.0 // the line
     }
 
     fn start(&self, program: &Program, start: Start<'_>) -> Result<Peer> {
@@ -79,12 +79,12 @@ impl Transport for Chat {
     }
 }
 
-/// What all are told.
-pub(crate) fn said(line: &[u8]) -> Vec<u8> {
+/// What all receive.
+pub(crate) fn broadcast(line: &[u8]) -> Vec<u8> {
     [NAME.as_bytes(), b": ", line, b"\n"].concat()
 }
 
-/// Takes the name, or hears that one of ours has it already. After that,
+/// Takes the name, or is told that one of ours has it already. After that,
 /// nothing is left to be read.
 fn introduce(link: &mut Fds) -> Result<()> {
     let request = format!("/name {NAME}\n");
@@ -92,18 +92,18 @@ fn introduce(link: &mut Fds) -> Result<()> {
         link.send(request.as_bytes())? == request.len(),
         "not even the name could be sent"
     );
-    let mut heard = Vec::new();
+    let mut received = Vec::new();
     let mut room = [0; 4096];
     loop {
         let length = link.receive(&mut room)?;
         ensure!(length > 0, "the other side closed");
-        heard.extend(&room[..length]);
-        let lines = String::from_utf8_lossy(&heard);
+        received.extend(&room[..length]);
+        let lines = String::from_utf8_lossy(&received);
         let answered = |line: &str| {
             line.ends_with(&format!(" is now {NAME}"))
                 || line == format!("* the name {NAME} is taken")
         };
-        if heard.ends_with(b"\n") && lines.lines().any(answered) {
+        if received.ends_with(b"\n") && lines.lines().any(answered) {
             return Ok(());
         }
     }

@@ -28,7 +28,7 @@ use crate::sample::{Measure, What};
 /// How Node tells a child where its channel is.
 const CHANNEL: &str = "NODE_CHANNEL_FD";
 
-/// How many messages may be on their way to a parent. It takes them as they
+/// The maximum number of messages in flight to a parent. It takes them as they
 /// come and answers in its own time, Node's as well as ours: what is sent in
 /// half a second would take it ten.
 const IN_FLIGHT: u64 = 1024;
@@ -261,11 +261,11 @@ pub(crate) fn hand_over(path: &str) -> Result<()> {
     bench.read_exact(&mut [0]).context("the bench has ended")
 }
 
-/// In the child's role: says hello at once.
+/// In the child's role: sends hello at once.
 ///
 /// # Errors
 /// When this was started without a channel.
-pub(crate) fn say_hello() -> Result<()> {
+pub(crate) fn send_hello() -> Result<()> {
     let mut channel = File::from(inherited()?);
     channel.write_all(b"\"hello\"\n")?;
     Ok(channel.read_exact(&mut [0; 5])?)
@@ -278,7 +278,7 @@ fn inherited() -> Result<OwnedFd> {
         .and_then(|text| text.parse().ok())
         .context("no channel")?;
     ensure!(number > 2, "the channel is {number}");
-    // SAFETY: whoever started this left the descriptor open for it alone,
+    // SAFETY: the parent left the descriptor open for it alone,
     // and this is called once.
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }

@@ -19,7 +19,7 @@ use rustix::io::{read, write};
 
 use super::broker::consume;
 use super::chat;
-use super::child::{hand_over, say_hello, stdio_answer};
+use super::child::{hand_over, send_hello, stdio_answer};
 use super::shared::ping_pong;
 
 /// How much is read at once, as the lessons' servers do. Tried from 16 KiB to
@@ -54,7 +54,7 @@ fn run(kind: &str, address: &str) -> Result<()> {
             answers(&connection, &connection, |_| b"\"hi\"\n".to_vec())
         }),
         "channel" => hand_over(address),
-        "hello" => say_hello(),
+        "hello" => send_hello(),
         "memory" => ping_pong(address),
         "redis" => consume(address, &stdout()),
         _ => bail!("there is no floor {kind:?}"),
@@ -176,14 +176,14 @@ fn to_itself(all: &[Option<OwnedFd>], from: usize, said: &[u8]) -> Result<()> {
     }
 }
 
-/// A chat in which one speaks, a line or several at a time.
+/// A chat in which one client sends, a line or several at a time.
 fn to_all(all: &[Option<OwnedFd>], from: usize, said: &[u8]) -> Result<()> {
     if said.starts_with(b"/name") {
         return to_itself(all, from, b"* the name bench is taken\n");
     }
     let lines = said.split_inclusive(|byte| *byte == b'\n');
     let lines = lines.map(|line| line.strip_suffix(b"\n").unwrap_or(line));
-    let news = lines.flat_map(chat::said).collect::<Vec<_>>();
+    let news = lines.flat_map(chat::broadcast).collect::<Vec<_>>();
     all.iter()
         .flatten()
         .try_for_each(|connection| write_all(connection, &news))

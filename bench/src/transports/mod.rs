@@ -1,5 +1,5 @@
 //! The transports: for each, how its programs are started and how the load
-//! speaks to them. To add one, write a module and list it in [`all`].
+//! connects to them. To add one, write a module and list it in [`all`].
 
 mod broker;
 mod chat;

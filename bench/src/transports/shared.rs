@@ -1,4 +1,4 @@
-//! Shared memory. Nobody else can speak to it, so the programs measure
+//! Shared memory. The bench cannot take part in it, so the programs measure
 //! themselves: the lesson's program `time` is for that.
 
 use std::env;
@@ -58,7 +58,7 @@ impl Transport for Memory {
     }
 
     fn start(&self, _: &Program, _: Start<'_>) -> Result<Peer> {
-        bail!("a parent of shared memory speaks to its own child only")
+        bail!("a parent of shared memory has its own child only")
     }
 
     fn own_clock(
@@ -89,14 +89,14 @@ impl Transport for Memory {
         );
         half.stdout()
             .iter()
-            .find_map(|line| understood(line))
+            .find_map(|line| parsed(line))
             .with_context(|| format!("it said {:?}", half.stdout()))
             .map(Some)
     }
 }
 
 /// `1000 round trips: min 1.20 µs, median 1.50 µs, p99 3.10 µs, p99.9 ...`.
-fn understood(line: &str) -> Option<Figures> {
+fn parsed(line: &str) -> Option<Figures> {
     let (count, figures) = line.split_once(" round trips: ")?;
     let figure = |name: &str| {
         let (_, rest) = figures.split_once(name)?;
@@ -117,7 +117,7 @@ fn understood(line: &str) -> Option<Figures> {
 /// many bytes for the parent, nothing for the child.
 ///
 /// # Errors
-/// Whatever the kernel says, or when a wrong byte comes back.
+/// An error of the kernel, or when a wrong byte comes back.
 pub(crate) fn ping_pong(what: &str) -> Result<()> {
     let Some((count, size)) = what.split_once(' ') else {
         return pong();
@@ -137,7 +137,7 @@ pub(crate) fn ping_pong(what: &str) -> Result<()> {
     for turn in 0..count.parse::<u32>()? {
         let began = Instant::now();
         page.write(&message);
-        tell(page.number, 2 * turn + 1)?;
+        wake(page.number, 2 * turn + 1)?;
         wait_for(page.number, 2 * turn + 2, looks)?;
         page.read(&mut echo);
         trips.saturating_record(began.elapsed().as_nanos() as u64);
@@ -172,7 +172,7 @@ fn pong() -> Result<()> {
         wait_for(page.number, 2 * turn + 1, looks)?;
         page.read(&mut message);
         page.write(&message);
-        tell(page.number, 2 * turn + 2)?;
+        wake(page.number, 2 * turn + 2)?;
     }
     Ok(())
 }
@@ -236,7 +236,7 @@ fn looks() -> u32 {
     }
 }
 
-fn tell(number: &AtomicU32, value: u32) -> Result<()> {
+fn wake(number: &AtomicU32, value: u32) -> Result<()> {
     number.store(value, Ordering::Release);
     futex::wake(number, futex::Flags::empty(), 1)?;
     Ok(())
@@ -267,11 +267,11 @@ mod tests {
     fn the_lessons_own_figures_are_understood() {
         let line = "1000 round trips: min 1.20 µs, median 1.50 µs, p99 3.10 µs, \
              p99.9 12.00 µs";
-        let figures = understood(line).unwrap();
+        let figures = parsed(line).unwrap();
         assert_eq!(figures.messages, Some(1000));
         assert_eq!(figures.median, Some(1.5));
         assert_eq!(figures.p999, Some(12.0));
         assert_eq!(figures.p99, Some(3.1));
-        assert_eq!(understood("value before: 0").map(|_| ()), None);
+        assert_eq!(parsed("value before: 0").map(|_| ()), None);
     }
 }

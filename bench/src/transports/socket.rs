@@ -192,7 +192,7 @@ impl Transport for Socket {
     }
 
     fn lines(&self) -> f64 {
-        // `url /hello`; an echo says what it receives and what it sends.
+        // `url /hello`; an echo prints what it receives and what it sends.
         if self.nginx { 1.0 } else { 2.0 }
     }
 

@@ -46,27 +46,27 @@ impl Transport for SocketIo {
         ]
     }
 
-    /// An event that all hear, also who sends it, and its acknowledgement.
+    /// An event that all receive, the sender included, and its acknowledgement.
     fn exchange(&self, size: usize, turn: usize) -> Exchange {
-        let text = spoken(size, turn);
+        let text = message(size, turn);
         let acknowledged = frame(&format!("43{turn}[{{}}]"));
         Exchange {
             request: masked(&format!("42{turn}[\"chat message\",\"{text}\"]")),
-            reply: heard(&text, &acknowledged),
+            reply: received(&text, &acknowledged),
         }
     }
 
-    /// The same, which nobody has to acknowledge.
+    /// The same, without an acknowledgement.
     fn to_all(&self, size: usize, turn: usize) -> Exchange {
-        let text = spoken(size, turn);
+        let text = message(size, turn);
         Exchange {
             request: masked(&format!("42[\"chat message\",\"{text}\"]")),
-            reply: heard(&text, b""),
+            reply: received(&text, b""),
         }
     }
 
     fn lines(&self) -> f64 {
-        1.0 // who says what
+        1.0 // who sent what
     }
 
     fn start(&self, program: &Program, start: Start<'_>) -> Result<Peer> {
@@ -98,16 +98,16 @@ impl Transport for SocketIo {
     }
 }
 
-/// What the one who speaks is called.
+/// The sender's name.
 const NAME: &str = "bench";
 
-fn spoken(size: usize, turn: usize) -> String {
+fn message(size: usize, turn: usize) -> String {
     String::from_utf8_lossy(&text(size, turn)).into_owned()
 }
 
-/// What comes back: with the time, which nobody knows beforehand, and then
+/// What comes back: with the time, which is not known beforehand, and then
 /// what follows it.
-fn heard(text: &str, after: &[u8]) -> Reply {
+fn received(text: &str, after: &[u8]) -> Reply {
     const DIGITS: &str = "0123456789012";
 
     let event = |time: &str| {
@@ -176,7 +176,7 @@ struct WebSocket {
     fds: Fds,
     /// Received, and not yet a whole frame.
     begun: Vec<u8>,
-    /// Whole frames that nobody has asked for yet.
+    /// Whole frames, not yet received by the load.
     whole: Vec<u8>,
 }
 
@@ -212,15 +212,15 @@ impl WebSocket {
             String::from_utf8_lossy(&answer[..end])
         );
         self.take(&answer[end..])?;
-        self.hear("0{")?;
+        self.wait_for("0{")?;
         self.send(&masked(&format!("40{{\"name\":\"{name}\"}}")))?;
-        self.hear("42[\"greeting\"")?;
+        self.wait_for("42[\"greeting\"")?;
         self.whole.clear();
         Ok(())
     }
 
     /// Waits for a message that begins like this.
-    fn hear(&mut self, start: &str) -> Result<()> {
+    fn wait_for(&mut self, start: &str) -> Result<()> {
         loop {
             while let Some((all, message)) = first_frame(&self.whole) {
                 let text = String::from_utf8_lossy(message).into_owned();
@@ -315,7 +315,7 @@ mod tests {
 
     #[test]
     fn what_is_heard_may_have_any_time_and_nothing_else() {
-        let reply = heard("hello", b"!");
+        let reply = received("hello", b"!");
         let said = "42[\"chat message\",{\"name\":\"bench\",\"text\":\"hello\",\
                     \"time\":1795249859123}]";
         let good = [&frame(said)[..], b"!"].concat();

@@ -43,7 +43,7 @@ pub fn command(
         Program::Events if !kind.is_empty() => events(kind),
         _ => bail!("there is no {program} for {name}"),
     };
-    command.env_remove(QUIET); // whoever runs the bench may have set it
+    command.env_remove(QUIET); // it may be set where the bench runs
     Ok(command)
 }
 
@@ -88,35 +88,35 @@ pub fn at_a_free_port(
             if TcpStream::connect(free).is_ok() {
                 return Ok((half, free.to_string()));
             }
-            // It says nothing when it is ready: ask again and again.
+            // It prints nothing when it is ready: connect again and again.
             thread::sleep(Duration::from_millis(1));
         }
     }
     bail!("{name} does not start")
 }
 
-/// Starts a server and waits until it says where it listens. What it prints
+/// Starts a server and waits until it prints where it listens. What it prints
 /// after that is read and thrown away.
 pub fn listening(command: &mut Command) -> Result<(Half, String)> {
     let (half, stdout) = Half::start_with_stdout(command)?;
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
         let mut stdout = BufReader::with_capacity(64 * 1024, stdout);
         let mut line = String::new();
         while matches!(stdout.read_line(&mut line), Ok(1..)) {
             if let Some(address) = line.strip_prefix("listening on ") {
-                let _ = tell.send(address.trim().to_owned());
+                let _ = sender.send(address.trim().to_owned());
                 break;
             }
             line.clear();
         }
-        drop(tell);
+        drop(sender);
         let mut room = vec![0; 64 * 1024];
         while matches!(stdout.read(&mut room), Ok(1..)) {}
     });
-    let address = told.recv_timeout(TIMEOUT).map_err(|_| {
+    let address = receiver.recv_timeout(TIMEOUT).map_err(|_| {
         anyhow::anyhow!(
-            "{} does not say 'listening on ADDRESS': {}",
+            "{} does not print 'listening on ADDRESS': {}",
             command.get_program().display(),
             half.stderr().join("; ")
         )

@@ -1,4 +1,4 @@
-//! What every transport has to say of itself, and which programs there are.
+//! What every transport defines, and which programs there are.
 
 use std::fmt::{self, Display};
 use std::path::{Path, PathBuf};
@@ -110,7 +110,7 @@ pub trait Transport: Sync {
     /// A message of `size` bytes and its answer.
     fn exchange(&self, size: usize, turn: usize) -> Exchange;
 
-    /// A message that all clients hear, and what each of them hears.
+    /// A message that all clients receive, and what each of them receives.
     fn to_all(&self, size: usize, turn: usize) -> Exchange {
         self.exchange(size, turn)
     }
@@ -130,7 +130,7 @@ pub trait Transport: Sync {
     /// bench does.
     ///
     /// # Errors
-    /// When the program fails, or says nothing that can be understood.
+    /// When the program fails, or prints nothing that can be parsed.
     fn own_clock(
         &self,
         _: &Program,
@@ -140,7 +140,7 @@ pub trait Transport: Sync {
         Ok(None)
     }
 
-    /// Starts `program` and waits until it has answered, or said something
+    /// Starts `program` and waits until it has answered, or sent something
     /// by itself. `None` where the usual way will do.
     ///
     /// # Errors
