@@ -13,8 +13,6 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, bail};
 
-use crate::lessons::Lesson;
-
 /// How cargo builds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Profile {
@@ -80,26 +78,13 @@ pub fn build(lesson: &str, profile: Profile) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// All programs; of a lesson that is measured, the two halves.
-fn programs(lesson: &str, profile: Profile) -> Vec<&'static str> {
-    match (Lesson::named(lesson), profile) {
-        (Some(lesson), Profile::Release) => lesson
-            .halves()
-            .into_iter()
-            .flat_map(|n| ["--bin", n])
-            .collect(),
-        _ => vec!["--bins"],
-    }
-}
-
 fn run_cargo(lesson: &str, profile: Profile) -> Result<PathBuf> {
     let target = target();
     let own = target.join("lessons").join(lesson);
     let mut cargo = cargo();
     cargo
         .current_dir(root())
-        .args(["build", "--quiet", "--locked", "-p", lesson])
-        .args(programs(lesson, profile))
+        .args(["build", "--quiet", "--locked", "-p", lesson, "--bins"])
         .arg("--target-dir")
         .arg(&own)
         .env("CARGO_BUILD_BUILD_DIR", &target)
