@@ -84,7 +84,7 @@ impl Stop {
             Broker::Own => words(self.lesson).seen,
             Broker::RabbitMq => {
                 "The same queue over AMQP: RabbitMQ delivers a job again when \
-                 the worker is gone before it acknowledged it."
+                 a worker dies before it has acknowledged it."
             }
         }
     }

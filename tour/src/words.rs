@@ -49,22 +49,22 @@ pub fn words(lesson: &Lesson) -> Words {
             echo(),
         ),
         "pipe-echo" => (
-            "The same echo through a path in place of a host and a port: no \
+            "The same echo through a path instead of a host and a port: no \
              network, and file permissions decide who may connect.",
             echo(),
         ),
         "stdio-ipc" => (
-            "A child's stdin and stdout are pipes that its parent holds; it \
-             ends when the parent closes its stdin.",
+            "A child's stdin and stdout are pipes that its parent holds; the \
+             child ends when the parent closes its stdin.",
             vec![],
         ),
         "fork-ipc" => (
             "Parent and child sent each other JSON over the channel that \
-             Node's fork() opens, both of them at any time.",
+             Node's fork() opens, and either may send at any time.",
             vec![],
         ),
         "http-echo" => (
-            "Each request named a path, and the response brought it back.",
+            "Each request named a path, and the response carried it back.",
             vec![first("url ", "statusCode: ")],
         ),
         "https-echo" => (
@@ -74,7 +74,7 @@ pub fn words(lesson: &Lesson) -> Words {
         ),
         "udp-echo" => (
             "UDP has no connection: each datagram has a number, as any of \
-             them may be lost, doubled or overtaken.",
+             them may be lost, duplicated or reordered.",
             vec![second("send: ", "receive: "), first("send: ", "receive: ")],
         ),
         "tcp-chat" => (
@@ -88,23 +88,23 @@ pub fn words(lesson: &Lesson) -> Words {
             ],
         ),
         "event-emitter" => (
-            "Within one process nothing is sent: a channel hands a value to \
-             a task, and an emitter calls its listeners at once.",
+            "Within one process nothing is sent: a channel hands a value to a \
+             task, and an emitter calls its listeners at once.",
             vec![],
         ),
         "shared-memory" => (
-            "Both processes had the same memory in view: what one stored, \
-             the other read, and a futex woke the one that waited.",
+            "Both processes mapped the same memory: what one stored, the \
+             other read, and a futex woke the one that waited.",
             vec![],
         ),
         "redis-pubsub" => (
-            "Redis passed each message on to whoever was subscribed at that \
-             moment. Without a subscriber it would have been lost.",
+            "Redis passed each message on to the current subscribers. Without \
+             a subscriber it would have been lost (at most once).",
             vec![second("Sent to ", "Received from ")],
         ),
         "work-queue" => (
-            "Redis kept each job until the worker acknowledged it, so that \
-             none is lost when a worker dies (at least once).",
+            "Redis kept each job until a worker acknowledged it, so that a \
+             job survives a worker that dies (at least once).",
             vec![second("stored: ", "taken: ")],
         ),
         "socketio-chat" => (
