@@ -17,7 +17,6 @@ pub const NOT_YET: &[&str] = &[
     "pipe-echo",
     "redis-pubsub",
     "socketio-chat",
-    "stdio-ipc",
     "tcp-chat",
     "work-queue",
 ];
