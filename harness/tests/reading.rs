@@ -14,7 +14,6 @@ pub const NOT_YET: &[&str] = &[
     "event-emitter",
     "fork-ipc",
     "http-echo",
-    "pipe-echo",
     "redis-pubsub",
     "socketio-chat",
     "tcp-chat",
