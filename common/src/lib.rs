@@ -1,12 +1,11 @@
 //! What every half needs and no lesson teaches: log lines, pacing, an orderly
-//! end, the pipe of this system, a Redis for those who run none.
+//! end, the pipe of this system, the check of a URL.
 //!
 //! Its Node twin is `common/node/`, with the same names.
 
 pub mod accept;
 use std::fmt;
 
-pub mod broker;
 pub mod exit;
 pub mod lines;
 pub mod log;
@@ -14,6 +13,7 @@ pub mod pace;
 pub mod pipe;
 pub mod shutdown;
 pub mod tally;
+pub mod url;
 
 /// What a `main` returns. On failure the program exits with status 1 and
 /// prints one line on stderr.

@@ -48,6 +48,15 @@ impl Moved {
         })
     }
 
+    /// The port of the copy.
+    ///
+    /// # Errors
+    /// When it is a path.
+    pub fn port(&self) -> Result<u16> {
+        let port = self.to.rsplit(':').next().and_then(|it| it.parse().ok());
+        port.with_context(|| format!("no port in {}", self.to))
+    }
+
     /// `from`, and where a port stands alone, as in `listen(8888)`, the port.
     fn in_text(&self, text: &str) -> String {
         let text = text.replace(&self.from, &self.to);

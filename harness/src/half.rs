@@ -296,7 +296,20 @@ impl Half {
         what: &str,
         found: impl Fn(&[String]) -> Option<T>,
     ) -> Result<T> {
-        self.wait_on(what, LIMIT, |printed| found(&printed.stdout))
+        self.wait_until_at_most(LIMIT, what, found)
+    }
+
+    /// As [`Half::wait_until`], with a time limit of your own.
+    ///
+    /// # Errors
+    /// As [`Half::wait_for`].
+    pub fn wait_until_at_most<T>(
+        &self,
+        limit: Duration,
+        what: &str,
+        found: impl Fn(&[String]) -> Option<T>,
+    ) -> Result<T> {
+        self.wait_on(what, limit, |printed| found(&printed.stdout))
     }
 
     /// Waits for a line on stderr that contains `text`, and returns it.

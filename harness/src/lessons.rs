@@ -1,12 +1,12 @@
 //! The lessons, and how a pair of halves is started.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::Result;
 
 use crate::build::{Profile, as_from_a_shell, build, root};
-use crate::rabbit;
+use crate::{rabbit, redis};
 
 /// What a half is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -51,15 +51,21 @@ pub enum Shape {
         /// The half that receives, which is started first and says
         /// `listening on ...`, and the one that sends.
         halves: [&'static str; 2],
-        /// The server's program. The first half starts it, in the folder for
-        /// temporary files, and the other one finds it there.
-        server: &'static str,
-        /// Do both halves take `--broker amqp://...` too, for a RabbitMQ?
-        rabbitmq: bool,
+        /// What stands between them.
+        server: Server,
     },
     /// Two programs that end by themselves and do not meet: each shows what
     /// happens within one process.
     Solo([&'static str; 2]),
+}
+
+/// A server that we did not write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Server {
+    /// Both halves take `--redis URL`.
+    Redis,
+    /// Both halves take `--amqp URL`.
+    RabbitMq,
 }
 
 /// One lesson.
@@ -153,8 +159,7 @@ pub static LESSONS: &[Lesson] = &[
         name: "redis-pubsub",
         shape: Shape::Broker {
             halves: ["consumer", "producer"],
-            server: "redis-server",
-            rabbitmq: false,
+            server: Server::Redis,
         },
         watch: "What the producer publishes to Redis reaches whoever listens.",
         exchange: ("Received from ", "messages"),
@@ -163,8 +168,7 @@ pub static LESSONS: &[Lesson] = &[
         name: "work-queue",
         shape: Shape::Broker {
             halves: ["worker", "producer"],
-            server: "redis-server",
-            rabbitmq: true,
+            server: Server::Redis,
         },
         watch: "Each job is kept until a worker says that it is done.",
         exchange: ("done: ", "jobs"),
@@ -176,6 +180,17 @@ pub static LESSONS: &[Lesson] = &[
         exchange: ("receive: ", "messages"),
     },
 ];
+
+/// The lessons that have a second pair of halves, for RabbitMQ.
+static OVER_RABBITMQ: &[Lesson] = &[Lesson {
+    name: "work-queue",
+    shape: Shape::Broker {
+        halves: ["amqp-worker", "amqp-producer"],
+        server: Server::RabbitMq,
+    },
+    watch: "The same work, and RabbitMQ in Redis' place.",
+    exchange: ("done: ", "jobs"),
+}];
 
 impl Lesson {
     /// The lesson called `name`.
@@ -283,41 +298,28 @@ impl Lesson {
         }
     }
 
-    /// The server that has to be on PATH, where the lesson needs one.
-    pub fn server(&self) -> Option<&'static str> {
+    /// The server between its halves, where there is one.
+    pub fn server(&self) -> Option<Server> {
         match self.shape {
             Shape::Broker { server, .. } => Some(server),
             _ => None,
         }
     }
 
-    /// Can it be had over RabbitMQ, too?
-    pub fn has_rabbitmq(&self) -> bool {
-        matches!(self.shape, Shape::Broker { rabbitmq: true, .. })
+    /// Its other pair of halves, for RabbitMQ.
+    pub fn over_rabbitmq(&self) -> Option<&'static Self> {
+        OVER_RABBITMQ.iter().find(|lesson| lesson.name == self.name)
     }
 
     /// What it needs and this machine has not, with what to do about it;
     /// when its second half is written in `second`.
     pub fn missing(&self, second: Language) -> Option<String> {
-        let server = self.missing_server();
+        let server = match self.server() {
+            Some(Server::Redis) => redis::missing(),
+            Some(Server::RabbitMq) => rabbit::missing(),
+            None => None,
+        };
         server.or_else(|| self.missing_packages(second))
-    }
-
-    /// As [`Lesson::missing`], for the lesson over RabbitMQ.
-    pub fn missing_over_rabbitmq(&self, second: Language) -> Option<String> {
-        let server = rabbit::missing();
-        server.or_else(|| self.missing_packages(second))
-    }
-
-    fn missing_server(&self) -> Option<String> {
-        let server = self.server()?;
-        let found = Command::new(server)
-            .arg("--version")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status();
-        let absent = found.is_err();
-        absent.then(|| format!("{server} is not on PATH; apt install {server}"))
     }
 
     fn missing_packages(&self, second: Language) -> Option<String> {

@@ -11,11 +11,12 @@ pub mod lessons;
 pub mod pair;
 pub mod rabbit;
 pub mod readme;
+pub mod redis;
 #[cfg(feature = "testing")]
 pub mod testing;
 
 pub use build::{Profile, build, cargo, root, target};
 pub use first::Moved;
 pub use half::{Exit, Half, LIMIT, Signal, Stream, end_all};
-pub use lessons::{LESSONS, Language, Lesson, Shape};
+pub use lessons::{LESSONS, Language, Lesson, Server, Shape};
 pub use pair::{Arguments, Pair};

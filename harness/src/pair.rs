@@ -1,6 +1,5 @@
 //! Two halves of one lesson, started the way its README says.
 
-use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -8,7 +7,9 @@ use anyhow::{Context, Result};
 use tempfile::TempDir;
 
 use crate::half::{Exit, Half, Signal, Stream};
-use crate::lessons::{Language, Lesson, Shape};
+use crate::lessons::{Language, Lesson, Server, Shape};
+use crate::rabbit;
+use crate::redis::{DURABLE, Redis};
 
 /// A running pair. Both halves are gone when it is dropped.
 pub struct Pair {
@@ -18,6 +19,8 @@ pub struct Pair {
     pub second: Option<Half>,
     /// Where the server listens.
     pub address: Option<String>,
+    /// What stands between them.
+    _broker: Option<Broker>,
     /// Where its files are.
     _folder: TempDir,
 }
@@ -67,12 +70,22 @@ impl Lesson {
         run: impl Fn(&'static str, &mut Command) -> Result<Half>,
     ) -> Result<Pair> {
         let folder = tempfile::tempdir().context("make a folder")?;
+        let broker = match self.server() {
+            Some(server) => Some(Broker::of(server, limit)?),
+            None => None,
+        };
         let [first_name, second_name] = self.halves();
         let mut command = match self.shape {
             Shape::Family { .. } => {
                 self.parent(first, second, arguments.first)?
             }
-            _ => self.first_of_two(first, folder.path(), arguments.first)?,
+            _ => {
+                let mut command = self.half(first, first_name)?;
+                command.args(self.free_address(folder.path()));
+                command.args(broker.iter().flat_map(Broker::arguments));
+                command.args(arguments.first);
+                command
+            }
         };
         let mut first = run(first_name, &mut command)?;
         let (mut address, mut talking) = (None, None);
@@ -83,11 +96,10 @@ impl Lesson {
             } else {
                 let listening =
                     first.wait_for_at_most(limit, "listening on ")?;
-                if self.server().is_some() {
-                    own_server(&mut command, folder.path());
-                } else {
-                    command.arg(self.target(&listening));
-                }
+                match &broker {
+                    Some(broker) => command.args(broker.arguments()),
+                    None => command.arg(self.target(&listening)),
+                };
                 address = Some(listening);
             }
             command.args(arguments.second);
@@ -97,28 +109,42 @@ impl Lesson {
             first,
             second: talking,
             address,
+            _broker: broker,
             _folder: folder,
         })
     }
-
-    fn first_of_two(
-        &self,
-        language: Language,
-        folder: &Path,
-        arguments: &[&str],
-    ) -> Result<Command> {
-        let mut command = self.half(language, self.halves()[0])?;
-        if self.server().is_some() {
-            own_server(&mut command, folder);
-        }
-        command.args(self.free_address(folder)).args(arguments);
-        Ok(command)
-    }
 }
 
-/// Both halves look for their server in `folder`, and nowhere else.
-fn own_server(command: &mut Command, folder: &Path) {
-    command.env_remove("REDIS_URL").env("TMPDIR", folder);
+/// A server between the halves, and where it is.
+struct Broker {
+    flag: &'static str,
+    url: String,
+    /// A Redis of this pair alone. All pairs share one RabbitMQ.
+    _redis: Option<Redis>,
+}
+
+impl Broker {
+    fn of(server: Server, limit: Duration) -> Result<Self> {
+        Ok(match server {
+            Server::Redis => {
+                let redis = Redis::start_within(limit, &DURABLE)?;
+                Self {
+                    flag: "--redis",
+                    url: redis.url(),
+                    _redis: Some(redis),
+                }
+            }
+            Server::RabbitMq => Self {
+                flag: "--amqp",
+                url: rabbit::shared()?,
+                _redis: None,
+            },
+        })
+    }
+
+    fn arguments(&self) -> [&str; 2] {
+        [self.flag, &self.url]
+    }
 }
 
 impl Pair {

@@ -12,7 +12,6 @@ pub mod echo;
 mod matrix;
 pub mod peer;
 pub mod random;
-pub mod redis;
 pub mod relay;
 pub mod server;
 #[cfg(unix)]

@@ -14,8 +14,10 @@ pub const NOT_YET: &[&str] = &[
     "event-emitter",
     "fork-ipc",
     "http-echo",
+    "pipe-echo",
     "redis-pubsub",
     "socketio-chat",
+    "stdio-ipc",
     "tcp-chat",
     "work-queue",
 ];

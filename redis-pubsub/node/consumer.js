@@ -1,84 +1,112 @@
-// Redis consumer: prints what is published to a channel while it listens.
+// Redis consumer: prints what is published to a channel.
 //
 // Rust twin: ../src/bin/consumer.rs. Other half: producer.js.
 //
-//     npm ci --prefix redis-pubsub/node           # once
-//     node redis-pubsub/node/consumer.js
-//     node redis-pubsub/node/producer.js          # in a second terminal
+//     npm ci --prefix redis-pubsub                # once
+//     redis-server                                # in a first terminal
+//     node redis-pubsub/node/consumer.js          # in a second
+//     node redis-pubsub/node/producer.js          # in a third
+//
+// Try this: stop the consumer, publish, and start it again.
 
+import { EventEmitter, on } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { args } from '../../common/node/args.js'
-import { findRedis } from '../../common/node/broker.js'
-import { error, escaped, line, ready, shown } from '../../common/node/log.js'
+import { error, fail, line, shown } from '../../common/node/log.js'
 import { pace } from '../../common/node/pace.js'
 import { stop } from '../../common/node/shutdown.js'
-import { address, clientFor, reason } from './client.js'
+import { clientFor, isRefusal, noConnection } from './redis.js'
 
-const { channel, pattern, count } = args(
+const { channel, pattern, redis, count } = args(
   'Prints what is published to a channel of Redis.', {
     channel: {
       positional: true,
       default: 'channel',
-      help: 'The channel to listen on',
+      help: 'The channel to subscribe to',
     },
-    pattern: { help: "Listen on every channel that matches it, like 'news.*'" },
+    pattern: { help: "Subscribe to every channel that matches, like 'news.*'" },
+    redis: {
+      value: 'URL',
+      default: 'redis://127.0.0.1:6379',
+      help: 'Where Redis is',
+    },
     count: pace.count,
   })
-const LOST = 'what was published meanwhile is lost'
-const topic = escaped(channel)
-let redis
+
+// The pause before the first attempt to reconnect, and the longest one.
+const FIRST_PAUSE = 100
+const MAX_PAUSE = 5000
+
 let client
-let listening = false
-let left = count
+let pause = FIRST_PAUSE
 
-try {
-  // 1. Find Redis: REDIS_URL, or one of our own that ends with us.
-  redis = await findRedis('redis-pubsub')
-  client = clientFor(redis.url, again)
+main().catch(fail)
 
-  // 2. Subscribe. Redis keeps nothing for those who do not listen: what
-  //    was published before this line is gone.
-  await client.connect().catch(error => {
-    throw Error(`connect to ${address(redis.url)}: ${reason(error)}; ` +
-      'is that a running Redis?')
+async function main() {
+  // 1. Connect and subscribe. Redis stores nothing for those who are not
+  //    subscribed: what was published before this line is gone.
+  const messages = await subscribe().catch(error => {
+    throw noConnection(redis, error)
   })
-  if (pattern) await client.pSubscribe(channel, hear)
-  else await client.subscribe(channel, hear)
-  ready(`listening on ${topic}`)
-  listening = true
-  client.on('ready', () => line(`listening on ${topic} again; ${LOST}`))
-  if (stop.aborted || left === 0) end()
-  stop.addEventListener('abort', end)
-} catch (failure) {
-  error(`Error: ${reason(failure)}`)
-  process.exitCode = 1
-  end()
+  line(`listening on ${shown(channel)}`)
+
+  // 2. Receive until `--count` messages have come, or until Ctrl-C, which
+  //    aborts what is being awaited.
+  await receive(messages).catch(error => {
+    if (!stop.aborted) throw error
+  })
+  client.destroy()
 }
 
-// 3. Print what arrives, until that was all.
-function hear(message, channel) {
-  if (left === 0) return // of what came in the same piece
-  line(`Received from ${shown(channel)}: ${shown(message)}`)
-  left -= 1
-  if (left === 0) end()
-}
-
-// 4. Redis went away. For us it keeps nothing either.
-function again(retries, failure) {
-  if (!listening) return false
-  if (retries === 0) {
-    line('disconnected')
-    return 0
+// 3. Prints what arrives. When the connection ends, subscribes again.
+async function receive(messages) {
+  let left = count
+  while (left > 0) {
+    const { value, done } = await messages.next()
+    if (done) {
+      line('disconnected')
+      messages = await subscribeAgain()
+      line(`listening on ${shown(channel)} again; ` +
+        'what was published meanwhile is lost')
+      continue
+    }
+    const [message, from] = value
+    line(`Received from ${shown(from)}: ${shown(message)}`)
+    left -= 1
+    pause = FIRST_PAUSE // only now: it works again
   }
-  // 5. Try until it works, and wait twice as long each time: a server that
-  //    is just starting has better things to do than to turn us away. The
-  //    client subscribes again by itself, and is 'ready' after that.
-  const pause = Math.min(50 * 2 ** retries, 5000)
-  error(`connect to ${address(redis.url)}: ${reason(failure)}; ` +
-    `next try in ${pause < 1000 ? `${pause}m` : pause / 1000}s`)
-  return pause
 }
 
-function end() {
-  client?.destroy()
-  redis?.end()
+// 4. Connects, and waits until Redis has confirmed the subscription.
+async function subscribe() {
+  client = clientFor(redis)
+  // The client calls a function for each message, and one when the connection
+  // ends; `on` makes a queue of that, as Rust has it.
+  const inbox = new EventEmitter()
+  const messages = on(inbox, 'message', { close: ['end'], signal: stop })
+  const push = (message, from) => inbox.emit('message', message, from)
+  client.on('error', () => inbox.emit('end'))
+  await client.connect()
+  if (pattern) await client.pSubscribe(channel, push)
+  else await client.subscribe(channel, push)
+  return messages
+}
+
+// 5. Subscribes again, with exponential backoff: each pause is twice as long.
+//
+//    A server that is just starting has enough to do. Random jitter keeps a
+//    thousand consumers from reconnecting at the same moment.
+async function subscribeAgain() {
+  while (true) {
+    const wait = Math.floor(pause * (0.5 + Math.random() / 2))
+    pause = Math.min(2 * pause, MAX_PAUSE)
+    error(`next try in ${wait} ms`)
+    await sleep(wait, undefined, { signal: stop })
+    try {
+      return await subscribe()
+    } catch (failure) {
+      if (isRefusal(failure)) throw noConnection(redis, failure)
+      error(noConnection(redis, failure).message)
+    }
+  }
 }

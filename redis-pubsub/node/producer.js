@@ -1,19 +1,21 @@
-// Redis producer: publishes to a channel, and says how many listened.
+// Redis producer: publishes to a channel, and says how many received it.
 //
 // Rust twin: ../src/bin/producer.rs. Other half: consumer.js.
 //
-//     npm ci --prefix redis-pubsub/node           # once
-//     node redis-pubsub/node/consumer.js          # in a second terminal
-//     node redis-pubsub/node/producer.js
+//     npm ci --prefix redis-pubsub                # once
+//     redis-server                                # in a first terminal
+//     node redis-pubsub/node/consumer.js          # in a second
+//     node redis-pubsub/node/producer.js          # in a third
+//
+// Try this: start two consumers, or none.
 
 import { args } from '../../common/node/args.js'
-import { findRedis } from '../../common/node/broker.js'
-import { error, line, shown } from '../../common/node/log.js'
+import { fail, line, shown } from '../../common/node/log.js'
 import { pace, ticks } from '../../common/node/pace.js'
-import { stop, unlessOverdue } from '../../common/node/shutdown.js'
-import { address, clientFor, reason } from './client.js'
+import { stop } from '../../common/node/shutdown.js'
+import { answered, clientFor, noConnection, reason } from './redis.js'
 
-const { channel, message, every, count } = args(
+const { channel, message, redis, every, count } = args(
   'Publishes to a channel of Redis.', {
     channel: {
       positional: true,
@@ -25,42 +27,51 @@ const { channel, message, every, count } = args(
       default: 'Hello from producer',
       help: 'What to publish',
     },
+    redis: {
+      value: 'URL',
+      default: 'redis://127.0.0.1:6379',
+      help: 'Where Redis is',
+    },
     ...pace,
   })
-let redis
-let client
 
-try {
-  // 1. Find Redis: REDIS_URL, or the one that the consumer has started.
-  redis = await findRedis('redis-pubsub')
-  client = clientFor(redis.url, false)
+main().catch(fail)
 
-  // 2. Connect.
-  await client.connect().catch(error => {
-    throw Error(`connect to ${address(redis.url)}: ${reason(error)}; ` +
-      'is that a running Redis?')
-  })
+async function main() {
+  // 1. Connect.
+  const client = clientFor(redis)
+  await connect(client)
 
-  // 3. Publish, now and at every tick, until that was all or Ctrl-C.
+  // 2. Publish at each tick, until the last one or Ctrl-C.
   for await (const _ of ticks({ every, count }, stop)) {
-    // An error leaves open whether the message was passed on: the answer
-    // may be what got lost. Sent again, it could arrive twice.
-    const published = client.publish(channel, message)
-    const subscribers = await unlessOverdue(published).catch(error => {
+    // An error leaves open whether the message was delivered: perhaps only
+    // the answer was lost. Do not publish it again, as it could arrive twice.
+    const receivers = await publish(client).catch(error => {
       throw Error(`publish: ${reason(error)}; it may have arrived or not`)
     })
-
-    // 4. Say who got it. The number counts the connections that Redis has
-    //    put it into the queue of; nobody ever answers that it was read,
-    //    so it promises nothing.
-    const fate = subscribers === 0 ? 'nobody listens: lost'
-      : subscribers === 1 ? '1 listens, read or not'
-        : `${subscribers} listen, read or not`
-    line(`Sent to ${shown(channel)}: ${shown(message)} (${fate})`)
+    line(`Sent to ${shown(channel)}: ${shown(message)} (${fate(receivers)})`)
   }
-} catch (failure) {
-  error(`Error: ${reason(failure)}`)
-  process.exitCode = 1
+  client.destroy()
 }
-client?.destroy()
-await redis?.end()
+
+// 3. Connects.
+async function connect(client) {
+  await client.connect().catch(error => {
+    throw noConnection(redis, error)
+  })
+}
+
+// 4. Publishes once. Returns how many subscribers Redis has passed it on to.
+async function publish(client) {
+  const published = client.publish(channel, message)
+  // After Ctrl-C, wait for the answer for one second more.
+  return answered(published)
+}
+
+// 5. Says what that number means. It counts the connections that Redis has
+//    queued the message for. Nobody ever confirms that it was read.
+function fate(receivers) {
+  if (receivers === 0) return 'nobody listens: lost'
+  if (receivers === 1) return '1 listens, read or not'
+  return `${receivers} listen, read or not`
+}

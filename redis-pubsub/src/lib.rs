@@ -1,94 +1,63 @@
 #![doc = include_str!("../README.md")]
 
-use std::fmt::{self, Display};
 use std::time::Duration;
 
-use anyhow::{Error, Result, anyhow};
-use redis::aio::{MultiplexedConnection, PubSub};
+use anyhow::{Context, Result, anyhow, bail};
+use common::shutdown;
 use redis::io::tcp::TcpSettings;
 use redis::io::tcp::socket2::TcpKeepalive;
-use redis::{AsyncConnectionConfig, Client, IntoConnectionInfo, RedisError};
+use redis::{Client, ErrorKind, IntoConnectionInfo, RedisError};
 use tokio::time;
 
-/// How long a server may take to answer. The redis crate's own half a second
-/// is too short for a server that is writing to its disk.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a connection may take, and each answer. The redis crate's own half
+/// a second is too short for a server that is writing to its disk.
+pub const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A client for the server at `url`; it does not connect yet.
+/// A client for the Redis at `url`. It does not connect yet.
 ///
 /// # Errors
 /// When this is no URL of a Redis.
 pub fn client(url: &str) -> Result<Client> {
+    common::url::check(url, &["redis", "unix"]).context("--redis")?;
     let tcp = TcpSettings::default()
-        // Small messages leave at once instead of waiting for company.
+        // Disable Nagle's algorithm, so that small messages are sent
+        // immediately.
         .set_nodelay(true)
-        // A subscriber only reads. Without these probes, one whose server
-        // was unplugged would listen to a dead connection for ever.
-        .set_keepalive(TcpKeepalive::new().with_time(PATIENCE));
-    let server = url.into_connection_info()?.set_tcp_settings(tcp);
-    Ok(Client::open(server)?)
+        // A consumer only reads, so it would never notice that its server was
+        // unplugged. Keepalive probes find out.
+        .set_keepalive(TcpKeepalive::new().with_time(TIMEOUT));
+    let server = url.into_connection_info().context("--redis")?;
+    Ok(Client::open(server.set_tcp_settings(tcp))?)
 }
 
-/// A connection that sends commands, like `PUBLISH`.
-///
-/// # Errors
-/// When the server cannot be reached, or takes too long.
-pub async fn connect(client: &Client) -> Result<MultiplexedConnection> {
-    let config = AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(PATIENCE))
-        .set_response_timeout(Some(PATIENCE));
-    client
-        .get_multiplexed_async_connection_with_config(&config)
-        .await
-        .map_err(|error| failed(client, &error))
+/// The error for a connection that fails: the address without the password
+/// that a URL may hold, and what to do.
+pub fn no_connection(client: &Client, error: &RedisError) -> anyhow::Error {
+    let address = client.get_connection_info().addr();
+    if is_refusal(error) {
+        return anyhow!("connect to {address}: {error}");
+    }
+    anyhow!("connect to {address}: {error}; start Redis first: redis-server")
 }
 
-/// A connection that listens, with its subscription confirmed: what is
-/// published from now on arrives.
+/// Whether Redis answered that we may not do this. Trying again cannot help.
+pub fn is_refusal(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::AuthenticationFailed
+        || matches!(error.code(), Some("NOAUTH" | "NOPERM" | "WRONGPASS"))
+}
+
+/// What `answer` comes to. After Ctrl-C, it is awaited for one second more.
 ///
 /// # Errors
-/// When the server cannot be reached, or takes too long.
-pub async fn subscribe(client: &Client, to: &Topic) -> Result<PubSub> {
-    let subscribed = async {
-        let mut pubsub = client.get_async_pubsub().await?;
-        if to.pattern {
-            pubsub.psubscribe(&to.channel).await?;
-        } else {
-            pubsub.subscribe(&to.channel).await?;
-        }
-        Ok(pubsub)
+/// When it has not come by then.
+pub async fn answered<T>(answer: impl Future<Output = T>) -> Result<T> {
+    let overdue = async {
+        shutdown::token().cancelled().await;
+        time::sleep(Duration::from_secs(1)).await;
     };
-    time::timeout(PATIENCE, subscribed)
-        .await
-        .map_err(|_| failed(client, &"it takes too long"))?
-        .map_err(|error: RedisError| failed(client, &error))
-}
-
-/// The address without the password that a URL may hold.
-fn failed(client: &Client, why: &dyn Display) -> Error {
-    anyhow!("connect to {}: {why}", client.get_connection_info().addr())
-}
-
-/// For who cannot connect at all.
-pub fn advise(error: Error) -> Error {
-    anyhow!("{error}; is that a running Redis?")
-}
-
-/// What to listen on.
-#[derive(clap::Args, Clone, Debug)]
-pub struct Topic {
-    /// The channel to listen on
-    #[arg(default_value = "channel")]
-    channel: String,
-
-    /// Listen on every channel that matches it, like 'news.*'
-    #[arg(long)]
-    pattern: bool,
-}
-
-impl Display for Topic {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        common::log::Escaped(&self.channel).fmt(f)
+    tokio::select! {
+        answer = answer => Ok(answer),
+        () = overdue => bail!("no answer"),
     }
 }
 

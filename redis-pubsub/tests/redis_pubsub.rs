@@ -1,33 +1,20 @@
 //! What redis-pubsub promises, and what Redis does not: each way to lose a
 //! message is made to happen, with a real server.
 
-use std::path::Path;
 use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use harness::{Exit, Half, Language, Signal};
+use harness::redis::Redis;
+use harness::{Exit, Half, LIMIT, Language, Signal};
 
 use harness::testing::echo::TWO_SECONDS;
-use harness::testing::redis::{REDIS, Redis};
 use harness::testing::relay::Relay;
-use harness::testing::server::{ends_unread, lesson, start_unread};
+use harness::testing::server::{
+    copied_without_packages, ends_unread, lesson, start_unread,
+};
 use harness::testing::{NODE, Need, Test, both, test};
-
-#[cfg(unix)]
-#[path = "on_unix.rs"]
-mod on_unix;
-
-/// A function of `on_unix`. Elsewhere it is not there, and its test is
-/// ignored like all the others.
-macro_rules! on_unix {
-    ($run:ident) => {{
-        #[cfg(unix)]
-        let run: Promise = on_unix::$run;
-        #[cfg(not(unix))]
-        let run: Promise = |_| anyhow::bail!("needs a Unix");
-        run
-    }};
-}
 
 type Promise = fn(Language) -> Result<()>;
 
@@ -48,22 +35,11 @@ pub fn tests() -> Vec<Test> {
         ("a_pattern_gets_the_channels_that_match", pattern),
         ("text_from_a_peer_cannot_drive_the_terminal", hostile_text),
         ("a_message_of_16_mib_arrives_whole", large),
-        ("redis_over_tcp_works_too", on_unix!(tcp)),
-        (
-            "without_redis_url_a_server_is_started_and_stopped",
-            on_unix!(own_server),
-        ),
-        ("an_empty_redis_url_is_none", on_unix!(empty_url)),
-        (
-            "its_own_server_ends_even_when_the_program_is_killed",
-            on_unix!(orphan),
-        ),
-        ("halves_that_start_at_once_share_one_server", at_once),
-        ("the_socket_of_a_killed_server_is_replaced", on_unix!(stale)),
-        (
-            "without_redis_server_it_says_what_to_install",
-            on_unix!(not_installed),
-        ),
+        ("redis_over_tcp_works_too", tcp),
+        ("a_socket_is_found_whatever_its_path", odd_path),
+        ("what_a_client_would_ignore_in_a_url_is_refused", odd_urls),
+        ("a_refusal_ends_a_consumer_with_the_reason", refused),
+        ("the_pause_grows_until_a_message_has_arrived", cut_off),
         (
             "without_a_server_there_it_says_so_without_the_password",
             nobody,
@@ -75,7 +51,7 @@ pub fn tests() -> Vec<Test> {
         ),
         ("ctrl_c_without_an_answer_says_what_is_not_known", frozen),
         ("a_closed_stdout_ends_both_halves_quietly", unread),
-        ("quiet_and_help_and_mistakes", help),
+        ("help_and_mistakes", help),
     ];
     let mut tests: Vec<Test> = promises
         .iter()
@@ -85,13 +61,19 @@ pub fn tests() -> Vec<Test> {
         })
         .collect();
     tests.push(
+        test("without_its_packages_it_says_what_to_type", no_packages)
+            .needs(NODE),
+    );
+    tests.push(
         test("ioredis_understands_both_halves", ioredis)
             .needs(NODE)
             .needs(Need::Packages("redis-pubsub")),
     );
     tests
         .into_iter()
-        .map(|test| test.of("redis-pubsub").needs(REDIS).needs(Need::Unix))
+        .map(|test| {
+            test.of("redis-pubsub").needs(Need::Redis).needs(Need::Unix)
+        })
         .collect()
 }
 
@@ -103,19 +85,7 @@ fn half(
     arguments: &[&str],
 ) -> Result<Half> {
     let mut command = lesson("redis-pubsub")?.half(language, name)?;
-    Half::start(command.env("REDIS_URL", url).args(arguments))
-}
-
-/// One half that has to look for a server in `folder`.
-fn half_in(
-    language: Language,
-    name: &str,
-    folder: &Path,
-    arguments: &[&str],
-) -> Result<Half> {
-    let mut command = lesson("redis-pubsub")?.half(language, name)?;
-    command.env_remove("REDIS_URL").env("TMPDIR", folder);
-    Half::start(command.args(arguments))
+    Half::start(command.args(["--redis", url]).args(arguments))
 }
 
 /// A consumer that listens.
@@ -229,17 +199,145 @@ fn growing_pause(language: Language) -> Result<()> {
     let consumer = listening(language, &redis, &[])?;
     redis.kill()?;
     let socket = redis.socket().display().to_string();
-    for pause in [100, 200, 400, 800] {
-        let next = format!("; next try in {pause}ms");
-        let line = consumer.wait_for_error(&next)?;
-        ensure!(line.starts_with("connect to "), "{line}");
-        ensure!(line.contains(&socket), "{line}");
-    }
+    let line = consumer.wait_for_error("connect to ")?;
+    ensure!(line.contains(&socket), "{line}");
+    growing(&consumer, 5)?;
     redis.start_again()?;
     consumer.wait_for("listening on channel again")?;
     publish(language, &redis, "afterwards")?;
     consumer.wait_for("Received from channel: afterwards")?;
     Ok(())
+}
+
+/// Waits for so many pauses, and looks whether each of them is what it should
+/// be: 100, 200, 400 ms and so on, less a random part of at most the half.
+fn growing(consumer: &Half, count: u32) -> Result<()> {
+    let deadline = Instant::now() + LIMIT;
+    let pauses = || -> Vec<u64> {
+        let lines = consumer.stderr().into_iter();
+        lines.filter_map(|line| pause_in(&line)).collect()
+    };
+    while pauses().len() < count as usize {
+        ensure!(Instant::now() < deadline, "{:?}", consumer.stderr());
+        thread::sleep(Duration::from_millis(10));
+    }
+    for (number, pause) in (0..count).zip(pauses()) {
+        let longest = (100 << number).min(5000);
+        let range = longest / 2 - 1..=longest;
+        ensure!(range.contains(&pause), "{:?}", consumer.stderr());
+    }
+    Ok(())
+}
+
+/// The milliseconds of "next try in 73 ms".
+fn pause_in(line: &str) -> Option<u64> {
+    let (_, pause) = line.split_once("next try in ")?;
+    pause.strip_suffix(" ms")?.parse().ok()
+}
+
+fn cut_off(language: Language) -> Result<()> {
+    let redis = Redis::start(&[])?;
+    let consumer = listening(language, &redis, &[])?;
+    // Each time, it connects and subscribes without any trouble.
+    let kill = ["CLIENT", "KILL", "TYPE", "pubsub"];
+    for time in 1..=4 {
+        redis.command(&kill)?;
+        consumer.wait_for_lines(time, "listening on channel again")?;
+    }
+    growing(&consumer, 4)?;
+    // A message: from now on it begins anew.
+    publish(language, &redis, "at last")?;
+    consumer.wait_for("Received from channel: at last")?;
+    redis.command(&kill)?;
+    consumer.wait_for_lines(5, "listening on channel again")?;
+    let last = consumer.stderr().pop().unwrap_or_default();
+    ensure!(pause_in(&last).is_some_and(|pause| pause <= 100), "{last}");
+    Ok(())
+}
+
+fn refused(language: Language) -> Result<()> {
+    let redis = Redis::start(&[])?;
+    let user = ["ACL", "SETUSER", "default", "-subscribe"];
+    let mut consumer = listening(language, &redis, &[])?;
+    redis.command(&user)?;
+    redis.command(&["CLIENT", "KILL", "TYPE", "pubsub"])?;
+    let exit = consumer.wait()?;
+    ensure!(exit == Exit::Code(1), "{exit:?}: {:?}", consumer.stderr());
+    let last = consumer.stderr().pop().unwrap_or_default();
+    let why = "no permissions to run the 'subscribe' command";
+    ensure!(last.starts_with("Error: ") && last.contains(why), "{last}");
+    // And one that is refused from the beginning.
+    let mut consumer = half(language, "consumer", &redis.url(), &[])?;
+    ensure!(consumer.wait()? == Exit::Code(1), "{:?}", consumer.stdout());
+    ensure!(consumer.stderr().len() == 1, "{:?}", consumer.stderr());
+    Ok(())
+}
+
+fn tcp(language: Language) -> Result<()> {
+    let redis = Redis::start_on_tcp(&["--requirepass", "top-secret"])?;
+    let address = redis.url().replace("redis://", "");
+    let url = format!("redis://:top-secret@{address}");
+    let mut consumer = half(language, "consumer", &url, &["--count", "1"])?;
+    consumer.wait_for("listening on ")?;
+    let mut producer = half(language, "producer", &url, &["--count", "1"])?;
+    ensure!(producer.wait()? == Exit::Code(0), "{:?}", producer.stderr());
+    ensure!(consumer.wait()? == Exit::Code(0), "{:?}", consumer.stderr());
+    let wrong = format!("redis://:wrong@{address}");
+    for name in ["consumer", "producer"] {
+        let mut half = half(language, name, &wrong, &[])?;
+        ensure!(half.wait()? == Exit::Code(1), "{:?}", half.stdout());
+        let stderr = half.stderr();
+        ensure!(stderr.len() == 1, "{stderr:?}");
+        ensure!(!stderr[0].contains("wrong@"), "{stderr:?}");
+        ensure!(!stderr[0].contains("redis-server"), "it runs: {stderr:?}");
+    }
+    Ok(())
+}
+
+fn odd_path(language: Language) -> Result<()> {
+    let folder = tempfile::Builder::new().prefix("50%23 #1?").tempdir()?;
+    let redis = Redis::start_in(folder, &[])?;
+    let mut consumer = listening(language, &redis, &["--count", "1"])?;
+    publish(language, &redis, "found")?;
+    ensure!(consumer.wait()? == Exit::Code(0), "{:?}", consumer.stderr());
+    Ok(())
+}
+
+fn odd_urls(language: Language) -> Result<()> {
+    let redis = Redis::start(&[])?;
+    let socket = redis.url();
+    for url in [
+        "redis:localhost".to_owned(),
+        "redis://".to_owned(),
+        "redis:///0".to_owned(),
+        "redis://:6379".to_owned(),
+        "redis://top-secret@localhost".to_owned(),
+        "redis://user:123#top-secret@localhost".to_owned(),
+        "redis://localhost/zero".to_owned(),
+        "redis://localhost:0".to_owned(),
+        "localhost:6379".to_owned(),
+        socket.replace("unix:///", "unix://"),
+        format!("{socket}#x"),
+        format!("{socket}?db=1"),
+    ] {
+        for name in ["consumer", "producer"] {
+            let mut half = half(language, name, &url, &["--count", "1"])?;
+            let exit = half.wait()?;
+            ensure!(exit == Exit::Code(1), "{url}: {:?}", half.stdout());
+            let stderr = half.stderr();
+            ensure!(stderr.len() == 1, "{url}: {stderr:?}");
+            ensure!(!stderr[0].contains("secret"), "{stderr:?}");
+        }
+    }
+    // IPv6 is taken as given: nobody listens there.
+    let mut half = half(language, "producer", "redis://[::1]:1", &[])?;
+    ensure!(half.wait()? == Exit::Code(1), "{:?}", half.stdout());
+    ensure!(half.stderr()[0].contains("::1"), "{:?}", half.stderr());
+    Ok(())
+}
+
+fn no_packages() -> Result<()> {
+    copied_without_packages("redis-pubsub", &["consumer", "producer"])
 }
 
 fn two_consumers(language: Language) -> Result<()> {
@@ -263,7 +361,7 @@ fn pattern(language: Language) -> Result<()> {
     let mut consumer = listening(language, &redis, &arguments)?;
     ensure!(publish(language, &redis, "no news")? == LOST);
     for channel in ["news.sport", "newspaper", "news.weather"] {
-        redis.cli(&["PUBLISH", channel, "hello"])?;
+        redis.command(&["PUBLISH", channel, "hello"])?;
     }
     ensure!(consumer.wait()? == Exit::Code(0), "{:?}", consumer.stderr());
     let lines = consumer.stdout();
@@ -282,9 +380,9 @@ fn hostile_text(language: Language) -> Result<()> {
     let mut consumer = listening(language, &redis, &arguments)?;
     let long = "中".repeat(1000);
     for text in [b"\x1b[2J\n".as_slice(), b"a\xFFb", "中😀".as_bytes()] {
-        redis.cli_with(&["PUBLISH", "\x1b[31m"], text)?;
+        redis.command(&[b"PUBLISH".as_slice(), b"\x1b[31m", text])?;
     }
-    redis.cli_with(&["PUBLISH", "long"], long.as_bytes())?;
+    redis.command(&[b"PUBLISH".as_slice(), b"long", long.as_bytes()])?;
     ensure!(consumer.wait()? == Exit::Code(0), "{:?}", consumer.stderr());
     let cut = format!("Received from long: {}… (3000 bytes)", "中".repeat(160));
     let expected = [
@@ -301,30 +399,11 @@ fn hostile_text(language: Language) -> Result<()> {
 fn large(language: Language) -> Result<()> {
     let redis = Redis::start(&[])?;
     let mut consumer = listening(language, &redis, &["--count", "1"])?;
-    redis.cli_with(&["PUBLISH", "channel"], &vec![b'x'; 16 * 1024 * 1024])?;
+    let text = vec![b'x'; 16 * 1024 * 1024];
+    redis.command(&[b"PUBLISH".as_slice(), b"channel", &text])?;
     let text = consumer.wait_for("Received from channel: xxx")?;
     ensure!(text.ends_with("x… (16777216 bytes)"), "{text}");
     ensure!(consumer.wait()? == Exit::Code(0), "{:?}", consumer.stderr());
-    Ok(())
-}
-
-fn at_once(language: Language) -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    let consumers = (0..6)
-        .map(|_| half_in(language, "consumer", folder.path(), &[]))
-        .collect::<Result<Vec<_>>>()?;
-    for consumer in &consumers {
-        consumer.wait_for("listening on channel")?;
-    }
-    let started = consumers.iter().filter(|consumer| {
-        consumer.stdout()[0].starts_with("started redis-server at ")
-    });
-    ensure!(started.count() == 1, "not one server");
-    let count = ["--count", "1"];
-    let mut producer = half_in(language, "producer", folder.path(), &count)?;
-    ensure!(producer.wait()? == Exit::Code(0), "{:?}", producer.stderr());
-    let line = producer.wait_for("Sent to channel: ")?;
-    ensure!(line.contains("(6 listen"), "{line}");
     Ok(())
 }
 
@@ -345,7 +424,10 @@ fn nobody(language: Language) -> Result<()> {
         ensure!(stderr.len() == 1, "{stderr:?}");
         let start = format!("Error: connect to {address}: ");
         ensure!(stderr[0].starts_with(&start), "{stderr:?}");
-        ensure!(stderr[0].ends_with("a running Redis?"), "{stderr:?}");
+        ensure!(
+            stderr[0].ends_with("start Redis first: redis-server"),
+            "{stderr:?}"
+        );
         ensure!(!stderr[0].contains("secret"), "{stderr:?}");
     }
     Ok(())
@@ -358,7 +440,7 @@ fn ctrl_c(language: Language) -> Result<()> {
     ensure!(listens.stderr().is_empty(), "{:?}", listens.stderr());
     let mut waits = listening(language, &redis, &[])?;
     redis.kill()?;
-    waits.wait_for_error("; next try in 800ms")?;
+    growing(&waits, 4)?;
     ensure!(waits.stop(Signal::Terminate)? == Exit::Code(0));
     // A producer that has nothing in hand, as most of the time.
     redis.start_again()?;
@@ -407,7 +489,7 @@ fn unread(language: Language) -> Result<()> {
     let _publishes = half(Language::Rust, "producer", &redis.url(), often)?;
     for (name, arguments) in [("producer", often), ("consumer", &[])] {
         let mut command = lesson("redis-pubsub")?.half(language, name)?;
-        command.env("REDIS_URL", redis.url()).args(arguments);
+        command.args(["--redis", &redis.url()]).args(arguments);
         let (mut half, _) = start_unread(&mut command)?;
         ends_unread(&mut half, || ()).context(name)?;
     }
@@ -415,23 +497,15 @@ fn unread(language: Language) -> Result<()> {
 }
 
 fn help(language: Language) -> Result<()> {
-    let redis = Redis::start(&[])?;
-    let quiet = ["--quiet", "--count", "1"];
-    let mut consumer = listening(language, &redis, &quiet)?;
-    let mut producer = half(language, "producer", &redis.url(), &quiet)?;
-    ensure!(producer.wait()? == Exit::Code(0), "{:?}", producer.stderr());
-    ensure!(producer.stdout().is_empty(), "{:?}", producer.stdout());
-    ensure!(consumer.wait()? == Exit::Code(0), "{:?}", consumer.stderr());
-    ensure!(consumer.stdout() == ["listening on channel"]);
-
     for name in ["consumer", "producer"] {
-        let mut program = half(language, name, "", &["--help"])?;
+        let mut program = half(language, name, "redis://here", &["--help"])?;
         ensure!(program.wait()? == Exit::Code(0));
         let text = program.stdout().join("\n");
-        for option in ["--count", "--quiet", "[CHANNEL]"] {
+        for option in ["--count", "--redis", "[CHANNEL]"] {
             ensure!(text.contains(option), "{option} not in {text}");
         }
-        let mut program = half(language, name, "", &["--no-such-thing"])?;
+        let mut program =
+            half(language, name, "redis://here", &["--no-such-thing"])?;
         ensure!(program.wait()? == Exit::Code(2));
         let mut program = half(language, name, "http://here", &[])?;
         ensure!(program.wait()? == Exit::Code(1), "{:?}", program.stdout());

@@ -131,7 +131,7 @@ struct RabbitMq;
 impl RabbitMq {
     /// Begins to start it, and does not wait for it.
     fn for_these(lessons: &[&Lesson]) -> Self {
-        let wanted = lessons.iter().any(|lesson| lesson.has_rabbitmq());
+        let wanted = lessons.iter().any(|it| it.over_rabbitmq().is_some());
         if wanted && rabbit::missing().is_none() {
             rabbit::begin_shared();
         }

@@ -36,10 +36,10 @@ struct Board {
 /// `second`. It counts as hung when it takes longer than `limit`.
 pub fn show(stop: Stop, second: Language, limit: Duration) -> Report {
     let lesson = stop.lesson;
-    screen::paragraph(stop.watch());
-    let found = stop.missing(second).map_or_else(|| url(stop.broker), Err);
-    let url = match found {
-        Ok(url) => url,
+    screen::paragraph(lesson.watch);
+    let found = lesson.missing(second).map_or_else(|| up(stop.broker), Err);
+    match found {
+        Ok(()) => {}
         Err(missing) => {
             screen::paragraph(&format!("skipped: {missing}"));
             return Report {
@@ -60,7 +60,7 @@ pub fn show(stop: Stop, second: Language, limit: Duration) -> Report {
     let outcome = build_programs(lesson).and_then(|()| {
         begun = Instant::now();
         lock(&board).layout.header();
-        play(lesson, url.as_deref(), languages, limit, &board)
+        play(lesson, languages, limit, &board)
     });
     let time = begun.elapsed();
     let mut board = lock(&board);
@@ -114,18 +114,17 @@ fn build_programs(lesson: &Lesson) -> Result<()> {
     spin(what, || build(lesson.name, Profile::Debug))?.map(drop)
 }
 
-/// Where the tour's own broker is, or why there is none.
-fn url(broker: Broker) -> Result<Option<String>, String> {
+/// Waits for a RabbitMQ, where the lesson needs it; or says why there is none.
+fn up(broker: Broker) -> Result<(), String> {
     if broker == Broker::Own {
-        return Ok(None);
+        return Ok(());
     }
     let up = spin("waiting for RabbitMQ".to_owned(), rabbit::shared);
-    let url = up.flatten().map_err(|error| {
+    up.flatten().map(drop).map_err(|error| {
         let said = format!("{error:#}");
         let first = said.lines().next().unwrap_or_default();
         format!("{} does not start here: {first}", rabbit::PROGRAM)
-    })?;
-    Ok(Some(url))
+    })
 }
 
 /// Runs `run`, which takes a while, and shows that something happens.
@@ -143,7 +142,6 @@ fn spin<T>(what: String, run: impl FnOnce() -> T) -> Result<T> {
 
 fn play(
     lesson: &'static Lesson,
-    broker: Option<&str>,
     languages: [Language; 2],
     limit: Duration,
     board: &Arc<Mutex<Board>>,
@@ -176,13 +174,6 @@ fn play(
             first: &[],
             second: &PACE,
         },
-    };
-    // Both halves of a pair are told of a broker that is not their own.
-    let broker = broker.map(|url| ["--broker", url]);
-    let broker: &[&str] = broker.as_ref().map_or(&[], |pair| pair);
-    let arguments = Arguments {
-        first: &[arguments.first, broker].concat(),
-        second: &[arguments.second, broker].concat(),
     };
     let mut pair = lesson.start_by(languages, arguments, limit, run)?;
     if let (Shape::Chat, Some(client)) = (lesson.shape, &pair.second) {

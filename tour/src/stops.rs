@@ -1,6 +1,6 @@
 //! The stops of the tour: each lesson, and some by a second broker.
 
-use harness::{Language, Lesson};
+use harness::Lesson;
 
 use crate::order::Rule;
 use crate::words::words;
@@ -32,7 +32,7 @@ impl Stop {
                 lesson,
                 broker: Broker::Own,
             });
-            if lesson.has_rabbitmq() {
+            if let Some(lesson) = lesson.over_rabbitmq() {
                 stops.push(Self {
                     lesson,
                     broker: Broker::RabbitMq,
@@ -50,32 +50,11 @@ impl Stop {
         }
     }
 
-    /// One sentence on what is to be seen.
-    pub fn watch(&self) -> &'static str {
-        match self.broker {
-            Broker::Own => self.lesson.watch,
-            Broker::RabbitMq => "The same two programs, and another broker.",
-        }
-    }
-
-    /// What it needs and this machine has not, with what to do about it;
-    /// when the second half is written in `second`.
-    pub fn missing(&self, second: Language) -> Option<String> {
-        match self.broker {
-            Broker::Own => self.lesson.missing(second),
-            Broker::RabbitMq => self.lesson.missing_over_rabbitmq(second),
-        }
-    }
-
     /// The command that a reader can type next.
     pub fn command(&self) -> String {
         let name = self.lesson.name;
         let [first, _] = self.lesson.halves();
-        let run = format!("cargo run -p {name} --bin {first}");
-        match self.broker {
-            Broker::Own => run,
-            Broker::RabbitMq => format!("{run} -- --broker amqp://localhost"),
-        }
+        format!("cargo run -p {name} --bin {first}")
     }
 
     /// One sentence on what has been seen.

@@ -1,29 +1,53 @@
-// The queue in RabbitMQ, over its protocol AMQP 0-9-1. Rust twin:
-// ../src/amqp.rs.
-//
-// The broker hands jobs to a worker by itself, as many as it is allowed to
-// have unacknowledged (`prefetch`). When a worker's connection ends, what it
-// had not acknowledged goes to another.
+// Connecting to RabbitMQ, and connecting again. AMQP 0-9-1 is its protocol.
+// Rust twin: ../src/amqp.rs.
 
-import amqplib from 'amqplib'
+import { missing } from '../../common/node/packages.js'
+import { check } from '../../common/node/url.js'
 
-// After how many deliveries the broker itself gives a job up. Never reached:
-// the worker buries a job long before. But later versions have a limit of 20
-// unless one is set, and the twins must set the same.
+const { default: amqplib } = await import('amqplib').catch(missing)
+
+// After how many deliveries the broker itself drops a job. Never reached, as
+// the worker makes it a dead letter long before. But RabbitMQ 4 sets 20 if we
+// set nothing, and the twins must set the same.
 const DELIVERY_LIMIT = 1000
 
-/** Connects to the RabbitMQ at `url`; makes the queues where there are none. */
-export async function connect(url, { queue, prefetch }) {
-  const connection = await amqplib.connect(url, {
-    timeout: 30_000,
-    noDelay: true,
-  })
-  connection.on('error', () => {}) // 'close' comes after it
-  const channel = await connection.createConfirmChannel()
+/** Where the queue is: arguments of both halves. */
+export const place = {
+  queue: { positional: true, default: 'jobs', help: "The queue's name" },
+  amqp: {
+    value: 'URL',
+    default: 'amqp://127.0.0.1:5672',
+    help: 'Where RabbitMQ is',
+  },
+}
 
-  // A quorum queue is always on the disk, and counts deliveries. Both halves
-  // declare it, so either one may come first.
+/** Connects, and declares both queues. */
+export async function connect({ queue, amqp }) {
+  const options = parse(amqp)
   const dead = `${queue}.dead`
+  checkName(queue)
+  let connection
+  try {
+    connection = await amqplib.connect(options, {
+      timeout: 30_000,
+      noDelay: true, // disable Nagle's algorithm
+    })
+  } catch (error) {
+    const why = `connect to ${new URL(amqp).host}: ${error.message || error.code}`
+    if (isRefusal(error)) throw Error(why)
+    throw Error(`${why}; start RabbitMQ: rabbitmq-server`)
+  }
+  // Without a listener, Node would end with an uncaught 'error' event. The
+  // event 'close' comes after it.
+  connection.on('error', () => {})
+  const channel = await connection.createConfirmChannel()
+  const broker = { connection, channel, queue, dead }
+  // Why the broker closed the channel. What is awaited then rejects, but says
+  // only "channel closed".
+  channel.on('error', error => { broker.failure = error })
+
+  // Both halves declare the queues, so either one may come first. A quorum
+  // queue is always on the disk, and counts deliveries.
   for (const name of [queue, dead]) {
     await channel.assertQueue(name, {
       durable: true,
@@ -33,99 +57,64 @@ export async function connect(url, { queue, prefetch }) {
       },
     })
   }
-  await channel.prefetch(prefetch)
-  return new Queue(connection, channel, queue, dead)
+  return broker
 }
 
-class Queue {
-  #connection
-  #channel
-  #queue
-  #dead
-  #consuming = false
-  // Delivered, and not yet handed out by next().
-  #waiting = []
-  #wake = () => {}
-  // Why nothing more will come.
-  #ended
-  // Handed out, and not yet done.
-  #taken
-  #refused = false
-
-  constructor(connection, channel, queue, dead) {
-    this.#connection = connection
-    this.#channel = channel
-    this.#queue = queue
-    this.#dead = dead
-    const end = why => {
-      this.#ended ??= why
-      this.#wake()
-    }
-    channel.on('error', end)
-    channel.on('close', () => end(Error('the connection ended')))
-    connection.on('close', () => end(Error('the connection ended')))
-    channel.on('return', () => { this.#refused = true })
-  }
-
-  async add(jobs) {
-    await this.#publish(this.#queue, jobs.map(job => Buffer.from(job)))
-  }
-
-  // Publishes, and waits until the broker has confirmed all of them.
-  async #publish(queue, jobs) {
-    this.#refused = false
-    for (const job of jobs) {
-      this.#channel.sendToQueue(queue, job, {
-        persistent: true, // on the disk, not only in memory
-        mandatory: true, // back to us, rather than lost, without a queue
-      })
-    }
-    await this.#channel.waitForConfirms()
-    if (this.#refused) throw Error('publish: the broker sends it back')
-  }
-
-  async next() {
-    if (!this.#consuming) {
-      this.#consuming = true
-      // Not noAck: that would forget a job as it is sent.
-      await this.#channel.consume(this.#queue, delivery => {
-        if (delivery) this.#waiting.push(delivery)
-        else this.#ended ??= Error('the broker deleted the queue')
-        this.#wake()
-      })
-    }
-    while (this.#waiting.length === 0) {
-      if (this.#ended) throw this.#ended
-      await new Promise(resolve => { this.#wake = resolve })
-    }
-    this.#taken = this.#waiting.shift()
-    const { content, properties: { headers } } = this.#taken
-    const before = headers?.['x-delivery-count'] ?? 0
-    return { text: content.toString(), tries: 1 + Number(before) }
-  }
-
-  async done() {
-    this.#channel.ack(this.#taken)
-  }
-
-  async again() {
-    const requeue = true // otherwise it is gone
-    this.#channel.nack(this.#taken, false, requeue)
-  }
-
-  async bury() {
-    // First there, then no longer here. A crash in between leaves the job in
-    // both, which is better than in neither.
-    await this.#publish(this.#dead, [this.#taken.content])
-    this.#channel.ack(this.#taken)
-  }
-
-  async close() {
-    // An acknowledgement has no answer; the channel's goodbye has one, and
-    // comes after all of them. The connection's could overtake them.
+/**
+ * Connects again after `error`, with exponential backoff. Throws when the
+ * broker answers that we may not do this: waiting cannot help.
+ */
+export async function reconnect(place, error, backoff) {
+  while (true) {
+    if (isRefusal(error)) throw error
+    await backoff.wait(error)
     try {
-      await this.#channel.close()
-      await this.#connection.close()
-    } catch {} // closed already
+      return await connect(place)
+    } catch (failure) {
+      error = failure
+    }
+  }
+}
+
+// Whether the broker answered that this is not allowed, or that the queue
+// exists with other properties.
+function isRefusal({ message }) {
+  // amqplib does not say why a connection was not opened.
+  return /\b(403|406|530) \(|got <ConnectionClose/.test(message)
+}
+
+/**
+ * Ends the connection. An acknowledgement has no answer, but the end of the
+ * channel has one, which comes after all of them.
+ */
+export async function close({ connection, channel }) {
+  try {
+    await channel.close()
+    await connection.close()
+  } catch {} // closed already
+}
+
+// A queue's name. AMQP allows 255 bytes.
+function checkName(queue) {
+  if (queue === '') throw Error('a queue without a name')
+  if (Buffer.byteLength(`${queue}.dead`) > 255) {
+    throw Error("the queue's name is too long")
+  }
+}
+
+// What amqplib needs of a URL. It would decode a password as Latin-1.
+function parse(text) {
+  check(text, ['amqp'])
+  const url = new URL(text)
+  const vhost = url.pathname.slice(1) // amqp://host/ is amqp://host
+  if (Buffer.byteLength(decodeURIComponent(vhost)) > 255) {
+    throw Error("the virtual host's name is too long")
+  }
+  return {
+    hostname: url.hostname.replace(/^\[(.*)\]$/, '$1'),
+    port: url.port,
+    username: decodeURIComponent(url.username || 'guest'),
+    password: decodeURIComponent(url.password || 'guest'),
+    vhost,
   }
 }

@@ -1,69 +1,88 @@
-// Producer: adds jobs to a queue, and knows of each when it is safe there.
+// Producer: adds jobs to a queue in Redis, and knows when each is stored.
 //
 // Rust twin: ../src/bin/producer.rs. Other half: worker.js.
 //
-//     npm ci --prefix work-queue/node             # once
+//     npm ci --prefix work-queue                  # once
+//     redis-server --appendonly yes --appendfsync always
 //     node work-queue/node/worker.js              # in a second terminal
-//     node work-queue/node/producer.js
+//     node work-queue/node/producer.js            # in a third
+//
+// Try this: stop Redis for a while, and start it again.
 
 import { args, wholeNumber } from '../../common/node/args.js'
-import { error, line, shown } from '../../common/node/log.js'
+import { fail, line, shown } from '../../common/node/log.js'
 import { pace, ticks } from '../../common/node/pace.js'
-import { stop, unlessOverdue } from '../../common/node/shutdown.js'
-import { Broker, place, reason } from './queue.js'
+import { stop } from '../../common/node/shutdown.js'
+import { connect, reconnect, warnOfForgetting } from './streams.js'
+import { Backoff, answered } from './work.js'
 
-const options = args('Adds numbered jobs to a queue.', {
-  ...place,
-  message: {
-    value: 'TEXT',
-    default: 'job',
-    help: 'What the jobs are called; each has its number behind it',
-  },
-  batch: {
-    value: 'N',
-    default: '1',
-    help: 'How many jobs to add at a time',
-    parse: text => wholeNumber(text, 1, 10_000),
-  },
-  ...pace,
-})
-let broker
-let queue
-
-try {
-  // 1. Find the broker, and connect.
-  broker = await Broker.find(options)
-  queue = await broker.connect().catch(failure => {
-    throw Error(`${reason(failure)}; is the broker running?`)
+const { queue, redis, message, batch, every, count } = args(
+  'Adds numbered jobs to a queue in Redis.', {
+    queue: {
+      positional: true,
+      default: 'jobs',
+      help: "The queue's name: the key of a stream",
+    },
+    redis: {
+      value: 'URL',
+      default: 'redis://127.0.0.1:6379',
+      help: 'Where Redis is',
+    },
+    message: {
+      value: 'TEXT',
+      default: 'job',
+      help: 'What the jobs are called; each has its number after it',
+    },
+    batch: {
+      value: 'N',
+      default: '1',
+      help: 'How many jobs to add at a time',
+      parse: text => wholeNumber(text, 1, 10_000),
+    },
+    ...pace,
   })
+let client
 
-  // 2. Make jobs, now and at every tick, until that was all or Ctrl-C.
+main().catch(fail)
+
+async function main() {
+  // 1. Connect.
+  client = await connect(redis)
+  await warnOfForgetting(client)
+
+  // 2. Make jobs at each tick, until the last one or Ctrl-C.
   let last = 0
-  for await (const _ of ticks(options, stop)) {
-    const jobs = Array.from({ length: options.batch }, (_, i) =>
-      `${options.message} ${last + i + 1}`)
-    last += options.batch
-
-    // 3. Add them. Until the broker says that they are on its disk, they are
-    //    ours. When the connection breaks before that, nobody knows whether
-    //    it has them: so once more. Done twice is better than never, and a
-    //    job that must not be done twice has to look at its number.
-    for (let stored = false; !stored;) {
-      try {
-        await unlessOverdue(queue.add(jobs))
-        stored = true
-      } catch (failure) {
-        queue = await broker.connectAgain(queue, failure)
-        if (!queue) throw Error(`perhaps not stored: ${jobs.join(', ')}`)
-      }
+  for await (const _ of ticks({ every, count }, stop)) {
+    const jobs = []
+    for (let i = 0; i < batch; i += 1) {
+      last += 1
+      jobs.push(`${message} ${last}`)
     }
-
-    // 4. Now they are safe, and only now may we forget them.
+    // After Ctrl-C, wait for the answer for one second more.
+    await answered(add(jobs)).catch(error => {
+      throw Error(`perhaps not stored: ${jobs.join(', ')}: ${error.message}`)
+    })
     for (const job of jobs) line(`stored: ${shown(job)}`)
   }
-} catch (failure) {
-  error(`Error: ${reason(failure)}`)
-  process.exitCode = 1
+  client.destroy()
 }
-await queue?.close()
-await broker?.end()
+
+// 3. Adds the jobs. Until Redis confirms that they are on its disk, they are
+//    ours.
+//
+//    When the connection breaks before that, nobody knows whether Redis has
+//    them, so they are added again. This is at-least-once delivery: a job may
+//    be done twice, but none is lost.
+async function add(jobs) {
+  const backoff = new Backoff()
+  while (true) {
+    try {
+      // Sent in one go: one write to the disk for all of them.
+      await Promise.all(jobs.map(job => client.xAdd(queue, '*', { job })))
+      return
+    } catch (error) {
+      client.destroy()
+      client = await reconnect(redis, error, backoff)
+    }
+  }
+}

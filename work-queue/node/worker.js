@@ -1,95 +1,194 @@
-// Worker: takes jobs from a queue, and acknowledges each once it is done.
+// Worker: takes jobs from a queue in Redis, and acknowledges each once it is
+// done.
 //
 // Rust twin: ../src/bin/worker.rs. Other half: producer.js.
 //
-//     npm ci --prefix work-queue/node             # once
-//     node work-queue/node/worker.js
-//     node work-queue/node/producer.js            # in a second terminal
+//     npm ci --prefix work-queue                  # once
+//     redis-server --appendonly yes --appendfsync always
+//     node work-queue/node/worker.js              # in a second terminal
+//     node work-queue/node/producer.js            # in a third
+//
+// Try this: `--work 5000`, kill the worker while it works, start another.
 
-import { setTimeout as sleep } from 'node:timers/promises'
 import { args, wholeNumber } from '../../common/node/args.js'
-import { error, escaped, line, ready, shown } from '../../common/node/log.js'
-import { Broker, place, reason, taking, untilStop } from './queue.js'
+import { fail, line, shown } from '../../common/node/log.js'
+import { stop } from '../../common/node/shutdown.js'
+import {
+  asBytes, connect, reconnect, warnOfForgetting,
+} from './streams.js'
+import { Backoff, perform, untilStop, work as workFlags } from './work.js'
 
-const options = args('Takes jobs from a queue and does them.', {
-  ...place,
-  ...taking,
-  work: {
-    value: 'MS',
-    default: '0',
-    help: 'Milliseconds of work that each job is',
-    parse: text => wholeNumber(text, 0, 86_400_000),
+const options = args('Takes jobs from a queue in Redis and does them.', {
+  queue: {
+    positional: true,
+    default: 'jobs',
+    help: "The queue's name: the key of a stream",
   },
-  fail: { value: 'TEXT', help: 'Fail at jobs that contain this' },
+  redis: {
+    value: 'URL',
+    default: 'redis://127.0.0.1:6379',
+    help: 'Where Redis is',
+  },
+  idle: {
+    value: 'MS',
+    default: '30000',
+    help: 'Milliseconds after which a job that is not acknowledged goes to ' +
+      'another worker',
+    parse: text => wholeNumber(text, 10),
+  },
   tries: {
     value: 'N',
     default: '3',
     help: 'After how many failures a job becomes a dead letter',
     parse: text => wholeNumber(text, 0),
   },
+  ...workFlags,
 })
-const name = escaped(options.queue)
-let broker
-let queue
+const { queue, redis, idle } = options
 
-try {
-  // 1. Find the broker, and connect.
-  broker = await Broker.find(options)
-  queue = await broker.connect().catch(failure => {
-    throw Error(`${reason(failure)}; is the broker running?`)
-  })
-  ready(`listening on ${name}`)
+// All workers are one consumer group: each job goes to one of them.
+const GROUP = 'workers'
 
-  // 2. Work until Ctrl-C. When the broker goes away, the job in hand is not
-  //    acknowledged and will come again, to us or to another worker.
-  while (queue) {
+// How long one XREADGROUP waits for a job, at most; milliseconds.
+const MAX_BLOCK = 1000
+
+// Our name in the group.
+const NAME = `worker-${process.pid}`
+
+// How far we have searched for jobs that were not acknowledged, and when we
+// search again.
+let cursor = '0-0'
+let nextSearch = Date.now()
+let client
+
+main().catch(fail)
+
+async function main() {
+  // 1. Connect.
+  client = await connect(redis)
+  await warnOfForgetting(client)
+  line(`listening on ${shown(queue)}`)
+
+  // 2. Work until Ctrl-C. When the connection breaks, the job in hand is not
+  //    acknowledged, so it will come again, to us or to another worker.
+  const backoff = new Backoff()
+  while (!stop.aborted) {
     try {
-      await serve()
-      break
-    } catch (failure) {
-      queue = await broker.connectAgain(queue, failure)
-      if (queue) line(`listening on ${name} again`)
+      await work(backoff)
+    } catch (error) {
+      client.destroy()
+      client = await untilStop(reconnect(redis, error, backoff))
+      if (!client) return
+      line(`listening on ${shown(queue)} again`)
     }
   }
-} catch (failure) {
-  error(`Error: ${reason(failure)}`)
-  process.exitCode = 1
+  client.destroy()
 }
-await queue?.close()
-await broker?.end()
 
-async function serve() {
-  // 3. Take a job. Ctrl-C ends the wait for one, and not the work; but after
-  //    a second and a half it is cut, and the job comes again.
-  for (let job; (job = await untilStop(queue.next()));) {
-    const text = shown(job.text)
-    line(`taken: ${text}`)
-
-    // 4. Do it, and only then acknowledge it. A worker that dies in between
-    //    has done it, and it is done twice; one that would acknowledge first
-    //    and die, would have lost it.
-    const failure = await perform(job)
-    if (!failure) {
-      line(`done: ${text}`)
-      await queue.done()
-    } else if (job.tries < options.tries) {
-      line(`failed: ${text} (${failure})`)
-      await queue.again()
-    } else {
-      // 5. It fails over and over. Tried for ever, it would keep all workers
-      //    busy; thrown away, nobody could find out why.
-      line(`dead letter: ${text} (${failure})`)
-      await queue.bury()
-    }
+// 3. Does one job after the other. Ctrl-C ends the wait for a job, but not the
+//    work on one: that has 1.5 seconds until shutdown.js exits.
+async function work(backoff) {
+  await join()
+  for (let job; (job = await untilStop(take()));) {
+    await handle(job)
+    backoff.reset()
   }
 }
 
-// The work itself: here a pause, or a failure. Answers why it failed.
-async function perform({ text, tries }) {
-  // A job may also be handed out that often because each worker dies of it.
-  // That one is not even begun.
-  if (tries > options.tries) return 'given up'
-  if (options.work > 0) await sleep(options.work)
-  const fails = options.fail !== undefined && text.includes(options.fail)
-  return fails ? `try ${tries} of ${options.tries}` : undefined
+// 4. Joins the consumer group, which the first worker creates. '0': it also
+//    gets the jobs that were added before it existed.
+async function join() {
+  try {
+    await client.xGroupCreate(queue, GROUP, '0', { MKSTREAM: true })
+  } catch (error) {
+    if (!error.message.startsWith('BUSYGROUP')) throw error
+  }
+}
+
+// 5. Takes a job: one that was not acknowledged in time, or a new one. It
+//    stays in the stream, where it is pending from now on.
+async function take() {
+  // As bytes: in strings, what is not UTF-8 would be replaced.
+  const redis = asBytes(client)
+  while (true) {
+    if (nextSearch <= Date.now()) {
+      const job = await takeOver(redis)
+      if (job) return job
+    }
+    // One job at a time: the others are for the other workers. Wait for it,
+    // but not beyond the next search.
+    const left = nextSearch - Date.now()
+    const options = {
+      COUNT: 1,
+      BLOCK: Math.min(Math.max(left, 1), MAX_BLOCK),
+    }
+    // '>': what no worker was given yet.
+    const queues = { key: queue, id: '>' }
+    const streams = await redis.xReadGroup(GROUP, NAME, queues, options)
+    const entry = streams?.[0].messages[0]
+    if (entry) return newJob(entry, 1)
+  }
+}
+
+// 6. Takes over a job that another worker did not acknowledge within `--idle`:
+//    the job failed, or the worker died. A worker that is only slow will do it
+//    as well.
+async function takeOver(redis) {
+  const one = { COUNT: 1 }
+  const { nextId, messages } =
+    await redis.xAutoClaim(queue, GROUP, NAME, idle, cursor, one)
+  cursor = nextId.toString()
+  if (cursor === '0-0') {
+    // It has seen all that are pending.
+    nextSearch = Date.now() + idle / 2
+  }
+  const entry = messages.find(message => message)
+  if (!entry) return undefined
+  // Only XPENDING says how often a job was delivered.
+  const { id } = entry
+  const [pending] = await client.xPendingRange(queue, GROUP, id, id, 1)
+  return newJob(entry, pending?.deliveriesCounter ?? 1)
+}
+
+// 7. Does a job, and acknowledges it afterwards. A worker that dies in between
+//    has done it, and it is done again: at-least-once delivery. One that
+//    acknowledges first, and then dies, has lost it.
+async function handle(job) {
+  const text = job.bytes.toString()
+  const counted = `try ${job.tries} of ${options.tries}`
+  line(`taken: ${shown(text)}`)
+  // After more tries than that, perhaps each worker has died of it.
+  if (job.tries <= options.tries && await perform(text, options)) {
+    line(`done: ${shown(text)}`)
+    await ack(job)
+  } else if (job.tries < options.tries) {
+    // Requeue it by doing nothing: it is taken over after `--idle`.
+    line(`failed: ${shown(text)} (${counted})`)
+  } else {
+    // A poison message. Requeued each time, it would never end.
+    line(`dead letter: ${shown(text)} (${counted})`)
+    await deadLetter(job)
+  }
+}
+
+// 8. Acknowledges a job and deletes it, both or neither. So the stream holds
+//    what is still to be done. (MAXLEN deletes jobs that are not.)
+async function ack(job) {
+  await client.multi()
+    .xAck(queue, GROUP, job.id)
+    .xDel(queue, job.id)
+    .exec()
+}
+
+// 9. Adds a job to the dead letters, where somebody can look at it, and only
+//    then removes it here. In one MULTI, the job would be lost when XADD
+//    fails: Redis runs the other commands all the same.
+async function deadLetter(job) {
+  await client.xAdd(`${queue}.dead`, '*', { job: job.bytes })
+  await ack(job)
+}
+
+// `tries`: how often it was delivered to a worker, this time included.
+function newJob({ id, message }, tries) {
+  return { id, bytes: message.job ?? Buffer.of(), tries }
 }

@@ -1,209 +1,171 @@
-//! The queue in RabbitMQ, over its protocol AMQP 0-9-1.
-//!
-//! The broker hands jobs to a worker by itself, as many as it is allowed to
-//! have unacknowledged (`prefetch`). When a worker's connection ends, what
-//! it had not acknowledged goes to another.
+//! Connecting to RabbitMQ, and connecting again. AMQP 0-9-1 is its protocol.
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
-use futures_util::StreamExt;
-use lapin::message::Delivery;
-use lapin::options::{
-    BasicAckOptions, BasicConsumeOptions, BasicNackOptions,
-    BasicPublishOptions, BasicQosOptions, ConfirmSelectOptions,
-    QueueDeclareOptions,
-};
+use anyhow::{Context, Error, Result, anyhow, ensure};
+use lapin::options::{ConfirmSelectOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::uri::AMQPUri;
-use lapin::{
-    BasicProperties, Channel, Confirmation, Connection, ConnectionProperties,
-    Consumer,
-};
-
+use lapin::{Channel, Connection, ConnectionProperties};
 use tokio::time;
 
-use crate::{Job, Taking};
+use crate::Backoff;
 
-/// On the broker's disk, not only in its memory.
-const PERSISTENT: u8 = 2;
+/// How long the broker may take to let us in. One that has just started on a
+/// busy machine needs some time.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// After how many deliveries the broker itself gives a job up. Never
-/// reached: the worker buries a job long before. But later versions have
-/// a limit of 20 unless one is set, and the twins must set the same.
+/// After how many deliveries the broker itself drops a job. Never reached, as
+/// the worker makes it a dead letter long before. But RabbitMQ 4 sets 20 if we
+/// set nothing, and the twins must set the same.
 const DELIVERY_LIMIT: i32 = 1000;
 
-/// How long a broker may take to let us in. One that has just started on a
-/// busy machine takes its time.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Where the queue is.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Place {
+    /// The queue's name
+    #[arg(default_value = "jobs")]
+    pub queue: String,
 
-/// A queue and what we have taken from it.
-#[derive(Debug)]
-pub struct Queue {
-    connection: Connection,
-    channel: Channel,
-    queue: ShortString,
-    dead: ShortString,
-    /// Our subscription; a producer never has one.
-    consumer: Option<Consumer>,
-    /// Handed out, and not yet done.
-    taken: Option<Delivery>,
+    /// Where RabbitMQ is
+    #[arg(long, value_name = "URL", default_value = "amqp://127.0.0.1:5672")]
+    pub amqp: String,
 }
 
-/// Connects to the RabbitMQ at `url`, and makes the queues where they are
-/// not there.
+/// A connection, its only channel, and the names of its queues.
+#[derive(Debug)]
+pub struct Broker {
+    connection: Connection,
+    /// What the commands of AMQP go through.
+    pub channel: Channel,
+    /// The jobs.
+    pub queue: ShortString,
+    /// The dead letters.
+    pub dead: ShortString,
+}
+
+/// Connects, and declares both queues.
 ///
 /// # Errors
-/// When the broker cannot be reached.
-pub async fn connect(url: &str, queue: &str, taking: &Taking) -> Result<Queue> {
-    let uri: AMQPUri = url.parse().map_err(anyhow::Error::msg)?;
-    let at = format!("{}:{}", uri.authority.host, uri.authority.port);
-    let connecting =
-        Connection::connect_uri(uri, ConnectionProperties::default());
-    let connection = time::timeout(PATIENCE, connecting)
+/// When the broker cannot be reached, or refuses us.
+pub async fn connect(place: &Place) -> Result<Broker> {
+    let queue = name(&place.queue)?;
+    let dead = name(&format!("{}.dead", place.queue))?;
+    let uri = uri(&place.amqp).context("--amqp")?;
+    let properties = ConnectionProperties::default();
+    let connecting = Connection::connect_uri(uri, properties);
+    let connection = time::timeout(TIMEOUT, connecting)
         .await
-        .map_err(|_| anyhow!("it takes too long"))
+        .map_err(Error::from)
         .and_then(|connected| Ok(connected?))
-        .with_context(|| format!("connect to {at}"))?;
+        .map_err(|error| no_connection(&place.amqp, &error))?;
     let channel = connection.create_channel().await?;
 
-    // A quorum queue is always on the disk, and counts deliveries. Both
-    // halves declare it, so either one may come first.
-    let queue = ShortString::from(queue);
-    let dead = ShortString::from(format!("{queue}.dead"));
+    // Both halves declare the queues, so either one may come first. A quorum
+    // queue is always on the disk, and counts deliveries.
+    let mut arguments = FieldTable::default();
+    let kind = AMQPValue::LongString("quorum".into());
+    arguments.insert("x-queue-type".into(), kind);
+    let limit = AMQPValue::LongInt(DELIVERY_LIMIT);
+    arguments.insert("x-delivery-limit".into(), limit);
     for name in [&queue, &dead] {
-        let mut arguments = FieldTable::default();
-        let kind = AMQPValue::LongString("quorum".into());
-        arguments.insert("x-queue-type".into(), kind);
-        let limit = AMQPValue::LongInt(DELIVERY_LIMIT);
-        arguments.insert("x-delivery-limit".into(), limit);
         let durable = QueueDeclareOptions::durable();
         channel
-            .queue_declare(name.clone(), durable, arguments)
-            .await
-            .with_context(|| format!("declare the queue {name}"))?;
+            .queue_declare(name.clone(), durable, arguments.clone())
+            .await?;
     }
-    // From here on the broker says of each job that it has it.
-    channel
-        .confirm_select(ConfirmSelectOptions::default())
-        .await?;
-    channel
-        .basic_qos(taking.prefetch, BasicQosOptions::default())
-        .await?;
-    Ok(Queue {
+    // Publisher confirms: from here on the broker confirms each job.
+    let options = ConfirmSelectOptions::default();
+    channel.confirm_select(options).await?;
+    Ok(Broker {
         connection,
         channel,
         queue,
         dead,
-        consumer: None,
-        taken: None,
     })
 }
 
-impl Queue {
-    pub(crate) async fn add(&mut self, jobs: &[String]) -> Result<()> {
-        let jobs = jobs.iter().map(String::as_bytes);
-        publish(&self.channel, &self.queue, jobs).await
-    }
-
-    pub(crate) async fn next(&mut self) -> Result<Job> {
-        if self.consumer.is_none() {
-            let consumer = self
-                .channel
-                .basic_consume(
-                    self.queue.clone(),
-                    ShortString::default(), // the broker makes up a name
-                    // Not no_ack: that would forget a job as it is sent.
-                    BasicConsumeOptions::default(),
-                    FieldTable::default(),
-                )
-                .await
-                .context("consume")?;
-            self.consumer = Some(consumer);
+/// Connects again after `error`, with exponential backoff.
+///
+/// # Errors
+/// When the broker answers that we may not do this: waiting cannot help.
+pub async fn reconnect(
+    place: &Place,
+    mut error: Error,
+    backoff: &mut Backoff,
+) -> Result<Broker> {
+    loop {
+        if is_refusal(&error) {
+            return Err(anyhow!("{error}"));
         }
-        let Some(consumer) = &mut self.consumer else {
-            bail!("no consumer");
-        };
-        let delivery = consumer.next().await;
-        let delivery = delivery.context("the connection ended")??;
-        let headers = delivery.properties.headers().as_ref();
-        let before = headers
-            .and_then(|headers| headers.inner().get("x-delivery-count"))
-            .and_then(AMQPValue::as_long_long_int)
-            .unwrap_or(0);
-        let job = Job {
-            text: String::from_utf8_lossy(&delivery.data).into_owned(),
-            tries: 1 + before.unsigned_abs(),
-        };
-        self.taken = Some(delivery);
-        Ok(job)
-    }
-
-    pub(crate) async fn done(&mut self) -> Result<()> {
-        if let Some(delivery) = self.taken.take() {
-            delivery.ack(BasicAckOptions::default()).await?;
+        backoff.wait(&error).await;
+        match connect(place).await {
+            Ok(broker) => return Ok(broker),
+            Err(failure) => error = failure,
         }
-        Ok(())
     }
+}
 
-    pub(crate) async fn again(&mut self) -> Result<()> {
-        if let Some(delivery) = self.taken.take() {
-            let options = BasicNackOptions {
-                requeue: true, // otherwise it is gone
-                ..BasicNackOptions::default()
-            };
-            delivery.nack(options).await?;
-        }
-        Ok(())
+/// The error for a connection that fails: the address without the password
+/// that a URL may hold, and what to do.
+fn no_connection(url: &str, error: &Error) -> Error {
+    let address = host(url);
+    if is_refusal(error) {
+        return anyhow!("connect to {address}: {error}");
     }
+    anyhow!("connect to {address}: {error}; start RabbitMQ: rabbitmq-server")
+}
 
-    pub(crate) async fn bury(&mut self) -> Result<()> {
-        let Some(delivery) = self.taken.take() else {
-            return Ok(());
-        };
-        // First there, then no longer here. A crash in between leaves the
-        // job in both, which is better than in neither.
-        let job = std::iter::once(delivery.data.as_slice());
-        publish(&self.channel, &self.dead, job).await?;
-        delivery.ack(BasicAckOptions::default()).await?;
-        Ok(())
-    }
+/// Whether the broker answered that this is not allowed, or that the queue
+/// exists with other properties.
+fn is_refusal(error: &Error) -> bool {
+    let text = error.to_string();
+    ["ACCESS_REFUSED", "NOT_ALLOWED", "PRECONDITION_FAILED"]
+        .iter()
+        .any(|code| text.contains(code))
+}
 
-    pub(crate) async fn close(self) {
-        // An acknowledgement has no answer; the channel's goodbye has one,
-        // and comes after all of them. The connection's could overtake them.
+impl Broker {
+    /// Ends the connection. An acknowledgement has no answer, but the end of
+    /// the channel has one, which comes after all of them.
+    pub async fn close(self) {
         let _ = self.channel.close(200, "done".into()).await;
         let _ = self.connection.close(200, "done".into()).await;
     }
 }
 
-/// Publishes, and waits until the broker has confirmed all of them.
-async fn publish(
-    channel: &Channel,
-    queue: &ShortString,
-    jobs: impl Iterator<Item = &[u8]>,
-) -> Result<()> {
-    let properties = BasicProperties::default().with_delivery_mode(PERSISTENT);
-    let options = BasicPublishOptions {
-        mandatory: true, // back to us, rather than lost, without a queue
-        ..BasicPublishOptions::default()
-    };
-    let mut confirms = Vec::new();
-    for job in jobs {
-        let sent = channel.basic_publish(
-            ShortString::default(),
-            queue.clone(),
-            options,
-            job,
-            properties.clone(),
-        );
-        confirms.push(sent.await.context("publish")?);
+/// A queue's name. AMQP allows 255 bytes.
+fn name(text: &str) -> Result<ShortString> {
+    ensure!(
+        text != ".dead" && !text.is_empty(),
+        "a queue without a name"
+    );
+    ShortString::try_new(text).context("the queue's name is too long")
+}
+
+/// What lapin reads in a URL, without the defaults that it uses for what it
+/// does not understand.
+fn uri(url: &str) -> Result<AMQPUri> {
+    common::url::check(url, &["amqp"])?;
+    let mut uri: AMQPUri = url.parse().map_err(Error::msg)?;
+    let ipv6 = host(url)
+        .strip_prefix('[')
+        .and_then(|it| it.split_once(']'));
+    if let Some((address, _)) = ipv6 {
+        uri.authority.host = address.to_owned(); // and not localhost
     }
-    for confirm in confirms {
-        match confirm.await.context("publish")? {
-            Confirmation::Ack(None) => {}
-            refused => bail!("publish: the broker says {refused:?}"),
-        }
+    if uri.vhost.is_empty() {
+        uri.vhost = "/".to_owned(); // amqp://host/ is amqp://host
     }
-    Ok(())
+    ensure!(
+        uri.vhost.len() <= 255,
+        "the virtual host's name is too long"
+    );
+    Ok(uri)
+}
+
+/// The `HOST:PORT` of a URL that has been checked.
+fn host(url: &str) -> &str {
+    let authority = url.split('/').nth(2).unwrap_or_default();
+    authority.rsplit('@').next().unwrap_or_default()
 }

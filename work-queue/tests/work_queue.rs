@@ -2,18 +2,20 @@
 //! killed.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::process::Command;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use harness::rabbit::{self, Rabbit};
-use harness::{Exit, Half, Language, Signal, Stream};
+use harness::redis::{DURABLE, Redis};
+use harness::{Exit, Half, LIMIT, Language, Signal, Stream};
 
 use harness::testing::echo::TWO_SECONDS;
-use harness::testing::redis::{REDIS, Redis};
 use harness::testing::relay::Relay;
-use harness::testing::server::{ends_unread, lesson, start_unread, tool};
+use harness::testing::server::{
+    copied_without_packages, ends_unread, lesson, start_unread, tool,
+};
 use harness::testing::{NODE, Need, Test, both, test};
 
 type Promise = fn(Language, &At) -> Result<()>;
@@ -37,6 +39,8 @@ pub fn tests() -> Vec<Test> {
         ("ctrl_c_without_an_answer_says_what_is_not_known", no_answer),
         ("a_closed_stdout_ends_both_halves_quietly", unread),
         ("without_a_broker_it_says_so_without_the_password", nobody),
+        ("the_pause_grows_until_a_job_is_done", cut_off),
+        ("what_a_client_would_ignore_in_a_url_is_refused", odd_urls),
     ];
     // Over RabbitMQ also in Rust with the packages of Node: redis-cli has no
     // counterpart there.
@@ -52,8 +56,10 @@ pub fn tests() -> Vec<Test> {
         ),
         ("a_job_that_takes_too_long_is_done_twice", too_long),
         ("a_redis_that_forgets_is_warned_of", forgetful),
-        ("its_own_server_keeps_the_jobs", own_server),
-        ("quiet_and_help_and_mistakes", help),
+        ("a_failed_dead_letter_keeps_the_job", no_dead_letter),
+        ("a_refusal_ends_both_halves_with_the_reason", refused),
+        ("the_pause_grows_while_redis_refuses_to_store", not_stored),
+        ("help_and_mistakes", help),
     ];
     let packages = Need::Packages("work-queue");
     let mut tests = Vec::new();
@@ -63,7 +69,8 @@ pub fn tests() -> Vec<Test> {
         let over = |broker: &str| format!("{name}::{broker}");
         let [rust, node] =
             both(&over("redis"), move |language| run(language, &At::redis()?));
-        tests.extend([rust, node.needs(packages)].map(|t| t.needs(REDIS)));
+        tests
+            .extend([rust, node.needs(packages)].map(|t| t.needs(Need::Redis)));
         let [rust, node] = both(&over("rabbitmq"), move |language| {
             run(language, &At::rabbit()?)
         });
@@ -77,15 +84,31 @@ pub fn tests() -> Vec<Test> {
     }
     for &(name, run) in of_redis {
         let [rust, node] = both(name, run);
-        tests.extend([rust, node.needs(packages)].map(|t| t.needs(REDIS)));
+        tests
+            .extend([rust, node.needs(packages)].map(|t| t.needs(Need::Redis)));
     }
+    let of_rabbit: &[(&str, Promise)] = &[
+        ("a_returned_dead_letter_keeps_the_job", returned),
+        ("a_queue_of_another_kind_ends_a_worker", replaced),
+        ("a_name_that_is_too_long_is_refused", names),
+    ];
+    for &(name, run) in of_rabbit {
+        let [rust, node] =
+            both(name, move |language| run(language, &At::rabbit()?));
+        let needs = |test: Test| test.needs(Need::RabbitMq).needs(packages);
+        tests.extend([rust.needs(NODE), node].map(needs));
+    }
+    tests.push(
+        test("without_its_packages_it_says_what_to_type", no_packages)
+            .needs(NODE),
+    );
     let fault = "of_10000_jobs_none_is_lost_whoever_is_killed";
     tests.extend([
         test(format!("{fault}::redis"), || {
             let redis = Redis::start(&DURABLE)?;
             fault_test("redis", Language::Rust, redis.url(), 4, redis)
         })
-        .needs(REDIS)
+        .needs(Need::Redis)
         .needs(NODE)
         .needs(packages)
         .long(),
@@ -104,14 +127,12 @@ pub fn tests() -> Vec<Test> {
         .collect()
 }
 
-/// As the lesson starts its own.
-const DURABLE: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
-
 /// A queue that no other test uses.
 struct At {
     url: String,
     queue: String,
-    _broker: Box<dyn std::any::Any>,
+    /// Its own server, where it is not RabbitMQ.
+    redis: Option<Redis>,
 }
 
 impl At {
@@ -120,7 +141,7 @@ impl At {
         Ok(Self {
             url: redis.url(),
             queue: "jobs".to_owned(),
-            _broker: Box::new(redis),
+            redis: Some(redis),
         })
     }
 
@@ -131,7 +152,7 @@ impl At {
         Ok(Self {
             url: rabbit::shared()?,
             queue: format!("jobs-{number}"),
-            _broker: Box::new(()),
+            redis: None,
         })
     }
 
@@ -142,9 +163,14 @@ impl At {
         queue: &str,
         arguments: &[&str],
     ) -> Result<Half> {
-        let mut command = lesson("work-queue")?.half(language, name)?;
-        command.args([queue, "--broker", &self.url]).args(arguments);
-        Half::start(&mut command)
+        let mut command = half_at(&self.url, language, name)?;
+        let arguments = known(&self.url, arguments);
+        Half::start(command.arg(queue).args(arguments))
+    }
+
+    /// Is it RabbitMQ?
+    fn is_amqp(&self) -> bool {
+        self.url.starts_with("amqp")
     }
 
     /// A worker that is ready.
@@ -169,13 +195,40 @@ impl At {
     }
 }
 
+/// The half called `name` for the broker at `url`, without other arguments.
+fn half_at(url: &str, language: Language, name: &str) -> Result<Command> {
+    let lesson = lesson("work-queue")?;
+    let mut command;
+    if url.starts_with("amqp") {
+        command = lesson.half(language, &format!("amqp-{name}"))?;
+        command.args(["--amqp", url]);
+    } else {
+        command = lesson.half(language, name)?;
+        command.args(["--redis", url]);
+    }
+    Ok(command)
+}
+
+/// Without `--idle` for RabbitMQ, which gives a job to another worker as soon
+/// as the connection ends.
+fn known<'a>(url: &str, arguments: &[&'a str]) -> Vec<&'a str> {
+    let mut arguments = arguments.to_vec();
+    let idle = arguments.iter().position(|argument| *argument == "--idle");
+    if let Some(at) = idle
+        && url.starts_with("amqp")
+    {
+        arguments.drain(at..at + 2);
+    }
+    arguments
+}
+
 /// A producer that waits for an answer which never comes, and all that it
 /// had said before.
 fn unanswered(language: Language, at: &At) -> Result<(Half, Relay)> {
     let (relay, url) = relay_to(at)?;
-    let mut command = lesson("work-queue")?.half(language, "producer")?;
-    command.args([&at.queue, "--broker", &url]);
-    let producer = Half::start(command.args(["--every", "10"]))?;
+    let mut command = half_at(&url, language, "producer")?;
+    command.args([&at.queue, "--every", "10"]);
+    let producer = Half::start(&mut command)?;
     producer.wait_for_lines(5, "stored: ")?;
     relay.fall_silent()?;
     Ok((producer, relay))
@@ -289,7 +342,8 @@ fn dead_letter(language: Language, at: &At) -> Result<()> {
 }
 
 /// For Node: puts stdin's bytes into a queue of RabbitMQ, or prints those of
-/// its first job, in hexadecimal.
+/// its first job, in hexadecimal; deletes the queue, or makes another one of
+/// the same name.
 const AMQP: &str = r"
 const [amqplib, url, queue, verb] = process.argv.slice(1)
 async function main() {
@@ -298,6 +352,9 @@ async function main() {
   if (verb === 'put') {
     channel.sendToQueue(queue, require('fs').readFileSync(0))
     await channel.waitForConfirms()
+  } else if (verb === 'delete' || verb === 'replace') {
+    await channel.deleteQueue(queue)
+    if (verb === 'replace') await channel.assertQueue(queue)
   } else {
     const { content } = await channel.get(queue, { noAck: true })
     console.log(content.toString('hex'))
@@ -309,27 +366,22 @@ main()
 
 impl At {
     fn amqp(&self, queue: &str, verb: &str, bytes: &[u8]) -> Result<String> {
-        let amqplib = "node/node_modules/amqplib";
+        let amqplib = "node_modules/amqplib";
         let amqplib = lesson("work-queue")?.folder().join(amqplib);
         let amqplib = amqplib.to_str().context("its path is no text")?;
         let arguments = ["-e", AMQP, amqplib, &self.url, queue, verb];
         Ok(tool("node", &arguments, bytes)?.concat())
     }
 
-    fn redis_cli(&self, command: &[&str], bytes: &[u8]) -> Result<String> {
-        let socket = self.url.trim_start_matches("unix://");
-        let arguments = [&["-s", socket], command].concat();
-        Ok(tool("redis-cli", &arguments, bytes)?.concat())
-    }
-
     /// Adds a job that no producer adds: its argument would have to be text,
     /// and short.
     fn put(&self, bytes: &[u8]) -> Result<()> {
-        if self.url.starts_with("amqp") {
+        if self.is_amqp() {
             self.amqp(&self.queue, "put", bytes)?;
         } else {
-            let add = ["-x", "XADD", &self.queue, "*", "job"];
-            self.redis_cli(&add, bytes)?;
+            let redis = self.redis.as_ref().context("Redis")?;
+            let queue = self.queue.as_bytes();
+            redis.command(&[b"XADD", queue, b"*", b"job", bytes])?;
         }
         Ok(())
     }
@@ -343,14 +395,14 @@ fn dead_bytes(language: Language, at: &At) -> Result<()> {
     worker.wait_for("dead letter: caf\u{FFFD} ")?;
     ensure!(worker.stop(Signal::Interrupt)? == Exit::Code(0));
     let dead = format!("{}.dead", at.queue);
-    if at.url.starts_with("amqp") {
+    if at.is_amqp() {
         let shown = at.amqp(&dead, "get", b"")?;
         ensure!(shown == "636166e92000ff0d0af09f98", "{shown}");
     } else {
-        let range = ["--no-raw", "XRANGE", &dead, "-", "+"];
-        let shown = at.redis_cli(&range, b"")?;
-        let bytes = r#""caf\xe9 \x00\xff\r\n\xf0\x9f\x98""#;
-        ensure!(shown.contains(bytes), "{shown}");
+        let redis = at.redis.as_ref().context("Redis")?;
+        let shown = redis.command(&["XRANGE", &dead, "-", "+"])?;
+        let bytes = r"caf\xe9 \x00\xff\r\n\xf0\x9f\x98";
+        ensure!(shown.iter().any(|line| line == bytes), "{shown:?}");
     }
     Ok(())
 }
@@ -378,16 +430,16 @@ fn deadly(language: Language, at: &At) -> Result<()> {
         ensure!(dies.stop(Signal::Kill)? == Exit::Signal(9));
     }
     let survives = at.worker(language, &twice)?;
-    survives.wait_for("dead letter: job 1 (given up)")?;
+    survives.wait_for("dead letter: job 1 (try 3 of 2)")?;
     Ok(())
 }
 
 fn broken(language: Language, at: &At) -> Result<()> {
     let (relay, url) = relay_to(at)?;
     let start = |name: &str, arguments: &[&str]| {
-        let mut command = lesson("work-queue")?.half(language, name)?;
-        command.args([&at.queue, "--broker", &url]);
-        Half::start(command.args(arguments))
+        let mut command = half_at(&url, language, name)?;
+        let arguments = known(&url, arguments);
+        Half::start(command.arg(&at.queue).args(arguments))
     };
     let worker = start("worker", &SOON)?;
     worker.wait_for("listening on ")?;
@@ -463,7 +515,7 @@ fn no_answer(language: Language, at: &At) -> Result<()> {
     let exit = producer.wait_at_most(TWO_SECONDS)?;
     ensure!(exit == Exit::Code(1), "{exit:?}: {:?}", producer.stderr());
     let next = 1 + lines_of(&producer, "stored: ").len();
-    let said = format!("Error: perhaps not stored: job {next}");
+    let said = format!("Error: perhaps not stored: job {next}: no answer");
     ensure!(producer.stderr().contains(&said), "{:?}", producer.stderr());
     Ok(())
 }
@@ -473,8 +525,8 @@ fn unread(language: Language, at: &At) -> Result<()> {
     let often: &[&str] = &["--every", "5"];
     let _adds = at.half(Language::Rust, "producer", &at.queue, often)?;
     for (name, arguments) in [("producer", often), ("worker", &[])] {
-        let mut command = lesson("work-queue")?.half(language, name)?;
-        command.args([&at.queue, "--broker", &at.url]);
+        let mut command = half_at(&at.url, language, name)?;
+        command.arg(&at.queue);
         let (mut half, _) = start_unread(command.args(arguments))?;
         ends_unread(&mut half, || ()).context(name)?;
     }
@@ -496,14 +548,13 @@ fn nobody(language: Language, at: &At) -> Result<()> {
     };
     let url = format!("{scheme}://somebody:top-secret@{address}");
     for name in ["worker", "producer"] {
-        let mut command = lesson("work-queue")?.half(language, name)?;
-        let mut half = Half::start(command.args(["--broker", &url]))?;
+        let mut half = Half::start(&mut half_at(&url, language, name)?)?;
         ensure!(half.wait()? == Exit::Code(1), "{:?}", half.stdout());
         let stderr = half.stderr();
         ensure!(stderr.len() == 1, "{stderr:?}");
         let start = format!("Error: connect to {address}: ");
         ensure!(stderr[0].starts_with(&start), "{stderr:?}");
-        ensure!(stderr[0].ends_with("is the broker running?"), "{stderr:?}");
+        ensure!(stderr[0].contains("; start R"), "{stderr:?}");
         ensure!(!stderr[0].contains("secret"), "{stderr:?}");
         let refused = stderr[0].to_lowercase().matches("refused").count();
         ensure!(refused == 1, "said twice: {stderr:?}");
@@ -515,8 +566,7 @@ fn killed_redis(language: Language) -> Result<()> {
     let mut redis = Redis::start(&DURABLE)?;
     let url = redis.url();
     let start = |name: &str, arguments: &[&str]| {
-        let mut command = lesson("work-queue")?.half(language, name)?;
-        Half::start(command.args(["--broker", &url]).args(arguments))
+        Half::start(half_at(&url, language, name)?.args(arguments))
     };
     let worker = start("worker", &SOON)?;
     worker.wait_for("listening on jobs")?;
@@ -547,7 +597,7 @@ fn trimmed(language: Language) -> Result<()> {
     let at = At {
         url: redis.url(),
         queue: "jobs".to_owned(),
-        _broker: Box::new(()),
+        redis: None,
     };
     at.add(language, 3)?;
     let holds = at.worker(language, &["--work", "3600000"])?;
@@ -558,9 +608,9 @@ fn trimmed(language: Language) -> Result<()> {
     worker.wait_for("failed: job 100")?;
     ensure!(worker.stop(Signal::Interrupt)? == Exit::Code(0));
     // What the first worker holds, and what has failed once.
-    ensure!(redis.cli(&["XLEN", "jobs"])? == "2", "not trimmed");
-    let pending = redis.cli(&["XPENDING", "jobs", "workers"])?;
-    ensure!(pending.starts_with('2'), "{pending}");
+    ensure!(redis.command(&["XLEN", "jobs"])? == ["2"], "not trimmed");
+    let pending = redis.command(&["XPENDING", "jobs", "workers"])?;
+    ensure!(pending[0] == "2", "{pending:?}");
     Ok(())
 }
 
@@ -583,7 +633,7 @@ fn forgetful(language: Language) -> Result<()> {
         let at = At {
             url: redis.url(),
             queue: "jobs".to_owned(),
-            _broker: Box::new(redis),
+            redis: Some(redis),
         };
         let mut worker = at.worker(language, &[])?;
         ensure!(worker.stop(Signal::Interrupt)? == Exit::Code(0));
@@ -594,61 +644,248 @@ fn forgetful(language: Language) -> Result<()> {
     Ok(())
 }
 
-fn own_server(language: Language) -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    let start = |name: &str, arguments: &[&str]| {
-        let mut command = lesson("work-queue")?.half(language, name)?;
-        command.env_remove("REDIS_URL").env("TMPDIR", folder.path());
-        Half::start(command.args(arguments))
-    };
-    let mut producer = start("producer", &["--count", "1"])?;
-    ensure!(producer.wait()? == Exit::Code(0), "{:?}", producer.stderr());
-    producer.wait_for("started redis-server at ")?;
-    // It has ended with the producer; what it had to keep is on the disk.
-    let mut worker = start("worker", &[])?;
-    worker.wait_for("started redis-server at ")?;
-    worker.wait_for("done: job 1")?;
-    ensure!(worker.stop(Signal::Interrupt)? == Exit::Code(0));
-    ensure!(worker.stderr().is_empty(), "{:?}", worker.stderr());
-    ensure!(fs::read_dir(folder.path())?.count() == 1);
-    Ok(())
-}
-
 fn help(language: Language) -> Result<()> {
     let start = |name: &str, arguments: &[&str]| {
         let mut command = lesson("work-queue")?.half(language, name)?;
         Half::start(command.args(arguments))
     };
     for (name, options) in [
-        ("worker", ["--prefetch", "--idle", "--tries", "--fail"]),
-        ("producer", ["--batch", "--every", "--count", "--message"]),
+        (
+            "worker",
+            ["--redis", "--idle", "--tries", "--fail", "--work"],
+        ),
+        (
+            "producer",
+            ["--redis", "--batch", "--every", "--count", "--message"],
+        ),
+        (
+            "amqp-worker",
+            ["--amqp", "--prefetch", "--tries", "--fail", "--work"],
+        ),
+        (
+            "amqp-producer",
+            ["--amqp", "--batch", "--every", "--count", "--message"],
+        ),
     ] {
         let mut program = start(name, &["--help"])?;
         ensure!(program.wait()? == Exit::Code(0));
         let text = program.stdout().join("\n");
-        for option in options.iter().chain(&["--broker", "--quiet"]) {
+        for option in options {
             ensure!(text.contains(option), "{option} not in {text}");
         }
         let mut program = start(name, &["--no-such-thing"])?;
         ensure!(program.wait()? == Exit::Code(2));
-        let mut program = start(name, &["--broker", "http://here"])?;
+        let mut program = start(name, &[options[0], "http://here"])?;
         ensure!(program.wait()? == Exit::Code(1), "{:?}", program.stdout());
         let stderr = program.stderr();
         ensure!(stderr.len() == 1, "{stderr:?}");
-        ensure!(stderr[0].contains("amqp://"), "{stderr:?}");
+        ensure!(stderr[0].contains("expected "), "{stderr:?}");
     }
-    for zero in [["--prefetch", "0"], ["--idle", "0"]] {
-        let mut program = start("worker", &zero)?;
+    for (name, zero) in [("amqp-worker", "--prefetch"), ("worker", "--idle")] {
+        let mut program = start(name, &[zero, "0"])?;
         ensure!(program.wait()? == Exit::Code(2));
     }
-    let at = At::redis()?;
-    let worker = at.worker(language, &["--quiet"])?;
-    let quiet = ["--quiet", "--count", "1"];
-    let mut producer = at.half(language, "producer", "jobs", &quiet)?;
-    ensure!(producer.wait()? == Exit::Code(0), "{:?}", producer.stderr());
-    ensure!(producer.stdout().is_empty(), "{:?}", producer.stdout());
-    ensure!(worker.stdout() == ["listening on jobs"]);
     Ok(())
+}
+
+/// Until the half has said as much about pauses: each is what it should be,
+/// 100, 200, 400 ms and so on, less a random part of at most the half.
+fn growing(half: &Half, count: u32) -> Result<()> {
+    let deadline = Instant::now() + LIMIT;
+    let pauses = || -> Vec<u64> {
+        let lines = half.stderr().into_iter();
+        lines.filter_map(|line| pause_in(&line)).collect()
+    };
+    while pauses().len() < count as usize {
+        ensure!(Instant::now() < deadline, "{:?}", half.stderr());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    for (number, pause) in (0..count).zip(pauses()) {
+        let longest = (100 << number).min(5000);
+        let range = longest / 2 - 1..=longest;
+        ensure!(range.contains(&pause), "{:?}", half.stderr());
+    }
+    Ok(())
+}
+
+/// The milliseconds of "next try in 73 ms".
+fn pause_in(line: &str) -> Option<u64> {
+    let (_, pause) = line.split_once("next try in ")?;
+    pause.strip_suffix(" ms")?.parse().ok()
+}
+
+fn cut_off(language: Language, at: &At) -> Result<()> {
+    let (relay, url) = relay_to(at)?;
+    let mut command = half_at(&url, language, "worker")?;
+    let worker = Half::start(command.arg(&at.queue))?;
+    worker.wait_for("listening on ")?;
+    // Each time, it connects without any trouble.
+    let again = format!("listening on {} again", at.queue);
+    for time in 1..=4 {
+        relay.cut();
+        relay.mend();
+        worker.wait_for_lines(time, &again)?;
+    }
+    growing(&worker, 4)?;
+    // A job: from now on it begins anew.
+    at.add(language, 2)?;
+    worker.wait_for("taken: job 2")?; // so that job 1 is acknowledged
+    let before = worker.stderr().len();
+    relay.cut();
+    relay.mend();
+    worker.wait_for_lines(5, &again)?;
+    let next = worker.stderr().get(before).cloned().unwrap_or_default();
+    ensure!(pause_in(&next).is_some_and(|pause| pause <= 100), "{next}");
+    Ok(())
+}
+
+fn not_stored(language: Language) -> Result<()> {
+    let at = At::redis()?;
+    let redis = at.redis.as_ref().context("Redis")?;
+    // It accepts every connection, and no change.
+    let replicas = ["CONFIG", "SET", "min-replicas-to-write"];
+    redis.command(&[&replicas[..], &["1"]].concat())?;
+    let once = ["--count", "1"];
+    let mut producer = at.half(language, "producer", "jobs", &once)?;
+    growing(&producer, 4)?;
+    ensure!(producer.stdout().is_empty(), "{:?}", producer.stdout());
+    redis.command(&[&replicas[..], &["0"]].concat())?;
+    ensure!(producer.wait()? == Exit::Code(0), "{:?}", producer.stderr());
+    ensure!(producer.stdout() == ["stored: job 1"]);
+    Ok(())
+}
+
+fn refused(language: Language) -> Result<()> {
+    let at = At::redis()?;
+    let redis = at.redis.as_ref().context("Redis")?;
+    for (name, command) in [("producer", "xadd"), ("worker", "xreadgroup")] {
+        let forbid = format!("-{command}");
+        redis.command(&["ACL", "SETUSER", "default", &forbid])?;
+        let mut half = at.half(language, name, "jobs", &[])?;
+        let exit = half.wait()?;
+        ensure!(exit == Exit::Code(1), "{name}: {exit:?}");
+        let stderr = half.stderr();
+        ensure!(stderr.len() == 1, "{stderr:?}");
+        ensure!(stderr[0].contains(command), "{stderr:?}");
+    }
+    Ok(())
+}
+
+fn no_dead_letter(language: Language) -> Result<()> {
+    let at = At::redis()?;
+    let redis = at.redis.as_ref().context("Redis")?;
+    redis.command(&["SET", "jobs.dead", "something else"])?;
+    at.add(language, 1)?;
+    let fails = ["--fail", "job", "--tries", "1"];
+    let mut worker = at.worker(language, &fails)?;
+    ensure!(worker.wait()? == Exit::Code(1), "{:?}", worker.stdout());
+    let stderr = worker.stderr();
+    ensure!(stderr.len() == 1, "{stderr:?}");
+    ensure!(stderr[0].contains("WRONGTYPE"), "{stderr:?}");
+    ensure!(redis.command(&["XLEN", "jobs"])? == ["1"], "it is lost");
+    let pending = redis.command(&["XPENDING", "jobs", "workers"])?;
+    ensure!(pending[0] == "1", "{pending:?}");
+    Ok(())
+}
+
+fn returned(language: Language, at: &At) -> Result<()> {
+    at.add(language, 1)?;
+    let fails = ["--fail", "job", "--tries", "1", "--work", "1000"];
+    let mut worker = at.worker(language, &fails)?;
+    worker.wait_for("taken: job 1")?;
+    worker.signal(Signal::Freeze)?;
+    let dead = format!("{}.dead", at.queue);
+    at.amqp(&dead, "delete", b"")?;
+    worker.signal(Signal::Thaw)?;
+    // Returned, as there is no such queue; made again on the next connection.
+    worker.wait_for_lines(2, "dead letter: job 1")?;
+    worker.wait_for_error("; next try in ")?;
+    ensure!(worker.stop(Signal::Interrupt)? == Exit::Code(0));
+    let reader = at.half(language, "worker", &dead, &[])?;
+    reader.wait_for("done: job 1")?;
+    Ok(())
+}
+
+fn replaced(language: Language, at: &At) -> Result<()> {
+    let mut worker = at.worker(language, &[])?;
+    at.amqp(&at.queue, "replace", b"")?;
+    let exit = worker.wait()?;
+    ensure!(exit == Exit::Code(1), "{exit:?}: {:?}", worker.stdout());
+    let last = worker.stderr().pop().unwrap_or_default();
+    ensure!(last.starts_with("Error: "), "{last}");
+    ensure!(last.contains("PRECONDITION_FAILED"), "{last}");
+    Ok(())
+}
+
+fn names(language: Language, at: &At) -> Result<()> {
+    // With ".dead" after it, it has 255 bytes.
+    let longest = format!("{:x<250}", at.queue);
+    let once = ["--count", "1"];
+    let mut producer = at.half(language, "producer", &longest, &once)?;
+    ensure!(producer.wait()? == Exit::Code(0), "{:?}", producer.stderr());
+    for name in [format!("{longest}x"), String::new()] {
+        for half in ["producer", "worker"] {
+            let mut half = at.half(language, half, &name, &[])?;
+            ensure!(half.wait()? == Exit::Code(1), "{:?}", half.stdout());
+            let stderr = half.stderr();
+            ensure!(stderr.len() == 1, "{stderr:?}");
+            ensure!(stderr[0].contains("name"), "{stderr:?}");
+        }
+    }
+    // A virtual host is a name as well.
+    let url = format!("{}/{}", at.url, "x".repeat(256));
+    let mut half = Half::start(&mut half_at(&url, language, "producer")?)?;
+    ensure!(half.wait()? == Exit::Code(1), "{:?}", half.stdout());
+    ensure!(half.stderr().len() == 1, "{:?}", half.stderr());
+    // An empty one is none.
+    let url = format!("{}/", at.url);
+    let mut command = half_at(&url, language, "producer")?;
+    let mut half = Half::start(command.arg(&at.queue).args(once))?;
+    ensure!(half.wait()? == Exit::Code(0), "{:?}", half.stderr());
+    Ok(())
+}
+
+fn odd_urls(language: Language, at: &At) -> Result<()> {
+    let scheme = if at.is_amqp() { "amqp" } else { "redis" };
+    // Nobody is there; certainly not the broker that listens on 127.0.0.1.
+    let port = at.url.rsplit(':').next().unwrap_or_default();
+    let port = if at.is_amqp() { port } else { "1" };
+    let there = format!("{scheme}://user:top-secret@[::1]:{port}");
+    let mut wrong = vec![there];
+    for rest in [
+        ":localhost",
+        "://",
+        ":///0",
+        "://:6379",
+        "://top-secret@localhost",
+        "://user:@localhost",
+        "://user:123#top-secret@localhost",
+        "://localhost:0",
+        "://localhost/?heartbeat=top-secret",
+    ] {
+        wrong.push(format!("{scheme}{rest}"));
+    }
+    for url in wrong {
+        for name in ["worker", "producer"] {
+            let flag = if at.is_amqp() { "--amqp" } else { "--redis" };
+            let name = match at.is_amqp() {
+                true => format!("amqp-{name}"),
+                false => name.to_owned(),
+            };
+            let mut command = lesson("work-queue")?.half(language, &name)?;
+            let mut half = Half::start(command.args([flag, &url]))?;
+            ensure!(half.wait()? == Exit::Code(1), "{:?}", half.stdout());
+            let stderr = half.stderr();
+            ensure!(stderr.len() == 1, "{url}: {stderr:?}");
+            ensure!(!stderr[0].contains("secret"), "{stderr:?}");
+        }
+    }
+    Ok(())
+}
+
+fn no_packages() -> Result<()> {
+    let halves = ["worker", "producer", "amqp-worker", "amqp-producer"];
+    copied_without_packages("work-queue", &halves)
 }
 
 const JOBS: usize = 10_000;
@@ -764,9 +1001,12 @@ fn fault_test(
     let mut seed = 10_000_u64;
     let tally = Arc::new(Tally::default());
     let worker = |language: Language| {
-        let mut command = lesson("work-queue")?.half(language, "worker")?;
-        command.args(["--broker", &url, "--idle", "1000"]);
-        command.args(["--prefetch", "10", "--tries", "50"]);
+        let mut command = half_at(&url, language, "worker")?;
+        command.args(["--tries", "50"]);
+        command.args(match url.starts_with("amqp") {
+            true => ["--prefetch", "10"],
+            false => ["--idle", "1000"],
+        });
         let tally = Arc::clone(&tally);
         Half::start_with(&mut command, move |stream, line| {
             if stream == Stream::Stdout {
@@ -779,9 +1019,8 @@ fn fault_test(
         .into_iter()
         .map(|language| Ok((language, worker(language)?)))
         .collect::<Result<_>>()?;
-    let mut command = lesson("work-queue")?.half(language, "producer")?;
-    command.args(["--broker", &url, "--batch", "50"]);
-    command.args(["--count", "200", "--every", "5"]);
+    let mut command = half_at(&url, language, "producer")?;
+    command.args(["--batch", "50", "--count", "200", "--every", "5"]);
     let mut producer = Half::start(&mut command)?;
     // From now on: before, all these had to be built.
     let begun = Instant::now();

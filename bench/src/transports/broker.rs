@@ -124,8 +124,9 @@ impl Transport for Broker {
         let mut command = command(self, program, self.half, kind)?;
         if *program == Program::Floor {
             command.arg(&address);
+        } else {
+            command.args(["--redis", &format!("redis://{address}")]);
         }
-        command.env("REDIS_URL", format!("redis://{address}"));
         let (half, stdout) = Half::start_with_stdout(&mut command)?;
         let stdout = ready(&half, stdout, TIMEOUT)?;
         let server = Rc::new(server);

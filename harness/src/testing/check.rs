@@ -33,6 +33,8 @@ pub enum Need {
     /// What a project apart from the workspace is built of: the name of its
     /// folder in `target/projects`, and the lines of its `[dependencies]`.
     Crates(&'static str, &'static str),
+    /// A Redis that a test can start for itself.
+    Redis,
     /// A RabbitMQ that a test can start for itself.
     RabbitMq,
     /// `/proc`, where memory and processor time are read.
@@ -53,7 +55,7 @@ impl Need {
     fn cost(self) -> u8 {
         match self {
             Self::Unix | Self::Proc => 0,
-            Self::Program(..) | Self::RabbitMq => 1,
+            Self::Program(..) | Self::Redis | Self::RabbitMq => 1,
             Self::Packages(_) | Self::Crates(..) => 2,
         }
     }
@@ -76,6 +78,9 @@ impl Need {
             Self::Crates(name, dependencies) => fetch(name, dependencies)
                 .err()
                 .map(|error| format!("needs crates: {error:#}")),
+            Self::Redis => {
+                crate::redis::missing().map(|why| format!("needs Redis: {why}"))
+            }
             Self::RabbitMq => crate::rabbit::missing()
                 .map(|why| format!("needs RabbitMQ: {why}")),
             Self::Unix => (!cfg!(unix)).then(|| {

@@ -5,28 +5,34 @@ use std::io::Write;
 
 use crate::readme::{Transcript, transcripts};
 use crate::{
-    Arguments, Exit, Half, LIMIT, Language, Lesson, Moved, Shape, Signal,
-    rabbit, root,
+    Arguments, Exit, Half, LIMIT, Language, Lesson, Moved, Server, Shape,
+    Signal, root,
 };
 use anyhow::{Context, Result, ensure};
 
+use crate::redis::Redis;
 use crate::testing::{NODE, Need, Test, test};
 
 /// What `--every` is set to where the README leaves it at three seconds:
 /// still so long that no echo of a busy machine meets the next message.
 const EVERY: [&str; 2] = ["--every", "1000"];
 
-/// What the READMEs show in place of the lesson's own broker's socket.
-const OWN_SERVER: &str = "/tmp/LESSON-1000/redis.sock";
-
-/// What the READMEs name where a test uses a RabbitMQ of its own.
-const RABBITMQ: &str = "amqp://localhost";
+/// Where the first versions expect a Redis.
+const REDIS: &str = "127.0.0.1:6379";
 
 /// The rows of one lesson; none where it does not run on this system.
 pub fn tests(lesson: &str) -> Result<Vec<Test>> {
     let Some(lesson) = Lesson::named(lesson) else {
         return Ok(Vec::new());
     };
+    let mut tests = rows(lesson, "")?;
+    if let Some(lesson) = lesson.over_rabbitmq() {
+        tests.extend(rows(lesson, "rabbitmq-")?);
+    }
+    Ok(tests)
+}
+
+fn rows(lesson: &'static Lesson, over: &str) -> Result<Vec<Test>> {
     let blocks = transcripts(&lesson.folder().join("README.md"))?;
     let mut tests = Vec::new();
     let scenarios = scenarios(lesson, &blocks, "");
@@ -37,15 +43,12 @@ pub fn tests(lesson: &str) -> Result<Vec<Test>> {
     );
     for (number, scenario) in scenarios.into_iter().enumerate() {
         for &[first, second] in lesson.pairings() {
-            let name = format!("{}::{first:?}-{second:?}", number + 1);
+            let name = format!("{over}{}::{first:?}-{second:?}", number + 1);
             let replayed = scenario.clone();
             let test = row(lesson, &name, [first, second], move || {
                 replay(lesson, &replayed, first, second)
             });
-            tests.push(match over_rabbitmq(&scenario) {
-                true => test.needs(Need::RabbitMq),
-                false => with_server(test, lesson),
-            });
+            tests.push(with_server(test, lesson));
         }
     }
     for [first, second] in self::scenarios(lesson, &blocks, "first-") {
@@ -56,15 +59,14 @@ pub fn tests(lesson: &str) -> Result<Vec<Test>> {
             let test = row(lesson, &name, languages, move || {
                 replay_first(lesson, &replayed, languages)
             });
-            // Its path is written in, and is none on Windows.
-            let test = match lesson.shape {
-                Shape::Pipe => test.needs(Need::Unix),
-                _ => test,
-            };
             tests.push(with_server(test, lesson));
         }
     }
-    for (block, program) in alone(lesson, &blocks) {
+    let others = match over {
+        "" => alone(lesson, &blocks),
+        _ => Vec::new(), // they belong to the lesson's first pair
+    };
+    for (block, program) in others {
         for language in [Language::Rust, Language::Node] {
             let name = format!("first::{program}::{language:?}");
             let (block, program) = (block.clone(), program.clone());
@@ -98,7 +100,8 @@ fn row(
 
 fn with_server(test: Test, lesson: &Lesson) -> Test {
     match lesson.server() {
-        Some(server) => test.needs(Need::Program(server, "--version")),
+        Some(Server::Redis) => test.needs(Need::Redis),
+        Some(Server::RabbitMq) => test.needs(Need::RabbitMq),
         None => test,
     }
 }
@@ -162,7 +165,14 @@ fn replay_first(
         .find_map(|line| line.strip_prefix("listening on "))
         .context("the README's first server never listens")?;
     let folder = tempfile::tempdir()?;
-    let moved = Moved::from(listening.trim_start_matches("http://"))?;
+    let moved = match lesson.server() {
+        Some(_) => Moved::from(REDIS)?,
+        None => Moved::from(listening.trim_start_matches("http://"))?,
+    };
+    let _redis = match lesson.server() {
+        Some(_) => Some(Redis::start_at(moved.port()?, &[])?),
+        None => None,
+    };
     let [first_name, second_name] = lesson.halves();
     let mut command =
         lesson.first_at(&moved, languages[0], first_name, folder.path())?;
@@ -247,11 +257,6 @@ fn shown(half: &Half, block: &Transcript) -> Vec<String> {
     lines
 }
 
-fn over_rabbitmq(scenario: &Scenario) -> bool {
-    let command = scenario[0].command.as_ref();
-    command.is_some_and(|command| command.contains(RABBITMQ))
-}
-
 fn replay(
     lesson: &Lesson,
     scenario: &Scenario,
@@ -278,18 +283,11 @@ fn replay_server(
         server.half(lesson.name).context("server")?;
     let (_, mut second_arguments) =
         client.half(lesson.name).context("client")?;
-    let mut own = None;
-    if over_rabbitmq(scenario) {
+    let queue = format!("{first:?}-{second:?}");
+    if lesson.server() == Some(Server::RabbitMq) {
         // All pairings share one RabbitMQ, so each has its own queue there.
-        own = Some((rabbit::shared()?, format!("{first:?}-{second:?}")));
-    }
-    if let Some((url, queue)) = &own {
-        for arguments in [&mut first_arguments, &mut second_arguments] {
-            for argument in arguments.iter_mut() {
-                *argument = if *argument == RABBITMQ { url } else { argument };
-            }
-            arguments.insert(0, queue);
-        }
+        first_arguments.push(&queue);
+        second_arguments.push(&queue);
     }
     // Those in the checkout may have expired.
     let certs = tempfile::tempdir()?;
@@ -331,14 +329,7 @@ fn replay_server(
         let lines = half.stdout();
         let lines = lines.iter();
         lines
-            .map(|line| match line.split_once(" at ") {
-                // Where a lesson's own broker is differs from run to run.
-                Some((started, _)) if started.starts_with("started ") => {
-                    let path = OWN_SERVER.replace("LESSON", lesson.name);
-                    format!("{started} at {path}")
-                }
-                _ => line.replace(&address, documented),
-            })
+            .map(|line| line.replace(&address, documented))
             .collect()
     };
     compare("server", &server.lines, &normal(running))?;

@@ -6,7 +6,7 @@ use std::process::{ChildStdout, Command};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
-use crate::{Exit, Half, LIMIT, Language, Lesson, Shape, Signal};
+use crate::{Exit, Half, LIMIT, Language, Lesson, Shape, Signal, root};
 use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 
@@ -247,4 +247,35 @@ pub fn eventually(is_so: impl Fn() -> bool) -> Result<()> {
 fn is_busy(error: &anyhow::Error) -> bool {
     let error = error.downcast_ref::<io::Error>();
     error.is_some_and(|error| error.kind() == ErrorKind::WouldBlock)
+}
+
+/// A lesson that was copied out, with `common`, and without its packages from
+/// npm: each of its Node halves says in one line what to type.
+pub fn copied_without_packages(name: &str, halves: &[&str]) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    for part in [name, "common"] {
+        let (from, to) = (root().join(part), folder.path().join(part));
+        fs::create_dir_all(to.join("node"))?;
+        for file in fs::read_dir(from.join("node"))? {
+            let file = file?;
+            if file.file_type()?.is_file() {
+                fs::copy(file.path(), to.join("node").join(file.file_name()))?;
+            }
+        }
+        let manifest = from.join("package.json");
+        if manifest.is_file() {
+            fs::copy(manifest, to.join("package.json"))?;
+        }
+    }
+    for half in halves {
+        let script = folder.path().join(name).join("node").join(half);
+        let mut node = Command::new("node");
+        let mut half = Half::start(node.arg(script.with_extension("js")))?;
+        ensure!(half.wait()? == Exit::Code(1), "{:?}", half.stdout());
+        let stderr = half.stderr();
+        ensure!(stderr.len() == 1, "{stderr:?}");
+        let advice = format!("npm ci --prefix {name}");
+        ensure!(stderr[0].ends_with(&advice), "{stderr:?}");
+    }
+    Ok(())
 }

@@ -1,98 +1,137 @@
-//! Redis consumer: prints what is published to a channel while it listens.
+//! Redis consumer: prints what is published to a channel.
 //!
 //! Node twin: `node/consumer.js`. Other half: `producer.rs`.
 //!
-//!     cargo run -p redis-pubsub --bin consumer
-//!     cargo run -p redis-pubsub --bin producer    # in a second terminal
+//!     redis-server                                # in a first terminal
+//!     cargo run -p redis-pubsub --bin consumer    # in a second
+//!     cargo run -p redis-pubsub --bin producer    # in a third
 //!
 //! Try this: stop the consumer, publish, and start it again.
 
+use std::io;
 use std::time::Duration;
 
+use anyhow::Result;
 use clap::Parser;
-use common::{broker::Redis, log, shutdown};
+use common::{log, shutdown};
 use futures_util::StreamExt;
-use redis::{Client, aio::PubSub};
-use redis_pubsub::{Topic, advise, client, subscribe};
+use redis::aio::PubSubStream;
+use redis::{Client, RedisResult};
+use redis_pubsub::{TIMEOUT, client, is_refusal, no_connection};
 use tokio::time;
 
 /// Prints what is published to a channel of Redis.
 #[derive(Parser)]
 struct Args {
-    #[command(flatten)]
-    topic: Topic,
+    /// The channel to subscribe to
+    #[arg(default_value = "channel")]
+    channel: String,
+
+    /// Subscribe to every channel that matches, like 'news.*'
+    #[arg(long)]
+    pattern: bool,
+
+    /// Where Redis is
+    #[arg(long, value_name = "URL", default_value = "redis://127.0.0.1:6379")]
+    redis: String,
 
     /// Stop after this many messages; without it, go on until Ctrl-C
-    #[arg(long, value_name = "N")]
-    count: Option<u64>,
-
-    #[command(flatten)]
-    quiet: log::Quiet,
+    #[arg(long, value_name = "N", default_value_t = u64::MAX)]
+    #[arg(hide_default_value = true)]
+    count: u64,
 }
 
-const LOST: &str = "what was published meanwhile is lost";
+/// The pause before the first attempt to reconnect, and the longest one.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const MAX_PAUSE: Duration = Duration::from_secs(5);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> common::Result {
-    let Args {
-        topic,
-        count,
-        quiet,
-    } = Args::parse();
-    quiet.apply();
-    let stop = shutdown::token();
+    let args = Args::parse();
+    let stop = shutdown::token(); // cancelled by Ctrl-C and SIGTERM
 
-    // 1. Find Redis: REDIS_URL, or one of our own that ends with us.
-    let redis = Redis::find("redis-pubsub", &[])?;
-    let client = client(&redis.url)?;
+    // 1. Connect and subscribe. Redis stores nothing for those who are not
+    //    subscribed: what was published before this line is gone.
+    let client = client(&args.redis)?;
+    let messages = subscribe(&client, &args)
+        .await
+        .map_err(|error| no_connection(&client, &error))?;
+    log::line(format_args!("listening on {}", log::shown(&args.channel)));
 
-    // 2. Subscribe. Redis keeps nothing for those who do not listen: what
-    //    was published before this line is gone.
-    let mut messages = subscribe(&client, &topic).await.map_err(advise)?;
-    log::ready(format_args!("listening on {topic}"));
+    // 2. Receive until `--count` messages have come, or until Ctrl-C.
+    let receiving = receive(&client, messages, &args);
+    match stop.run_until_cancelled(receiving).await {
+        Some(result) => Ok(result?),
+        None => Ok(()),
+    }
+}
 
-    let mut left = count.unwrap_or(u64::MAX);
-    let listen = async {
-        while !hear(messages, &mut left).await {
-            // 4. Redis went away. For us it keeps nothing either.
+/// 3. Prints what arrives. When the connection ends, subscribes again.
+async fn receive(
+    client: &Client,
+    mut messages: PubSubStream,
+    args: &Args,
+) -> Result<()> {
+    let mut pause = FIRST_PAUSE;
+    let mut left = args.count;
+    while left > 0 {
+        let Some(message) = messages.next().await else {
             log::line("disconnected");
-            messages = subscribe_again(&client, &topic).await;
-            log::line(format_args!("listening on {topic} again; {LOST}"));
-        }
-    };
-    stop.run_until_cancelled(listen).await;
+            messages = subscribe_again(client, args, &mut pause).await?;
+            log::line(format_args!(
+                "listening on {} again; what was published meanwhile is lost",
+                log::shown(&args.channel)
+            ));
+            continue;
+        };
+        // Redis carries bytes. That they are text is only our convention.
+        let text = String::from_utf8_lossy(message.get_payload_bytes());
+        let channel = log::shown(message.get_channel_name());
+        log::line(format_args!(
+            "Received from {channel}: {}",
+            log::shown(&text)
+        ));
+        left -= 1;
+        pause = FIRST_PAUSE; // only now: it works again
+    }
     Ok(())
 }
 
-/// 3. Prints what arrives. False when Redis went away before that was all.
-async fn hear(mut connection: PubSub, left: &mut u64) -> bool {
-    let mut messages = connection.on_message();
-    while *left > 0 {
-        let Some(message) = messages.next().await else {
-            return false;
-        };
-        // Redis carries bytes. That they are text is only our custom.
-        let text = String::from_utf8_lossy(message.get_payload_bytes());
-        let channel = log::shown(message.get_channel_name());
-        let text = log::shown(&text);
-        log::line(format_args!("Received from {channel}: {text}"));
-        *left -= 1;
-    }
-    true
+/// 4. Connects, and waits until Redis has confirmed the subscription.
+async fn subscribe(client: &Client, args: &Args) -> RedisResult<PubSubStream> {
+    let subscribed = async {
+        let mut pubsub = client.get_async_pubsub().await?;
+        if args.pattern {
+            pubsub.psubscribe(&args.channel).await?;
+        } else {
+            pubsub.subscribe(&args.channel).await?;
+        }
+        Ok(pubsub.into_on_message())
+    };
+    let subscribed = time::timeout(TIMEOUT, subscribed).await;
+    subscribed.map_err(io::Error::from)?
 }
 
-/// 5. Tries until it works, and waits twice as long each time.
-async fn subscribe_again(client: &Client, topic: &Topic) -> PubSub {
-    let mut pause = Duration::from_millis(100);
+/// 5. Subscribes again, with exponential backoff: each pause is twice as long.
+///
+/// A server that is just starting has enough to do. Random jitter keeps a
+/// thousand consumers from reconnecting at the same moment.
+async fn subscribe_again(
+    client: &Client,
+    args: &Args,
+    pause: &mut Duration,
+) -> Result<PubSubStream> {
     loop {
-        let error = match subscribe(client, topic).await {
-            Ok(messages) => return messages,
-            Err(error) => error,
-        };
-        // A server that is just starting has better things to do than to
-        // turn us away, and we are perhaps not the only ones.
-        log::error(format_args!("{error}; next try in {pause:?}"));
-        time::sleep(pause).await;
-        pause = (2 * pause).min(Duration::from_secs(5));
+        let wait = pause.mul_f64(0.5 + fastrand::f64() / 2.0);
+        *pause = (2 * *pause).min(MAX_PAUSE);
+        log::error(format_args!("next try in {} ms", wait.as_millis()));
+        time::sleep(wait).await;
+        match subscribe(client, args).await {
+            Ok(messages) => return Ok(messages),
+            Err(error) if is_refusal(&error) => {
+                return Err(no_connection(client, &error));
+            }
+            Err(error) => log::error(no_connection(client, &error)),
+        }
     }
 }

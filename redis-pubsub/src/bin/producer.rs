@@ -1,19 +1,19 @@
-//! Redis producer: publishes to a channel, and says how many listened.
+//! Redis producer: publishes to a channel, and says how many received it.
 //!
 //! Node twin: `node/producer.js`. Other half: `consumer.rs`.
 //!
-//!     cargo run -p redis-pubsub --bin consumer    # in a second terminal
-//!     cargo run -p redis-pubsub --bin producer
+//!     redis-server                                # in a first terminal
+//!     cargo run -p redis-pubsub --bin consumer    # in a second
+//!     cargo run -p redis-pubsub --bin producer    # in a third
 //!
 //! Try this: start two consumers, or none.
 
-use std::fmt::Display;
-
-use anyhow::{Error, anyhow};
+use anyhow::{Result, anyhow};
 use clap::Parser;
-use common::{broker::Redis, log, pace::Pace, shutdown};
-use redis::AsyncTypedCommands;
-use redis_pubsub::{advise, client, connect};
+use common::{log, pace::Pace, shutdown};
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, AsyncTypedCommands, Client, RedisResult};
+use redis_pubsub::{TIMEOUT, answered, client, no_connection};
 
 /// Publishes to a channel of Redis.
 #[derive(Parser)]
@@ -26,54 +26,70 @@ struct Args {
     #[arg(long, value_name = "TEXT", default_value = "Hello from producer")]
     message: String,
 
-    #[command(flatten)]
-    pace: Pace,
+    /// Where Redis is
+    #[arg(long, value_name = "URL", default_value = "redis://127.0.0.1:6379")]
+    redis: String,
 
     #[command(flatten)]
-    quiet: log::Quiet,
+    pace: Pace,
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> common::Result {
     let args = Args::parse();
-    args.quiet.apply();
+    let stop = shutdown::token(); // cancelled by Ctrl-C and SIGTERM
 
-    // 1. Find Redis: REDIS_URL, or the one that the consumer has started.
-    let redis = Redis::find("redis-pubsub", &[])?;
-    let client = client(&redis.url)?;
+    // 1. Connect.
+    let client = client(&args.redis)?;
+    let mut redis = connect(&client)
+        .await
+        .map_err(|error| no_connection(&client, &error))?;
 
-    // 2. Connect.
-    let mut connection = connect(&client).await.map_err(advise)?;
-
-    // 3. Publish, now and at every tick, until that was all or Ctrl-C.
-    let mut ticks = args.pace.start();
+    // 2. Publish at each tick, until the last one or Ctrl-C.
+    let mut ticks = args.pace.ticks(stop);
     while ticks.next().await {
-        // An error leaves open whether the message was passed on: the
-        // answer may be what got lost. Sent again, it could arrive twice.
-        let published = connection.publish(&args.channel, &args.message);
-        let subscribers = match shutdown::unless_overdue(published).await {
-            Some(Ok(subscribers)) => subscribers,
-            Some(Err(error)) => Err(unknown(&error))?,
-            None => Err(unknown(&"no answer"))?,
-        };
-
-        // 4. Say who got it. The number counts the connections that Redis
-        //    has put it into the queue of; nobody ever answers that it was
-        //    read, so it promises nothing.
+        // An error leaves open whether the message was delivered: perhaps
+        // only the answer was lost. Do not publish it again, as it could
+        // arrive twice.
+        let receivers = publish(&mut redis, &args)
+            .await
+            .map_err(|e| anyhow!("publish: {e}; it may have arrived or not"))?;
         log::line(format_args!(
             "Sent to {}: {} ({})",
             log::shown(&args.channel),
             log::shown(&args.message),
-            match subscribers {
-                0 => "nobody listens: lost".to_owned(),
-                1 => "1 listens, read or not".to_owned(),
-                many => format!("{many} listen, read or not"),
-            }
+            fate(receivers)
         ));
     }
     Ok(())
 }
 
-fn unknown(why: &dyn Display) -> Error {
-    anyhow!("publish: {why}; it may have arrived or not")
+/// 3. Connects.
+async fn connect(client: &Client) -> RedisResult<MultiplexedConnection> {
+    let config = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(TIMEOUT))
+        .set_response_timeout(Some(TIMEOUT));
+    client
+        .get_multiplexed_async_connection_with_config(&config)
+        .await
+}
+
+/// 4. Publishes once. Returns how many subscribers Redis has passed it on to.
+async fn publish(
+    redis: &mut MultiplexedConnection,
+    args: &Args,
+) -> Result<usize> {
+    let published = redis.publish(&args.channel, &args.message);
+    // After Ctrl-C, wait for the answer for one second more.
+    Ok(answered(published).await??)
+}
+
+/// 5. Says what that number means. It counts the connections that Redis has
+///    queued the message for. Nobody ever confirms that it was read.
+fn fate(receivers: usize) -> String {
+    match receivers {
+        0 => "nobody listens: lost".to_owned(),
+        1 => "1 listens, read or not".to_owned(),
+        many => format!("{many} listen, read or not"),
+    }
 }

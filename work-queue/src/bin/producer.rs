@@ -1,24 +1,35 @@
-//! Producer: adds jobs to a queue, and knows of each when it is safe there.
+//! Producer: adds jobs to a queue in Redis, and knows when each is stored.
 //!
 //! Node twin: `node/producer.js`. Other half: `worker.rs`.
 //!
+//!     redis-server --appendonly yes --appendfsync always
 //!     cargo run -p work-queue --bin worker        # in a second terminal
-//!     cargo run -p work-queue --bin producer
+//!     cargo run -p work-queue --bin producer      # in a third
 //!
-//! Try this: start the producer alone, stop it, and start a worker then.
+//! Try this: stop Redis for a while, and start it again.
 
-use anyhow::bail;
+use anyhow::{Result, anyhow};
 use clap::Parser;
-use common::{log, pace::Pace};
-use work_queue::{Broker, Place, Taking, advise};
+use common::{log, pace::Pace, shutdown};
+use redis::aio::MultiplexedConnection;
+use redis::{Client, pipe};
+use work_queue::streams::{
+    client, connect, no_connection, reconnect, warn_of_forgetting,
+};
+use work_queue::{Backoff, answered};
 
-/// Adds numbered jobs to a queue.
+/// Adds numbered jobs to a queue in Redis.
 #[derive(Parser)]
 struct Args {
-    #[command(flatten)]
-    place: Place,
+    /// The queue's name: the key of a stream
+    #[arg(default_value = "jobs")]
+    queue: String,
 
-    /// What the jobs are called; each has its number behind it
+    /// Where Redis is
+    #[arg(long, value_name = "URL", default_value = "redis://127.0.0.1:6379")]
+    redis: String,
+
+    /// What the jobs are called; each has its number after it
     #[arg(long, value_name = "TEXT", default_value = "job")]
     message: String,
 
@@ -29,42 +40,34 @@ struct Args {
 
     #[command(flatten)]
     pace: Pace,
-
-    #[command(flatten)]
-    quiet: log::Quiet,
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> common::Result {
     let args = Args::parse();
-    args.quiet.apply();
+    let stop = shutdown::token(); // cancelled by Ctrl-C and SIGTERM
 
-    // 1. Find the broker, and connect.
-    let broker = Broker::find(args.place, Taking::default())?;
-    let mut queue = broker.connect().await.map_err(advise)?;
+    // 1. Connect.
+    let client = client(&args.redis)?;
+    let mut redis = connect(&client)
+        .await
+        .map_err(|error| no_connection(&client, &error))?;
+    warn_of_forgetting(&mut redis).await;
 
-    // 2. Make jobs, now and at every tick, until that was all or Ctrl-C.
-    let mut ticks = args.pace.start();
+    // 2. Make jobs at each tick, until the last one or Ctrl-C.
+    let mut ticks = args.pace.ticks(stop);
     let mut last = 0;
     while ticks.next().await {
-        let numbers = last + 1..=last + args.batch;
-        let jobs = numbers.map(|number| format!("{} {number}", args.message));
-        let jobs: Vec<String> = jobs.collect();
-        last += args.batch;
-
-        // 3. Add them. Until the broker says that they are on its disk,
-        //    they are ours. When the connection breaks before that, nobody
-        //    knows whether it has them: so once more. Done twice is better
-        //    than never, and a job that must not be done twice has to look
-        //    at its number.
-        while let Err(error) = queue.add(&jobs).await {
-            match broker.connect_again(error).await {
-                Some(connected) => queue = connected,
-                None => bail_out(&jobs)?,
-            }
+        let mut jobs = Vec::new();
+        for _ in 0..args.batch {
+            last += 1;
+            jobs.push(format!("{} {last}", args.message));
         }
-
-        // 4. Now they are safe, and only now may we forget them.
+        // After Ctrl-C, wait for the answer for one second more.
+        let added = add(&client, &mut redis, &args.queue, &jobs);
+        answered(added).await.flatten().map_err(|error| {
+            anyhow!("perhaps not stored: {}: {error}", jobs.join(", "))
+        })?;
         for job in &jobs {
             log::line(format_args!("stored: {}", log::shown(job)));
         }
@@ -72,7 +75,30 @@ async fn main() -> common::Result {
     Ok(())
 }
 
-/// Stopped while the broker was away, or gave no answer.
-fn bail_out(jobs: &[String]) -> anyhow::Result<()> {
-    bail!("perhaps not stored: {}", jobs.join(", "))
+/// 3. Adds the jobs. Until Redis confirms that they are on its disk, they are
+///    ours.
+///
+/// When the connection breaks before that, nobody knows whether Redis has
+/// them, so they are added again. This is at-least-once delivery: a job may
+/// be done twice, but none is lost.
+async fn add(
+    client: &Client,
+    redis: &mut MultiplexedConnection,
+    queue: &str,
+    jobs: &[String],
+) -> Result<()> {
+    let mut backoff = Backoff::default();
+    loop {
+        // One round trip, and one write to the disk, for all of them.
+        let mut pipe = pipe();
+        for job in jobs {
+            pipe.xadd(queue, "*", &[("job", job)]).ignore();
+        }
+        match pipe.exec_async(redis).await {
+            Ok(()) => return Ok(()),
+            Err(error) => {
+                *redis = reconnect(client, error, &mut backoff).await?
+            }
+        }
+    }
 }

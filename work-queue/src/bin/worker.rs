@@ -1,111 +1,252 @@
-//! Worker: takes jobs from a queue, and acknowledges each once it is done.
+//! Worker: takes jobs from a queue in Redis, and acknowledges each once it is
+//! done.
 //!
 //! Node twin: `node/worker.js`. Other half: `producer.rs`.
 //!
-//!     cargo run -p work-queue --bin worker
-//!     cargo run -p work-queue --bin producer      # in a second terminal
+//!     redis-server --appendonly yes --appendfsync always
+//!     cargo run -p work-queue --bin worker        # in a second terminal
+//!     cargo run -p work-queue --bin producer      # in a third
 //!
-//! Try this: `--work 5000`, kill the worker at its work, and start another.
+//! Try this: `--work 5000`, kill the worker while it works, start another.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
 use clap::Parser;
 use common::{log, shutdown};
-use tokio::time;
-use work_queue::{Broker, Job, Place, Queue, Taking, advise};
+use redis::aio::MultiplexedConnection;
+use redis::streams::{
+    StreamAutoClaimOptions, StreamAutoClaimReply, StreamId,
+    StreamPendingCountReply, StreamReadOptions, StreamReadReply,
+};
+use redis::{AsyncCommands, RedisResult, pipe};
+use work_queue::streams::{
+    client, connect, no_connection, reconnect, warn_of_forgetting,
+};
+use work_queue::{Backoff, Work};
 
-/// Takes jobs from a queue and does them.
+/// Takes jobs from a queue in Redis and does them.
 #[derive(Parser)]
 struct Args {
-    #[command(flatten)]
-    place: Place,
+    /// The queue's name: the key of a stream
+    #[arg(default_value = "jobs")]
+    queue: String,
 
-    #[command(flatten)]
-    taking: Taking,
+    /// Where Redis is
+    #[arg(long, value_name = "URL", default_value = "redis://127.0.0.1:6379")]
+    redis: String,
 
-    /// Milliseconds of work that each job is
-    #[arg(long, value_name = "MS", default_value_t = 0)]
-    work: u64,
-
-    /// Fail at jobs that contain this
-    #[arg(long, value_name = "TEXT")]
-    fail: Option<String>,
+    /// Milliseconds after which a job that is not acknowledged goes to
+    /// another worker
+    #[arg(long, value_name = "MS", default_value_t = 30_000)]
+    #[arg(value_parser = clap::value_parser!(u64).range(10..))]
+    idle: u64,
 
     /// After how many failures a job becomes a dead letter
     #[arg(long, value_name = "N", default_value_t = 3)]
-    tries: u64,
+    tries: usize,
 
     #[command(flatten)]
-    quiet: log::Quiet,
+    work: Work,
+}
+
+/// All workers are one consumer group: each job goes to one of them.
+const GROUP: &str = "workers";
+
+/// How long one XREADGROUP waits for a job, at most.
+const MAX_BLOCK: Duration = Duration::from_secs(1);
+
+struct Worker {
+    args: Args,
+    redis: MultiplexedConnection,
+    /// Our name in the group.
+    name: String,
+    /// How far we have searched for jobs that were not acknowledged, and when
+    /// we search again.
+    cursor: String,
+    next_search: Instant,
+}
+
+/// A job that we have taken.
+struct Job {
+    id: String,
+    bytes: Vec<u8>,
+    /// How often it was delivered to a worker, this time included.
+    tries: usize,
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> common::Result {
     let args = Args::parse();
-    args.quiet.apply();
-    let name = log::Escaped(&args.place.queue);
+    let stop = shutdown::token(); // cancelled by Ctrl-C and SIGTERM
 
-    // 1. Find the broker, and connect.
-    let broker = Broker::find(args.place.clone(), args.taking.clone())?;
-    let mut queue = broker.connect().await.map_err(advise)?;
-    log::ready(format_args!("listening on {name}"));
+    // 1. Connect.
+    let client = client(&args.redis)?;
+    let mut redis = connect(&client)
+        .await
+        .map_err(|error| no_connection(&client, &error))?;
+    warn_of_forgetting(&mut redis).await;
+    log::line(format_args!("listening on {}", log::shown(&args.queue)));
 
-    // 2. Work until Ctrl-C. When the broker goes away, the job in hand is
-    //    not acknowledged and will come again, to us or to another worker.
-    while let Err(error) = serve(&mut queue, &args).await {
-        match broker.connect_again(error).await {
-            Some(connected) => queue = connected,
-            None => return Ok(()),
+    // 2. Work until Ctrl-C. When the connection breaks, the job in hand is
+    //    not acknowledged, so it will come again, to us or to another worker.
+    let mut backoff = Backoff::default();
+    let mut worker = Worker::new(args, redis);
+    while let Err(error) = worker.work(&mut backoff).await {
+        let reconnecting = reconnect(&client, error, &mut backoff);
+        match stop.run_until_cancelled(reconnecting).await {
+            Some(connection) => worker.redis = connection?,
+            None => break,
         }
-        log::line(format_args!("listening on {name} again"));
-    }
-    queue.close().await;
-    Ok(())
-}
-
-async fn serve(queue: &mut Queue, args: &Args) -> Result<()> {
-    let stop = shutdown::token();
-    // 3. Take a job. Ctrl-C ends the wait for one, and not the work; but
-    //    after a second and a half it is cut, and the job comes again.
-    while let Some(job) = stop.run_until_cancelled(queue.next()).await {
-        let job = job?;
-        let text = log::shown(&job.text);
-        log::line(format_args!("taken: {text}"));
-
-        // 4. Do it, and only then acknowledge it. A worker that dies in
-        //    between has done it, and it is done twice; one that would
-        //    acknowledge first and die, would have lost it.
-        match perform(&job, args).await {
-            Ok(()) => {
-                log::line(format_args!("done: {text}"));
-                queue.done().await?;
-            }
-            Err(error) if job.tries < args.tries => {
-                log::line(format_args!("failed: {text} ({error})"));
-                queue.again().await?;
-            }
-            // 5. It fails over and over. Tried for ever, it would keep all
-            //    workers busy; thrown away, nobody could find out why.
-            Err(error) => {
-                log::line(format_args!("dead letter: {text} ({error})"));
-                queue.bury().await?;
-            }
-        }
+        let queue = log::shown(&worker.args.queue);
+        log::line(format_args!("listening on {queue} again"));
     }
     Ok(())
 }
 
-/// The work itself: here a pause, or a failure.
-async fn perform(job: &Job, args: &Args) -> Result<()> {
-    // A job may also be handed out that often because each worker dies of
-    // it. That one is not even begun.
-    ensure!(job.tries <= args.tries, "given up");
-    if args.work > 0 {
-        // Not for 0: tokio's timer would make a whole millisecond of it.
-        time::sleep(Duration::from_millis(args.work)).await;
+impl Worker {
+    fn new(args: Args, redis: MultiplexedConnection) -> Self {
+        Self {
+            args,
+            redis,
+            name: format!("worker-{}", std::process::id()),
+            cursor: "0-0".to_owned(),
+            next_search: Instant::now(),
+        }
     }
-    let fails = args.fail.as_ref().is_some_and(|t| job.text.contains(t));
-    ensure!(!fails, "try {} of {}", job.tries, args.tries);
-    Ok(())
+
+    /// 3. Does one job after the other. Ctrl-C ends the wait for a job, but
+    ///    not the work on one: that has 1.5 seconds until `shutdown` exits.
+    async fn work(&mut self, backoff: &mut Backoff) -> RedisResult<()> {
+        let stop = shutdown::token();
+        self.join().await?;
+        while let Some(job) = stop.run_until_cancelled(self.take()).await {
+            self.handle(&job?).await?;
+            backoff.reset();
+        }
+        Ok(())
+    }
+
+    /// 4. Joins the consumer group, which the first worker creates. "0": it
+    ///    also gets the jobs that were added before it existed.
+    async fn join(&mut self) -> RedisResult<()> {
+        let queue = &self.args.queue;
+        let created: RedisResult<()> =
+            self.redis.xgroup_create_mkstream(queue, GROUP, "0").await;
+        match created {
+            Err(error) if error.code() != Some("BUSYGROUP") => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// 5. Takes a job: one that was not acknowledged in time, or a new one. It
+    ///    stays in the stream, where it is pending from now on.
+    async fn take(&mut self) -> RedisResult<Job> {
+        loop {
+            if self.next_search <= Instant::now()
+                && let Some(job) = self.take_over().await?
+            {
+                return Ok(job);
+            }
+            // One job at a time: the others are for the other workers. Wait
+            // for it, but not beyond the next search.
+            let left = self.next_search - Instant::now();
+            let block = left.clamp(Duration::from_millis(1), MAX_BLOCK);
+            let options = StreamReadOptions::default()
+                .group(GROUP, &self.name)
+                .count(1)
+                .block(block.as_millis() as usize);
+            // ">": what no worker was given yet.
+            let queues = [&self.args.queue];
+            let new: Option<StreamReadReply> =
+                self.redis.xread_options(&queues, &[">"], &options).await?;
+            let mut streams = new.iter().flat_map(|reply| &reply.keys);
+            if let Some(entry) = streams.find_map(|queue| queue.ids.first()) {
+                return Ok(Job::new(entry, 1));
+            }
+        }
+    }
+
+    /// 6. Takes over a job that another worker did not acknowledge within
+    ///    `--idle`: the job failed, or the worker died. A worker that is only
+    ///    slow will do it as well.
+    async fn take_over(&mut self) -> RedisResult<Option<Job>> {
+        let Args { queue, idle, .. } = &self.args;
+        let one = StreamAutoClaimOptions::default().count(1);
+        let (name, cursor) = (&self.name, &self.cursor);
+        let found: StreamAutoClaimReply = self
+            .redis
+            .xautoclaim_options(queue, GROUP, name, *idle, cursor, one)
+            .await?;
+        self.cursor = found.next_stream_id;
+        if self.cursor == "0-0" {
+            // It has seen all that are pending.
+            self.next_search = Instant::now() + Duration::from_millis(idle / 2);
+        }
+        let Some(entry) = found.claimed.first() else {
+            return Ok(None);
+        };
+        // Only XPENDING says how often a job was delivered.
+        let id = &entry.id;
+        let pending: StreamPendingCountReply =
+            self.redis.xpending_count(queue, GROUP, id, id, 1).await?;
+        let tries = pending.ids.first().map_or(1, |it| it.times_delivered);
+        Ok(Some(Job::new(entry, tries)))
+    }
+
+    /// 7. Does a job, and acknowledges it afterwards. A worker that dies in
+    ///    between has done it, and it is done again: at-least-once delivery.
+    ///    One that acknowledges first, and then dies, has lost it.
+    async fn handle(&mut self, job: &Job) -> RedisResult<()> {
+        let Args { work, tries, .. } = &self.args;
+        let text = String::from_utf8_lossy(&job.bytes);
+        let shown = log::shown(&text);
+        let counted = format!("try {} of {tries}", job.tries);
+        log::line(format_args!("taken: {shown}"));
+        // After more tries than that, perhaps each worker has died of it.
+        if job.tries <= *tries && work.perform(&text).await {
+            log::line(format_args!("done: {shown}"));
+            self.ack(job).await
+        } else if job.tries < *tries {
+            // Requeue it by doing nothing: it is taken over after `--idle`.
+            log::line(format_args!("failed: {shown} ({counted})"));
+            Ok(())
+        } else {
+            // A poison message. Requeued each time, it would never end.
+            log::line(format_args!("dead letter: {shown} ({counted})"));
+            self.dead_letter(job).await
+        }
+    }
+
+    /// 8. Acknowledges a job and deletes it, both or neither. So the stream
+    ///    holds what is still to be done. (MAXLEN deletes jobs that are not.)
+    async fn ack(&mut self, job: &Job) -> RedisResult<()> {
+        pipe()
+            .atomic()
+            .xack(&self.args.queue, GROUP, &[&job.id])
+            .ignore()
+            .xdel(&self.args.queue, &[&job.id])
+            .ignore()
+            .exec_async(&mut self.redis)
+            .await
+    }
+
+    /// 9. Adds a job to the dead letters, where somebody can look at it, and
+    ///    only then removes it here. In one MULTI, the job would be lost when
+    ///    XADD fails: Redis runs the other commands all the same.
+    async fn dead_letter(&mut self, job: &Job) -> RedisResult<()> {
+        let dead = format!("{}.dead", self.args.queue);
+        let fields = [("job", &job.bytes)];
+        let _: String = self.redis.xadd(dead, "*", &fields).await?;
+        self.ack(job).await
+    }
+}
+
+impl Job {
+    fn new(entry: &StreamId, tries: usize) -> Self {
+        Self {
+            id: entry.id.clone(),
+            bytes: entry.get("job").unwrap_or_default(),
+            tries,
+        }
+    }
 }

@@ -1,0 +1,134 @@
+// Worker: takes jobs from a queue in RabbitMQ, and acknowledges each once it
+// is done.
+//
+// Rust twin: ../src/bin/amqp-worker.rs. Other half: amqp-producer.js.
+//
+//     npm ci --prefix work-queue                  # once
+//     sudo service rabbitmq-server start
+//     node work-queue/node/amqp-worker.js
+//     node work-queue/node/amqp-producer.js       # in a second terminal
+//
+// Try this: `--work 5000`, kill the worker while it works, start another.
+
+import { on } from 'node:events'
+import { args, wholeNumber } from '../../common/node/args.js'
+import { fail, line, shown } from '../../common/node/log.js'
+import { stop } from '../../common/node/shutdown.js'
+import { close, connect, place, reconnect } from './amqp.js'
+import { Backoff, perform, untilStop, work as workFlags } from './work.js'
+
+const options = args('Takes jobs from a queue in RabbitMQ and does them.', {
+  ...place,
+  prefetch: {
+    value: 'N',
+    default: '1',
+    help: 'How many jobs to hold at a time; no other worker gets them',
+    parse: text => wholeNumber(text, 1, 65535),
+  },
+  tries: {
+    value: 'N',
+    default: '3',
+    help: 'After how many failures a job becomes a dead letter',
+    parse: text => wholeNumber(text, 0),
+  },
+  ...workFlags,
+})
+let broker
+
+main().catch(fail)
+
+async function main() {
+  // 1. Connect.
+  broker = await connect(options)
+  line(`listening on ${shown(options.queue)}`)
+
+  // 2. Work until Ctrl-C. When the connection breaks, the job in hand is not
+  //    acknowledged, so it will come again, to us or to another worker.
+  const backoff = new Backoff()
+  while (!stop.aborted) {
+    try {
+      await work(backoff)
+    } catch (error) {
+      close(broker) // not awaited: perhaps nobody answers
+      const why = broker.failure ?? error
+      broker = await untilStop(reconnect(options, why, backoff))
+      if (!broker) return
+      line(`listening on ${shown(options.queue)} again`)
+    }
+  }
+  await close(broker)
+}
+
+// 3. Does one job after the other. Ctrl-C ends the wait for a job, but not the
+//    work on one: that has 1.5 seconds until shutdown.js exits.
+async function work(backoff) {
+  const { channel, queue } = broker
+  // The client calls a function for each job; `on` makes a queue of that.
+  const jobs = on(channel, 'job', { close: ['close'] })
+  // Back-pressure: the broker pushes jobs to us, at most so many that are not
+  // acknowledged. Without a limit it would send all it has.
+  await channel.prefetch(options.prefetch)
+  // With acknowledgements: no `noAck`.
+  await channel.consume(queue, job => {
+    if (job) channel.emit('job', job)
+    else channel.emit('error', Error('the broker deleted the queue'))
+  })
+  for (let next; (next = await untilStop(jobs.next()));) {
+    if (next.done) throw Error('the connection ended')
+    await handle(next.value[0])
+    backoff.reset()
+  }
+}
+
+// 4. Does a job, and acknowledges it afterwards. A worker that dies in between
+//    has done it, and it is done again: at-least-once delivery. One that
+//    acknowledges first, and then dies, has lost it.
+async function handle(job) {
+  const text = job.content.toString()
+  const counted = `try ${tries(job)} of ${options.tries}`
+  line(`taken: ${shown(text)}`)
+  // After more tries than that, perhaps each worker has died of it.
+  if (tries(job) <= options.tries && await perform(text, options)) {
+    line(`done: ${shown(text)}`)
+    ack(job)
+  } else if (tries(job) < options.tries) {
+    line(`failed: ${shown(text)} (${counted})`)
+    requeue(job)
+  } else {
+    // A poison message. Requeued each time, it would never end.
+    line(`dead letter: ${shown(text)} (${counted})`)
+    await deadLetter(job)
+  }
+}
+
+// 5. How often the job was delivered, this time included.
+function tries(job) {
+  const before = job.properties.headers?.['x-delivery-count'] ?? 0
+  return 1 + Number(before)
+}
+
+// 6. Acknowledges a job: the broker deletes it.
+function ack(job) {
+  broker.channel.ack(job)
+}
+
+// 7. Puts a job back into the queue: the broker delivers it at once.
+function requeue(job) {
+  const requeue = true // otherwise the broker deletes it
+  broker.channel.nack(job, false, requeue)
+}
+
+// 8. Adds a job to the dead letters, where somebody can look at it, and only
+//    then acknowledges it. A crash in between leaves it in both queues.
+async function deadLetter(job) {
+  const { channel, dead } = broker
+  let returned = false
+  channel.once('return', () => { returned = true })
+  channel.sendToQueue(dead, job.content, {
+    persistent: true, // on the disk, not only in memory
+    mandatory: true, // without the queue: return it, do not drop it
+  })
+  await channel.waitForConfirms()
+  if (returned) throw Error('publish: the broker returns it')
+  ack(job)
+}

@@ -1,0 +1,84 @@
+// What the halves of both brokers need. Rust twin: ../src/lib.rs.
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import { wholeNumber } from '../../common/node/args.js'
+import { error } from '../../common/node/log.js'
+import { stop } from '../../common/node/shutdown.js'
+
+/** The work that a job stands for: here a pause, or a failure. */
+export const work = {
+  work: {
+    value: 'MS',
+    default: '0',
+    help: 'Milliseconds of work for each job',
+    parse: text => wholeNumber(text, 0, 86_400_000),
+  },
+  fail: { value: 'TEXT', help: 'Fail at jobs that contain this text' },
+}
+
+/** Does one job. False when it fails. */
+export async function perform(job, { work, fail }) {
+  if (work > 0) await sleep(work)
+  return fail === undefined || !job.includes(fail)
+}
+
+/**
+ * Exponential backoff: each pause before the next attempt is twice as long as
+ * the last one, up to five seconds.
+ *
+ * A broker that is just starting has enough to do. Random jitter keeps a
+ * thousand workers from reconnecting at the same moment.
+ */
+export class Backoff {
+  #pause = 100
+
+  /** Reports `why`, an error, and waits. Rejects on Ctrl-C. */
+  async wait(why) {
+    const wait = Math.floor(this.#pause * (0.5 + Math.random() / 2))
+    this.#pause = Math.min(2 * this.#pause, 5000)
+    error(`${why.message}; next try in ${wait} ms`)
+    await sleep(wait, undefined, { signal: stop })
+  }
+
+  /**
+   * Something has succeeded: begins anew. That we are connected is not enough,
+   * as a broker can accept a connection and refuse each command.
+   */
+  reset() {
+    this.#pause = 100
+  }
+}
+
+/** What `promise` resolves to; undefined when Ctrl-C comes first. */
+export async function untilStop(promise) {
+  let stopped
+  const ctrlC = new Promise(resolve => {
+    stopped = () => resolve()
+    stop.addEventListener('abort', stopped)
+    if (stop.aborted) resolve()
+  })
+  promise.catch(() => {}) // an error after Ctrl-C is of no interest
+  try {
+    return await Promise.race([promise, ctrlC])
+  } finally {
+    stop.removeEventListener('abort', stopped)
+  }
+}
+
+/**
+ * What `promise` resolves to. After Ctrl-C, it is awaited for one second more;
+ * then this rejects.
+ */
+export async function answered(promise) {
+  let stopped
+  const overdue = new Promise((_, reject) => {
+    const giveUp = () => reject(Error('no answer'))
+    stopped = () => setTimeout(giveUp, 1000)
+    stop.addEventListener('abort', stopped)
+  })
+  try {
+    return await Promise.race([promise, overdue])
+  } finally {
+    stop.removeEventListener('abort', stopped)
+  }
+}

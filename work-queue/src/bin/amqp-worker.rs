@@ -1,0 +1,168 @@
+//! Worker: takes jobs from a queue in RabbitMQ, and acknowledges each once it
+//! is done.
+//!
+//! Node twin: `node/amqp-worker.js`. Other half: `amqp-producer.rs`.
+//!
+//!     sudo service rabbitmq-server start
+//!     cargo run -p work-queue --bin amqp-worker
+//!     cargo run -p work-queue --bin amqp-producer  # in a second terminal
+//!
+//! Try this: `--work 5000`, kill the worker while it works, start another.
+
+use anyhow::{Context, Result, bail};
+use clap::Parser;
+use common::{log, shutdown};
+use futures_util::StreamExt;
+use lapin::message::Delivery;
+use lapin::options::{
+    BasicAckOptions, BasicConsumeOptions, BasicNackOptions,
+    BasicPublishOptions, BasicQosOptions,
+};
+use lapin::types::{AMQPValue, FieldTable, ShortString};
+use lapin::{BasicProperties, Confirmation};
+use work_queue::amqp::{Broker, Place, connect, reconnect};
+use work_queue::{Backoff, Work};
+
+/// Takes jobs from a queue in RabbitMQ and does them.
+#[derive(Parser)]
+struct Args {
+    #[command(flatten)]
+    place: Place,
+
+    /// How many jobs to hold at a time; no other worker gets them
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
+    prefetch: u16,
+
+    /// After how many failures a job becomes a dead letter
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    tries: u64,
+
+    #[command(flatten)]
+    work: Work,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> common::Result {
+    let args = Args::parse();
+    let stop = shutdown::token(); // cancelled by Ctrl-C and SIGTERM
+    let queue = log::shown(&args.place.queue);
+
+    // 1. Connect.
+    let mut broker = connect(&args.place).await?;
+    log::line(format_args!("listening on {queue}"));
+
+    // 2. Work until Ctrl-C. When the connection breaks, the job in hand is
+    //    not acknowledged, so it will come again, to us or to another worker.
+    let mut backoff = Backoff::default();
+    while let Err(error) = work(&broker, &args, &mut backoff).await {
+        let reconnecting = reconnect(&args.place, error, &mut backoff);
+        match stop.run_until_cancelled(reconnecting).await {
+            Some(connected) => broker = connected?,
+            None => return Ok(()),
+        }
+        log::line(format_args!("listening on {queue} again"));
+    }
+    broker.close().await;
+    Ok(())
+}
+
+/// 3. Does one job after the other. Ctrl-C ends the wait for a job, but not
+///    the work on one: that has 1.5 seconds until `shutdown` exits.
+async fn work(
+    broker: &Broker,
+    args: &Args,
+    backoff: &mut Backoff,
+) -> Result<()> {
+    let stop = shutdown::token();
+    let channel = &broker.channel;
+    // Back-pressure: the broker pushes jobs to us, at most so many that are
+    // not acknowledged. Without a limit it would send all it has.
+    let options = BasicQosOptions::default();
+    channel.basic_qos(args.prefetch, options).await?;
+    let mut jobs = channel
+        .basic_consume(
+            broker.queue.clone(),
+            ShortString::default(), // the broker invents a name for us
+            BasicConsumeOptions::default(), // with acknowledgements
+            FieldTable::default(),
+        )
+        .await?;
+    while let Some(job) = stop.run_until_cancelled(jobs.next()).await {
+        handle(broker, args, job.context("the connection ended")??).await?;
+        backoff.reset();
+    }
+    Ok(())
+}
+
+/// 4. Does a job, and acknowledges it afterwards. A worker that dies in
+///    between has done it, and it is done again: at-least-once delivery. One
+///    that acknowledges first, and then dies, has lost it.
+async fn handle(broker: &Broker, args: &Args, job: Delivery) -> Result<()> {
+    let tries = tries(&job);
+    let text = String::from_utf8_lossy(&job.data);
+    let shown = log::shown(&text);
+    let counted = format!("try {tries} of {}", args.tries);
+    log::line(format_args!("taken: {shown}"));
+    // After more tries than that, perhaps each worker has died of it.
+    if tries <= args.tries && args.work.perform(&text).await {
+        log::line(format_args!("done: {shown}"));
+        ack(&job).await
+    } else if tries < args.tries {
+        log::line(format_args!("failed: {shown} ({counted})"));
+        requeue(&job).await
+    } else {
+        // A poison message. Requeued each time, it would never end.
+        log::line(format_args!("dead letter: {shown} ({counted})"));
+        dead_letter(broker, &job).await
+    }
+}
+
+/// 5. How often the job was delivered, this time included.
+fn tries(job: &Delivery) -> u64 {
+    let headers = job.properties.headers().as_ref();
+    let before = headers
+        .and_then(|headers| headers.inner().get("x-delivery-count"))
+        .and_then(AMQPValue::as_long_long_int)
+        .unwrap_or(0);
+    1 + before.unsigned_abs()
+}
+
+/// 6. Acknowledges a job: the broker deletes it.
+async fn ack(job: &Delivery) -> Result<()> {
+    job.ack(BasicAckOptions::default()).await?;
+    Ok(())
+}
+
+/// 7. Puts a job back into the queue: the broker delivers it at once.
+async fn requeue(job: &Delivery) -> Result<()> {
+    let options = BasicNackOptions {
+        requeue: true, // otherwise the broker deletes it
+        ..BasicNackOptions::default()
+    };
+    job.nack(options).await?;
+    Ok(())
+}
+
+/// 8. Adds a job to the dead letters, where somebody can look at it, and only
+///    then acknowledges it. A crash in between leaves it in both queues.
+async fn dead_letter(broker: &Broker, job: &Delivery) -> Result<()> {
+    let options = BasicPublishOptions {
+        mandatory: true, // without the queue: return it, do not drop it
+        ..BasicPublishOptions::default()
+    };
+    let confirm = broker
+        .channel
+        .basic_publish(
+            ShortString::default(), // the default exchange, to a queue
+            broker.dead.clone(),
+            options,
+            &job.data,
+            BasicProperties::default().with_delivery_mode(2), // persistent
+        )
+        .await?;
+    match confirm.await? {
+        Confirmation::Ack(None) => ack(job).await,
+        refused => bail!("publish: the broker answers {refused:?}"),
+    }
+}
