@@ -39,13 +39,12 @@ async function main() {
 
   // 3. Talk, and wait for the child's end. When the rings are closed, the
   //    child notices that, and ends. Rust closes them by dropping them.
-  for (const end of [stop, ended.signal]) {
-    end.addEventListener('abort', () => giveUp(memory))
-  }
+  const over = AbortSignal.any([stop, ended.signal])
+  over.addEventListener('abort', () => giveUp(memory))
   let failure
   try {
-    await count(memory, ended.signal)
-    await talk(memory, ended.signal)
+    await count(memory, over)
+    await talk(memory, over)
   } catch (error) {
     failure = error
   }
@@ -57,7 +56,7 @@ async function main() {
 }
 
 // 4. Count: change one number, and wait until the other side changes it.
-async function count({ number }, ended) {
+async function count({ number }, over) {
   line(`value before: ${Atomics.load(number, 0)}`)
   Atomics.store(number, 0, 1)
   Atomics.notify(number, 0)
@@ -67,7 +66,7 @@ async function count({ number }, ended) {
   // lost wakeup. Atomics.wait() would keep this thread from all its events,
   // Ctrl-C among them.
   while (Atomics.load(number, 0) === 1) {
-    if (stop.aborted || ended.aborted) throw Error('no number came')
+    if (over.aborted) throw Error('no number came')
     await Atomics.waitAsync(number, 0, 1).value
   }
   line(`value after: ${Atomics.load(number, 0)}`)
@@ -75,8 +74,8 @@ async function count({ number }, ended) {
 
 // 5. Talk: send messages and receive them back, through a ring for each
 //    direction.
-async function talk({ toChild, toParent }, ended) {
-  for await (const _ of ticks(rest, ended)) {
+async function talk({ toChild, toParent }, over) {
+  for await (const _ of ticks(rest, over)) {
     line(`send: ${shown(message)}`)
     await toChild.send(Buffer.from(message))
     const echo = await toParent.receive()

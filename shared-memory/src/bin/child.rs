@@ -45,9 +45,10 @@ pub fn main() -> common::Result {
 
     // 2. Talk until the parent has closed its rings. Or until Ctrl-C, or
     //    until the parent dies: a child must not outlive it as an orphan.
-    match count(&memory, &parent).and_then(|()| echo(&memory, &parent)) {
-        Err(Error::Closed | Error::Stopped) => Ok(()),
-        talked => Ok(talked.context("child")?),
+    let talked = count(&memory, &parent).and_then(|()| echo(&memory, &parent));
+    match talked {
+        Ok(()) | Err(Error::Closed | Error::Stopped) => Ok(()),
+        Err(error) => Err(error).context("child")?,
     }
 }
 
@@ -73,7 +74,7 @@ fn echo(memory: &Shared, parent: &impl Peer) -> Result<(), Error> {
     loop {
         from_parent.receive(&mut message)?;
         let text = String::from_utf8_lossy(&message);
-        let text = log::shown(&text);
+        let text = log::shown(&text); // escapes control characters
         log::line(format_args!("child: Received from parent: {text}"));
         to_parent.send(&message)?;
     }

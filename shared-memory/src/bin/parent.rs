@@ -119,7 +119,8 @@ fn talk(memory: &Shared, child: &impl Peer, args: &Args) -> Result<(), Error> {
         to_child.send(args.message.as_bytes())?;
         from_child.receive(&mut echo)?;
         let text = String::from_utf8_lossy(&echo);
-        log::line(format_args!("Received from child: {}", log::shown(&text)));
+        let text = log::shown(&text); // escapes control characters
+        log::line(format_args!("Received from child: {text}"));
     }
     Ok(())
 }
