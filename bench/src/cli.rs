@@ -40,7 +40,7 @@ const SHORTEST: Duration = Duration::from_millis(15);
 /// the least that the kernel allows.
 #[derive(Parser)]
 struct Args {
-    /// Take less than a minute: two rounds, short loads, fewer sizes
+    /// Print figures and no verdict: two rounds, short loads, fewer sizes
     #[arg(long)]
     quick: bool,
 
@@ -138,31 +138,21 @@ fn run(args: Args) -> Result<bool> {
 }
 
 fn list() {
-    let all = all();
-    for transport in &all {
+    for transport in all() {
         let programs: Vec<_> = transport
             .programs()
             .iter()
             .map(ToString::to_string)
             .collect();
-        print(&format!(
+        // Who closes the screen early has seen enough.
+        let _ = writeln!(
+            io::stdout(),
             "{:15} {:20} {}",
             transport.name(),
             transport.title(),
             programs.join(", ")
-        ));
+        );
     }
-    for lesson in harness::LESSONS {
-        if !all.iter().any(|one| one.name() == lesson.name) {
-            let why = "not measured: all within one process";
-            print(&format!("{:15} {why}", lesson.name));
-        }
-    }
-}
-
-fn print(text: &str) {
-    // Who closes the screen early has seen enough.
-    let _ = writeln!(io::stdout(), "{text}");
 }
 
 fn chosen(only: &[String]) -> Result<Vec<&'static dyn Transport>> {
