@@ -6,7 +6,7 @@ use std::rc::Rc;
 use anyhow::{Context, Result, ensure};
 use harness::Half;
 use memchr::memmem;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io::{self, ErrorKind};
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
@@ -78,6 +78,7 @@ impl Transport for SocketIo {
         }
         let (half, address): (Half, String) = listening(&mut command)?;
         let count = Rc::new(Cell::new(0_u32));
+        let sender = Rc::default();
         Ok(Peer {
             half,
             connect: Box::new(move || {
@@ -89,7 +90,7 @@ impl Transport for SocketIo {
                 };
                 let fds = Fds::tcp(&address)
                     .with_context(|| format!("connect to {address}"))?;
-                let mut link = WebSocket::new(fds);
+                let mut link = WebSocket::new(fds, Rc::clone(&sender));
                 link.enter(&name)?;
                 let link: Box<dyn Link> = Box::new(link);
                 Ok(link)
@@ -178,12 +179,17 @@ struct WebSocket {
     begun: Vec<u8>,
     /// Whole frames, not yet received by the load.
     whole: Vec<u8>,
+    /// The field with the id of the first connection, which sends. The server
+    /// makes the id up, so the load cannot know it: this is taken out of what
+    /// comes back.
+    sender: Rc<RefCell<Vec<u8>>>,
 }
 
 impl WebSocket {
-    fn new(fds: Fds) -> Self {
+    fn new(fds: Fds, sender: Rc<RefCell<Vec<u8>>>) -> Self {
         Self {
             fds,
+            sender,
             begun: Vec::new(),
             whole: Vec::new(),
         }
@@ -214,13 +220,19 @@ impl WebSocket {
         self.take(&answer[end..])?;
         self.wait_for("0{")?;
         self.send(&masked(&format!("40{{\"name\":\"{name}\"}}")))?;
+        let accepted = self.wait_for("40{")?;
+        if self.sender.borrow().is_empty() {
+            let id = accepted.split('"').nth(3).context("no id")?;
+            self.sender
+                .replace(format!("\"id\":\"{id}\",").into_bytes());
+        }
         self.wait_for("42[\"greeting\"")?;
         self.whole.clear();
         Ok(())
     }
 
     /// Waits for a message that begins like this.
-    fn wait_for(&mut self, start: &str) -> Result<()> {
+    fn wait_for(&mut self, start: &str) -> Result<String> {
         loop {
             while let Some((all, message)) = first_frame(&self.whole) {
                 let text = String::from_utf8_lossy(message).into_owned();
@@ -228,7 +240,7 @@ impl WebSocket {
                 self.whole.drain(..length);
                 ensure!(!text.starts_with("44"), "not let in: {text}");
                 if text.starts_with(start) {
-                    return Ok(());
+                    return Ok(text);
                 }
             }
             let mut room = [0; 4096];
@@ -244,8 +256,17 @@ impl WebSocket {
         self.begun.extend(bytes);
         let mut done = 0;
         while let Some((all, message)) = first_frame(&self.begun[done..]) {
+            let sender = self.sender.borrow();
             if message == PING {
                 self.fds.send(&masked("3"))?;
+            } else if let Some(at) = memmem::find(message, &sender)
+                && !sender.is_empty()
+            {
+                let after = at + sender.len();
+                let length = message.len() - sender.len();
+                self.whole.extend(header(length, 0));
+                self.whole.extend(&message[..at]);
+                self.whole.extend(&message[after..]);
             } else {
                 self.whole.extend(all);
             }
