@@ -11,7 +11,6 @@ use harness::testing::{Test, test};
 
 /// Those that are still in the old form. Take yours off when it is rewritten.
 pub const NOT_YET: &[&str] = &[
-    "event-emitter",
     "fork-ipc",
     "http-echo",
     "pipe-echo",

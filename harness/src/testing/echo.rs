@@ -605,7 +605,7 @@ fn few_descriptors(name: &str) -> Result<()> {
 }
 
 /// `command`, run by a shell that has done `before` to itself.
-fn in_shell(before: &str, command: &Command) -> Command {
+pub fn in_shell(before: &str, command: &Command) -> Command {
     let mut shell = Command::new("sh");
     let script = format!("exec {before}; exec \"$0\" \"$@\"");
     shell.args(["-c", &script]);
