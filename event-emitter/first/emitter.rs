@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 
+type Listener = Box<dyn Fn(&str)>;
+
 #[derive(Default)]
-struct Emitter(HashMap<&'static str, Vec<Box<dyn Fn(&str)>>>);
+struct Emitter(HashMap<&'static str, Vec<Listener>>);
 
 impl Emitter {
     fn on(&mut self, event: &'static str, listener: impl Fn(&str) + 'static) {
