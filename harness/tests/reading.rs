@@ -15,7 +15,6 @@ pub const NOT_YET: &[&str] = &[
     "http-echo",
     "pipe-echo",
     "socketio-chat",
-    "stdio-ipc",
     "tcp-chat",
 ];
 
