@@ -13,7 +13,6 @@ use harness::testing::{Test, test};
 pub const NOT_YET: &[&str] = &[
     "fork-ipc",
     "http-echo",
-    "pipe-echo",
     "socketio-chat",
     "tcp-chat",
 ];
