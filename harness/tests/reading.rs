@@ -14,7 +14,6 @@ pub const NOT_YET: &[&str] = &[
     "fork-ipc",
     "http-echo",
     "socketio-chat",
-    "tcp-chat",
 ];
 
 pub fn tests() -> Vec<Test> {
