@@ -101,7 +101,22 @@ impl Lesson {
         })
     }
 
-    /// As [`Lesson::first`], of a copy in `folder` with another address.
+    /// Makes certificates in `folder`, where the first versions need some.
+    ///
+    /// # Errors
+    /// When they cannot be made.
+    pub fn make_certs(&self, folder: &Path) -> Result<()> {
+        if let [_, certs] = &self.certs(folder)[..] {
+            let programs = build(self.name, Profile::Debug)?;
+            let mut command = Command::new(programs.join("certs"));
+            let made = command.arg(certs).status().context("run certs")?;
+            ensure!(made.success(), "certs: {made}");
+        }
+        Ok(())
+    }
+
+    /// As [`Lesson::first`], of a copy in `folder` with another address. It
+    /// runs there, where its certificates are if it needs some.
     ///
     /// # Errors
     /// When it does not build, or its address is not found in it.
@@ -126,7 +141,9 @@ impl Lesson {
                 fs::copy(&program, &copy)?;
                 fs::write(&copy, bytes)?;
                 sign(&copy)?;
-                Ok(Command::new(copy))
+                let mut command = Command::new(copy);
+                command.current_dir(folder);
+                Ok(command)
             }
             Language::Node => {
                 let script = self.folder().join(format!("first/{half}.js"));
@@ -143,7 +160,7 @@ impl Lesson {
                     }
                 }
                 let mut node = Command::new("node");
-                node.arg(copy);
+                node.arg(copy).current_dir(folder);
                 Ok(node)
             }
         }

@@ -29,7 +29,9 @@ pub enum Shape {
     Chat,
     /// `server` at `HOST:PORT` and `client` at a URL.
     Http {
-        /// What the URL has after `http://HOST:PORT`.
+        /// `http`, or `https` where both need `--certs FOLDER`.
+        scheme: &'static str,
+        /// What the URL has after `HOST:PORT`.
         path: &'static str,
     },
     /// `server` and `client`, at a path.
@@ -120,8 +122,20 @@ pub static LESSONS: &[Lesson] = &[
     },
     Lesson {
         name: "http-echo",
-        shape: Shape::Http { path: "/hello" },
+        shape: Shape::Http {
+            scheme: "http",
+            path: "/hello",
+        },
         watch: "The client asks for /hello over HTTP; that is the answer.",
+        exchange: ("statusCode: ", "answers"),
+    },
+    Lesson {
+        name: "https-echo",
+        shape: Shape::Http {
+            scheme: "https",
+            path: "/hello",
+        },
+        watch: "The same through TLS, over HTTP/2 and one connection.",
         exchange: ("statusCode: ", "answers"),
     },
     Lesson {
@@ -175,7 +189,10 @@ pub static LESSONS: &[Lesson] = &[
     },
     Lesson {
         name: "socketio-chat",
-        shape: Shape::Http { path: "" },
+        shape: Shape::Http {
+            scheme: "http",
+            path: "",
+        },
         watch: "What one says, all hear: in a terminal, or in a browser.",
         exchange: ("receive: ", "messages"),
     },
@@ -298,6 +315,20 @@ impl Lesson {
         }
     }
 
+    /// The flag for certificates in `folder`, where the halves need some. A
+    /// server makes them there at its first start.
+    pub fn certs(&self, folder: &Path) -> Vec<String> {
+        match self.shape {
+            Shape::Http {
+                scheme: "https", ..
+            } => {
+                let certs = folder.join("target").join(self.name);
+                vec!["--certs".to_owned(), certs.display().to_string()]
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// The server between its halves, where there is one.
     pub fn server(&self) -> Option<Server> {
         match self.shape {
@@ -347,7 +378,9 @@ impl Lesson {
     /// ADDRESS`.
     pub fn target(&self, address: &str) -> String {
         match self.shape {
-            Shape::Http { path } => format!("http://{address}{path}"),
+            Shape::Http { scheme, path } => {
+                format!("{scheme}://{address}{path}")
+            }
             _ => address.to_owned(),
         }
     }
@@ -369,7 +402,7 @@ pub fn program(
             let mut node = Command::new("node");
             let script = root().join(lesson).join("node");
             node.arg(script.join(half).with_extension("js"));
-            // http-echo's has its certificates made by a program of Rust.
+            // https-echo's has its certificates made by a program of Rust.
             as_from_a_shell(&mut node);
             node
         }

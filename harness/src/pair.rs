@@ -82,6 +82,7 @@ impl Lesson {
             _ => {
                 let mut command = self.half(first, first_name)?;
                 command.args(self.free_address(folder.path()));
+                command.args(self.certs(folder.path()));
                 command.args(broker.iter().flat_map(Broker::arguments));
                 command.args(arguments.first);
                 command
@@ -100,6 +101,7 @@ impl Lesson {
                     Some(broker) => command.args(broker.arguments()),
                     None => command.arg(self.target(&listening)),
                 };
+                command.args(self.certs(folder.path()));
                 address = Some(listening);
             }
             command.args(arguments.second);

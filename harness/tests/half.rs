@@ -30,7 +30,7 @@ pub fn tests() -> Vec<Test> {
 
 // Where it starts cargo, ring and all above it would be built again.
 fn from_a_shell() -> Result<()> {
-    let node = lesson("http-echo")?.half(Language::Node, "server")?;
+    let node = lesson("https-echo")?.half(Language::Node, "server")?;
     let kept: Vec<_> = env::vars_os()
         .map(|(name, _)| name)
         .filter(|name| name.to_string_lossy().starts_with("CARGO_PKG_"))

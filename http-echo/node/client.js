@@ -1,74 +1,97 @@
-// HTTP client: asks for a path every three seconds and prints the answer.
+// HTTP client: asks for a URL and prints the answer.
 //
 // Rust twin: ../src/bin/client.rs. Other half: server.js.
 //
+//     node http-echo/node/server.js             # in a first terminal
 //     node http-echo/node/client.js
-//     node http-echo/node/client.js 'http://127.0.0.1:8888/a?b=c'
+//
+// Try this: ask for http://127.0.0.1:8888/a/../b?c=d
 
-import { args } from '../../common/node/args.js'
-import { Decoder, error, line } from '../../common/node/log.js'
-import { pace, ticks } from '../../common/node/pace.js'
+import { once } from 'node:events'
+import { get } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { args, wholeNumber } from '../../common/node/args.js'
+import { Decoder, fail, line } from '../../common/node/log.js'
 import { stop } from '../../common/node/shutdown.js'
-import { Agent } from './agent.js'
-import { tls, trust } from './tls.js'
-import { defaultUrl, httpUrl } from './url.js'
 
-const { url: given, message, ...rest } = args(
-  'Asks an HTTP server for a path and prints the answer.', {
+// How long one request may take, with its whole answer; milliseconds.
+const TIMEOUT = 10_000
+
+const { url, count, every } = args(
+  'Asks an HTTP server for a URL and prints the answer.', {
     url: {
       positional: true,
-      help: 'What to ask for, by default http://127.0.0.1:8888/hello',
-      parse: text => text && httpUrl(text),
+      default: 'http://127.0.0.1:8888/hello',
+      help: 'What to ask for',
+      parse: httpUrl,
     },
-    ...tls,
-    message: {
-      value: 'TEXT',
-      help: 'Ask for /TEXT instead of the URL\'s own path',
+    count: {
+      value: 'N',
+      default: '1',
+      help: 'How many times to ask',
+      parse: text => wholeNumber(text, 0),
     },
-    ...pace,
+    every: {
+      value: 'MS',
+      default: '3000',
+      help: 'Milliseconds between two requests',
+      parse: text => wholeNumber(text, 0),
+    },
   })
-const url = given ?? defaultUrl(rest)
-if (rest.tls) url.protocol = 'https:'
-const target = message === undefined
-  ? url.pathname + url.search : `/${encodeURIComponent(message)}`
 
-// 1. Connect, when the first request is made. The agent keeps the connection
-//    for the others, and opens another one when the server has closed it
-//    meanwhile.
-const agent = new Agent(url, url.protocol === 'https:' && trust(rest.certs))
+const ADVICE = 'start the server first: node http-echo/node/server.js'
 
-// 2. Ask, now and at every tick, until that was all or Ctrl-C.
-try {
-  for await (const _ of ticks(rest, stop)) {
-    const response = await agent.get(target)
-    line(`statusCode: ${response.statusCode}`)
-    await hear(response)
-  }
-} catch ({ code, message }) {
-  error(`Error: ${code ? 'receive: ' : ''}${message}`)
-  process.exitCode = 1
+main().catch(fail) // prints the error, and ends with status 1
+
+async function main() {
+  // 1. Ask, until that was all or Ctrl-C, which cancels what is under way: a
+  //    client has nothing that it would have to finish.
+  await askAll().catch(error => {
+    if (stop.aborted) return // by Ctrl-C and SIGTERM
+    const { code, message } = error
+    const advice = code === 'ECONNREFUSED' ? `; ${ADVICE}` : ''
+    throw Error(`ask for ${url}: ${message || code}${advice}`)
+  })
 }
 
-// 4. Say goodbye.
-agent.close()
+// 2. Asks as often as `--count` says: once, unless given.
+async function askAll() {
+  for (let number = 0; number < count; number += 1) {
+    if (number > 0) await sleep(every, undefined, { signal: stop })
+    await ask()
+  }
+}
 
-// 3. Prints the body as it arrives. It may come in any number of pieces, and
-//    may be longer than any memory: keep none of them.
-async function hear(response) {
+// Asks once, on a connection of its own.
+async function ask() {
+  // 3. Connect. `agent: false` keeps no connection for the next request.
+  const request = get(url, { agent: false, signal: stop })
+  setTimeout(() => {
+    request.destroy(Error('no whole answer in 10 seconds'))
+  }, TIMEOUT).unref() // the program does not wait for this timer
+
+  // 4. Ask. The server learns the path, and which of its names was used. An
+  //    answer of 101 is an 'upgrade'; if nobody listened for it, Node would
+  //    end the program in the middle of `await`, without a word.
+  const [response] = await Promise.race([
+    once(request, 'response'),
+    once(request, 'upgrade'),
+  ])
+  const status = response.statusCode
+  line(`statusCode: ${status}`)
+
+  // 5. Print the body as it arrives. It comes in any number of pieces, and
+  //    may be larger than the memory: keep none of them.
   const decoder = new Decoder()
-  let missing = Buffer.from(target)
-  const { statusCode, statusMessage } = response
-  const wrong = statusCode === 200 ? 'the answer is not what was asked for'
-    : `the server answered ${statusCode} ${statusMessage}`
-  for await (const bytes of response) {
-    line(decoder.decode(bytes))
-    if (!missing.subarray(0, bytes.length).equals(bytes)) {
-      throw Error(wrong)
-    }
-    missing = missing.subarray(bytes.length)
+  for await (const bytes of response) line(decoder.decode(bytes))
+  if (status !== 200) throw Error(`the server answered ${status}`)
+}
+
+// Refuses a URL of which a part would be ignored.
+function httpUrl(text) {
+  const url = URL.canParse(text) ? new URL(text) : {}
+  if (url.protocol !== 'http:' || url.username || url.password) {
+    throw Error(`expected http://HOST:PORT/PATH, not '${text}'`)
   }
-  if (statusCode !== 200) throw Error(wrong)
-  if (missing.length) {
-    throw Error(`${missing.length} bytes of the answer are missing`)
-  }
+  return url
 }

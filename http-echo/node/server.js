@@ -1,87 +1,99 @@
-// HTTP echo server: the answer to a request is the path that it asks for.
+// HTTP echo server: answers each request with the path that it asks for.
 //
-// Rust twin: ../src/bin/server.rs. Other half: client.js.
+// Rust twin: ../src/bin/server.rs. Other half: client.js, or curl.
 //
 //     node http-echo/node/server.js
-//     node http-echo/node/client.js             # in a second terminal
+//     curl -i http://127.0.0.1:8888/hello       # in a second terminal
+//
+// Try this: ask for the same page in a browser.
 
+import { once } from 'node:events'
 import { createServer } from 'node:http'
-import { address, args } from '../../common/node/args.js'
-import { error, line, ready, shown } from '../../common/node/log.js'
+import { address, args, shownAddress } from '../../common/node/args.js'
+import { error, fail, line, shown } from '../../common/node/log.js'
 import { stop } from '../../common/node/shutdown.js'
-import { limits, options } from './limits.js'
-import { refuse, refuseOn, text } from './reply.js'
-import { refusal } from './target.js'
-import { createSecure, tls } from './tls.js'
-import { heldBack } from './unread.js'
 
-const { address: given, ...rest } = args(
+// How long a client may take for a request's headers, how long it may wait
+// between two requests, and how long it may pause within a body; milliseconds.
+const TIMEOUT = 10_000
+
+// The longest body that is accepted, in bytes.
+const BODY_LIMIT = 16 * 1024 * 1024
+
+const { address: { host, port } } = args(
   'Answers each HTTP request with the path that it asks for.', {
     address: {
       positional: true,
-      help: 'Where to listen, by default at 127.0.0.1:8888; 0.0.0.0:8888 ' +
-        'opens it to other computers',
-      parse: text => text && address(text),
+      default: '127.0.0.1:8888',
+      help: 'Where to listen; 0.0.0.0:8888 opens it to other computers',
+      parse: address,
     },
-    ...tls,
-    ...limits,
   })
-const { host, port } = given ??
-  { host: '127.0.0.1', port: rest.tls ? 8443 : 8888 }
-const server = (rest.tls ? createSecure : createServer)(options(rest))
-server.timeout = rest['idle-timeout'] // also in the middle of a request
 
-// 1. Listen. From here on the kernel queues clients, so whoever has read
-//    this line can connect.
-server.listen({ host, port }, () => {
-  const { address, family, port } = server.address()
-  const shown = family === 'IPv6' ? `[${address}]` : address
-  ready(`listening on ${shown}:${port}`)
-})
-server.on('error', ({ message }) => {
-  error(`Error: listen on ${host}:${port}: ${message}`)
-  process.exitCode = 1
-})
+main().catch(fail) // prints the error, and ends with status 1
 
-// 2. Node takes one connection after the other, reads its requests and
-//    calls `answer` for each. While a client does not read its answers, no
-//    more requests are read from it.
-server.on('request', heldBack(answer))
-server.on('checkContinue', heldBack(answer)) // who asks before the body
-// It wants a tunnel to somewhere else, as from a proxy.
-server.on('connect', (request, socket) => refuseOn(socket, 501, request))
-
-// 3. An error ends this connection, and no other.
-server.on('clientError', ({ code, reason, message }, socket) => {
-  const isHttp = code?.startsWith('HPE_')
-  error(`socket: ${isHttp || !reason ? message : `TLS handshake: ${reason}`}`)
-  if (!isHttp) return socket.destroy()
-  const status = code === 'HPE_HEADER_OVERFLOW' ? 431 : 400
-  // Later: what came before it is answered first.
-  setImmediate(() => socket.writable && refuseOn(socket, status))
-})
-
-// 4. Answers a request, whatever its method, with the target it asks for.
-function answer(request, response) {
-  const status = refusal(request)
-  if (status) return refuse(request, response, status)
-  const { url, headers, httpVersion } = request
-  line(`url ${shown(url)}`)
-
-  // Read the body, or its 'end' never comes, nor the next request. Keep
-  // nothing of it: bodies that are collected fill the memory.
-  let left = rest['body-limit']
-  const tooLong = () => refuse(request, response, 413)
-  if (headers['content-length'] > left) return tooLong()
-  if (headers.expect && httpVersion !== '1.0') response.writeContinue()
-  request.on('data', ({ length }) => {
-    left -= length
-    if (left < 0 && !response.headersSent) tooLong()
+async function main() {
+  // 1. Listen. From here on the kernel queues clients, so anybody who has
+  //    read this line can connect.
+  const server = createServer({
+    connectionsCheckingInterval: 1000, // how often Node checks the timeouts
   })
-  // To HEAD, Node sends the headers of this and no body.
-  request.on('end', () => response.headersSent || text(response, url))
+  server.listen({ host, port })
+  await once(server, 'listening')
+  line(`listening on ${shownAddress(server.address())}`)
+
+  // 2. Accept clients until Ctrl-C. Node does so by itself, where Rust spawns
+  //    a task for each.
+  serve(server)
+  await once(stop, 'abort') // by Ctrl-C and SIGTERM
+
+  // 3. Stop: accept nobody else, finish the answers, close the rest.
+  server.close()
 }
 
-// 5. Stop: take no more clients, finish the answers. Who is between two
-//    requests is sent away at once.
-stop.addEventListener('abort', () => server.close())
+// 4. Serves each connection: Node reads its requests, one after the other,
+//    and calls answer() for each. An error ends no other connection.
+function serve(server) {
+  // Slow-loris: a client that sends one byte of its headers every few seconds
+  // would hold its connection for Node's default of a minute.
+  server.headersTimeout = TIMEOUT
+  server.keepAliveTimeout = TIMEOUT
+  server.timeout = TIMEOUT
+  server.on('request', (request, response) => {
+    answer(request, response).catch(({ message }) => {
+      error(`socket: ${message}`)
+    })
+  })
+}
+
+// 5. Answers one request, whatever its method, with its path.
+async function answer(request, response) {
+  const { url } = request
+  line(`url ${shown(url)}`)
+
+  // 6. Read the body: the next request begins where it ends. Keep nothing of
+  //    it, or a client could fill our memory.
+  let length = 0
+  for await (const bytes of request) {
+    length += bytes.length
+    if (length > BODY_LIMIT && !response.headersSent) {
+      // Go on reading all the same. To close a socket that still receives
+      // would reset the connection (RST), and the client might lose this
+      // answer. After 5 minutes Node ends the request (requestTimeout).
+      reply(response, 413, '')
+    }
+  }
+  if (!response.headersSent) reply(response, 200, url)
+}
+
+// 7. Builds the response: Node sends it.
+function reply(response, status, text) {
+  response.statusCode = status
+  // The client chose this text. Without these two headers, a browser could
+  // take it for HTML and run a script in it (XSS).
+  response.setHeader('content-type', 'text/plain; charset=utf-8')
+  response.setHeader('x-content-type-options', 'nosniff')
+  // For HEAD and for HTTP/1.0, where Node does not add it.
+  response.setHeader('content-length', Buffer.byteLength(text))
+  response.end(text)
+}

@@ -178,6 +178,7 @@ fn replay_first(
         Some(_) => Some(Redis::start_at(moved.port()?, &[])?),
         None => None,
     };
+    lesson.make_certs(folder.path())?;
     let [first_name, second_name] = lesson.halves();
     let mut command =
         lesson.first_at(&moved, languages[0], first_name, folder.path())?;
@@ -293,14 +294,6 @@ fn replay_server(
         // All pairings share one RabbitMQ, so each has its own queue there.
         first_arguments.push(&queue);
         second_arguments.push(&queue);
-    }
-    // Those in the checkout may have expired.
-    let certs = tempfile::tempdir()?;
-    let certs = certs.path().join("certs").display().to_string();
-    for arguments in [&mut first_arguments, &mut second_arguments] {
-        if arguments.contains(&"--tls") {
-            arguments.extend(["--certs", &certs]);
-        }
     }
     let arguments = Arguments {
         first: &first_arguments,

@@ -1,97 +1,117 @@
-//! HTTP client: asks for a path every three seconds and prints the answer.
+//! HTTP client: asks for a URL and prints the answer.
 //!
 //! Node twin: `node/client.js`. Other half: `server.rs`.
 //!
+//!     cargo run -p http-echo --bin server       # in a first terminal
 //!     cargo run -p http-echo --bin client
-//!     cargo run -p http-echo --bin client -- 'http://127.0.0.1:8888/a?b=c'
 //!
-//! Try this: restart the server while the client runs.
+//! Try this: ask for `http://127.0.0.1:8888/a/../b?c=d`.
 
-use anyhow::{Context, ensure};
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, ensure};
 use clap::Parser;
-use common::{log, pace::Pace};
+use common::{log, shutdown};
 use http_body_util::BodyExt;
-use http_echo::{agent::Agent, tls::Tls, url::Url};
-use hyper::Response;
-use hyper::body::Incoming;
+use hyper::Request;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
+use url::{Position, Url};
 
-/// Asks an HTTP server for a path and prints the answer.
+/// How long one request may take, with its whole answer.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Asks an HTTP server for a URL and prints the answer.
 #[derive(Parser)]
 struct Args {
-    /// What to ask for, by default http://127.0.0.1:8888/hello
-    url: Option<Url>,
+    /// What to ask for
+    #[arg(default_value = "http://127.0.0.1:8888/hello", value_parser = http_url)]
+    url: Url,
 
-    #[command(flatten)]
-    tls: Tls,
+    /// How many times to ask
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    count: u64,
 
-    /// Ask for /TEXT instead of the URL's own path
-    #[arg(long, value_name = "TEXT")]
-    message: Option<String>,
-
-    #[command(flatten)]
-    pace: Pace,
-
-    #[command(flatten)]
-    quiet: log::Quiet,
+    /// Milliseconds between two requests
+    #[arg(long, value_name = "MS", default_value_t = 3000)]
+    every: u64,
 }
+
+const ADVICE: &str =
+    "start the server first: cargo run -p http-echo --bin server";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> common::Result {
     let args = Args::parse();
-    args.quiet.apply();
-    let url = args.url.map_or_else(|| args.tls.url().parse(), Ok)?;
-    let target = url.target(args.message.as_deref());
-    let tls = args.tls.connector(&url)?;
+    let stop = shutdown::token(); // cancelled by Ctrl-C and SIGTERM
 
-    // 1. Connect, when the first request is made. The agent keeps the
-    //    connection for the others, and opens another one when the server
-    //    has closed it meanwhile.
-    let mut agent = Agent::new(url, tls);
-
-    // 2. Ask, now and at every tick, until that was all or Ctrl-C.
-    let mut ticks = args.pace.start();
-    while ticks.next().await {
-        let response = agent.get(&target).await?;
-        let status = response.status().as_u16();
-        log::line(format_args!("statusCode: {status}"));
-        hear(response, &target).await?;
-    }
-
-    // 4. Say goodbye.
-    agent.close().await;
+    // 1. Ask, until that was all or Ctrl-C, which cancels what is under way:
+    //    a client has nothing that it would have to finish.
+    let asked = stop.run_until_cancelled(ask_all(&args)).await;
+    asked
+        .unwrap_or(Ok(()))
+        .with_context(|| format!("ask for {}", args.url))?;
     Ok(())
 }
 
-/// 3. Prints the body as it arrives. It may come in any number of pieces,
-///    and may be longer than any memory: keep none of them.
-async fn hear(
-    response: Response<Incoming>,
-    target: &str,
-) -> anyhow::Result<()> {
-    let status = response.status();
-    let mut body = response.into_body();
+/// 2. Asks as often as `--count` says: once, unless given.
+async fn ask_all(args: &Args) -> Result<()> {
+    for number in 0..args.count {
+        if number > 0 {
+            sleep(Duration::from_millis(args.every)).await;
+        }
+        let asked = timeout(TIMEOUT, ask(&args.url)).await;
+        asked.context("no whole answer in 10 seconds")??;
+    }
+    Ok(())
+}
+
+/// Asks once, on a connection of its own.
+async fn ask(url: &Url) -> Result<()> {
+    // 3. Connect. hyper makes two of it: `sender` takes requests, and
+    //    `connection` moves the bytes, in a task of its own. Node does so
+    //    out of sight.
+    let host = &url[Position::BeforeHost..Position::AfterHost];
+    let address = format!("{host}:{}", url.port().unwrap_or(80));
+    let socket = TcpStream::connect(&address)
+        .await
+        .map_err(|error| anyhow!("connect to {address}: {error}; {ADVICE}"))?;
+    let (mut sender, connection) =
+        http1::handshake(TokioIo::new(socket)).await?;
+    tokio::spawn(connection);
+
+    // 4. Ask. The server learns the path, and which of its names was used.
+    let path = &url[Position::BeforePath..Position::AfterQuery];
+    let request = Request::get(path)
+        .header("host", url.authority())
+        .header("connection", "close")
+        .body(String::new())?;
+    let response = sender.send_request(request).await?;
+    let status = response.status().as_u16();
+    log::line(format_args!("statusCode: {status}"));
+
+    // 5. Print the body as it arrives. It comes in any number of pieces, and
+    //    may be larger than the memory: keep none of them.
     let mut decoder = log::Decoder::default();
-    let mut missing = target.as_bytes();
-    let wrong = match status.as_u16() {
-        200 => "the answer is not what was asked for".to_owned(),
-        _ => format!("the server answered {status}"),
-    };
-    while let Some(piece) = body.frame().await {
-        // Else it is a trailer: headers that come behind the body. Or it is
-        // empty: HTTP/2's way of saying that there is no more.
-        if let Ok(bytes) = piece.context("receive")?.into_data()
-            && !bytes.is_empty()
-        {
+    let mut body = response.into_body();
+    while let Some(frame) = body.frame().await {
+        // The other kind of frame holds trailers: headers after the body.
+        if let Ok(bytes) = frame?.into_data() {
             log::line(decoder.decode(&bytes));
-            let rest = missing.strip_prefix(&*bytes);
-            missing = rest.with_context(|| wrong.clone())?;
         }
     }
-    ensure!(status == 200, wrong);
-    ensure!(
-        missing.is_empty(),
-        "{} bytes of the answer are missing",
-        missing.len()
-    );
+    ensure!(status == 200, "the server answered {status}");
     Ok(())
+}
+
+/// Refuses a URL of which a part would be ignored.
+fn http_url(text: &str) -> Result<Url> {
+    let url: Url = text.parse()?;
+    ensure!(
+        url.scheme() == "http" && !url.authority().contains('@'),
+        "expected http://HOST:PORT/PATH"
+    );
+    Ok(url)
 }

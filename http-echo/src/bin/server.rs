@@ -1,104 +1,127 @@
-//! HTTP echo server: the answer to a request is the path that it asks for.
+//! HTTP echo server: answers each request with the path that it asks for.
 //!
-//! Node twin: `node/server.js`. Other half: `client.rs`.
+//! Node twin: `node/server.js`. Other half: `client.rs`, or curl.
 //!
 //!     cargo run -p http-echo --bin server
-//!     cargo run -p http-echo --bin client       # in a second terminal
+//!     curl -i http://127.0.0.1:8888/hello       # in a second terminal
 //!
-//! Try this: `curl -i http://127.0.0.1:8888/hello?name=you`
+//! Try this: ask for the same page in a browser.
+
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use common::{accept, log, shutdown};
-use http_echo::connection::Connections;
-use http_echo::{body, limits::Limits, reply, target, tls::Tls};
-use hyper::body::Incoming;
-use hyper::{Method, Request};
-use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::TcpListener;
+use common::{log, shutdown};
+use http_body_util::BodyExt;
+use hyper::body::{Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{sleep, timeout};
+
+/// How long a client may take for a request's headers (which includes the time
+/// between two requests), and how long it may pause within a body.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The longest body that is accepted, in bytes.
+const BODY_LIMIT: usize = 16 * 1024 * 1024;
 
 /// Answers each HTTP request with the path that it asks for.
 #[derive(Parser)]
 struct Args {
-    /// Where to listen, by default at 127.0.0.1:8888; 0.0.0.0:8888 opens it
-    /// to other computers
-    address: Option<String>,
-
-    #[command(flatten)]
-    tls: Tls,
-
-    #[command(flatten)]
-    limits: Limits,
-
-    #[command(flatten)]
-    quiet: log::Quiet,
+    /// Where to listen; 0.0.0.0:8888 opens it to other computers
+    #[arg(default_value = "127.0.0.1:8888")]
+    address: String,
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> common::Result {
-    let args = Args::parse();
-    args.quiet.apply();
-    let address = args.address.unwrap_or(args.tls.address());
-    let limits = args.limits;
-    let tls = args.tls.acceptor()?;
-    let stop = shutdown::token();
+    let Args { address } = Args::parse();
+    let stop = shutdown::token(); // cancelled by Ctrl-C and SIGTERM
 
-    // 1. Listen. From here on the kernel queues clients, so whoever has
+    // 1. Listen. From here on the kernel queues clients, so anybody who has
     //    read this line can connect.
     let listener = TcpListener::bind(&address)
         .await
         .with_context(|| format!("listen on {address}"))?;
-    log::ready(format_args!("listening on {}", listener.local_addr()?));
+    log::line(format_args!("listening on {}", listener.local_addr()?));
 
-    // 2. Take one connection after the other, each into a task of its own,
-    //    until Ctrl-C. Hyper reads a connection's requests and calls
-    //    `answer` for each: the next one when the last answer is written,
-    //    so a client that never reads cannot make answers pile up.
-    let connections = Connections::new(limits, tls, stop.clone());
-    let graceful = GracefulShutdown::new();
-    while let Some(next) = stop.run_until_cancelled(listener.accept()).await {
-        match next {
+    // 2. Accept clients until Ctrl-C. A task is spawned for each; Node
+    //    accepts them by itself.
+    let connections = GracefulShutdown::new();
+    while let Some(client) = stop.run_until_cancelled(listener.accept()).await {
+        match client {
             Ok((socket, _)) => {
-                let answer = move |request| answer(request, limits.body());
-                let connection = connections.clone();
-                let watcher = graceful.watcher();
-                tokio::spawn(watch(connection.serve(socket, watcher, answer)));
+                tokio::spawn(serve(socket, connections.watcher()));
             }
-            Err(error) => accept::failed(error).await,
+            Err(error) => {
+                // Out of file descriptors, say: some connections may end.
+                log::error(format_args!("accept: {error}"));
+                sleep(Duration::from_millis(100)).await;
+            }
         }
     }
 
-    // 5. Stop: take no more clients, finish the answers. Who is between two
-    //    requests is sent away at once.
+    // 3. Stop: accept nobody else, finish the answers, close the rest.
     drop(listener);
-    graceful.shutdown().await;
+    connections.shutdown().await;
     Ok(())
 }
 
-/// 3. An error ends this connection, and no other.
-async fn watch(connection: impl Future<Output = Result<()>>) {
-    if let Err(error) = connection.await {
+/// 4. Serves each connection: hyper reads its requests, one after the other,
+///    and calls `answer` for each. An error ends no other connection.
+async fn serve(socket: TcpStream, watcher: Watcher) {
+    // Disable Nagle's algorithm, so that small answers are sent immediately.
+    let _ = socket.set_nodelay(true); // it is slower without, and no error
+    let connection = http1::Builder::new()
+        // Slow-loris: a client that sends one byte of its headers every few
+        // seconds would hold its connection indefinitely.
+        .timer(TokioTimer::new())
+        .header_read_timeout(TIMEOUT)
+        // A client may send its request, half-close, and await the answer.
+        .half_close(true)
+        .serve_connection(TokioIo::new(socket), service_fn(answer));
+    if let Err(error) = watcher.watch(connection).await {
+        let error = anyhow::Error::from(error); // shows the cause as well
         log::error(format_args!("socket: {error:#}"));
     }
 }
 
-/// 4. Answers a request, whatever its method, with the target it asks for.
-async fn answer(
-    request: Request<Incoming>,
-    limit: u64,
-) -> hyper::Result<reply::Reply> {
-    let target = match target::of(&request) {
-        Ok(target) => target,
-        Err(status) => return Ok(reply::refusal(status)),
-    };
-    log::line(format_args!("url {}", log::shown(&target)));
-    let is_head = request.method() == Method::HEAD;
+/// 5. Answers one request, whatever its method, with its path.
+async fn answer(request: Request<Incoming>) -> Result<Response<String>> {
+    let url = request.uri().to_string();
+    log::line(format_args!("url {}", log::shown(&url)));
 
-    // The next request begins where this one's body ends, so read to there.
-    // Keep nothing of it: bodies that are collected fill the memory.
-    Ok(match body::drain(request, limit).await? {
-        // To HEAD, the same but for the body.
-        None => reply::text(target, is_head),
-        Some(status) => reply::refusal(status),
-    })
+    // 6. Read the body: the next request begins where it ends. Keep nothing
+    //    of it, or a client could fill our memory.
+    let mut body = request.into_body();
+    let mut length = 0;
+    while let Some(frame) = timeout(TIMEOUT, body.frame()).await? {
+        length += frame?.data_ref().map_or(0, Bytes::len);
+        if length > BODY_LIMIT {
+            // Go on reading for a while. To close a socket that still
+            // receives would reset the connection (RST), and the client
+            // might lose this answer.
+            tokio::spawn(timeout(TIMEOUT, async move {
+                while let Some(Ok(_)) = body.frame().await {}
+            }));
+            return reply(StatusCode::PAYLOAD_TOO_LARGE, String::new());
+        }
+    }
+    reply(StatusCode::OK, url)
+}
+
+/// 7. Builds the response: hyper sends it, and adds its length.
+fn reply(status: StatusCode, text: String) -> Result<Response<String>> {
+    let response = Response::builder()
+        .status(status)
+        // The client chose this text. Without these two headers, a browser
+        // could take it for HTML and run a script in it (XSS).
+        .header("content-type", "text/plain; charset=utf-8")
+        .header("x-content-type-options", "nosniff")
+        .body(text)?;
+    Ok(response)
 }

@@ -1,9 +1,9 @@
-//! What http-echo promises to clients that speak HTTP/2, and what it survives
+//! What https-echo promises to clients that speak HTTP/2, and what it survives
 //! from those that abuse it: frames that are made by hand.
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,13 +12,15 @@ use anyhow::{Context, Result, bail, ensure};
 use harness::{Exit, LIMIT, Language, Signal};
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::pki_types::{
+    CertificateDer, PrivateKeyDer, ServerName,
+};
 use tokio_rustls::rustls::{
-    ClientConfig, ClientConnection, RootCertStore, StreamOwned,
+    ClientConfig, ClientConnection, RootCertStore, ServerConfig,
+    ServerConnection, StreamOwned,
 };
 
-use super::MIB;
-use super::https::Tls;
+use super::{MIB, Server, run_certs};
 use harness::testing::echo;
 use harness::testing::{Need, Test, both};
 
@@ -29,8 +31,8 @@ pub fn tests() -> Vec<Test> {
     let on_proc = |tests: [Test; 2]| tests.map(|t| t.needs(Need::Proc));
     let on_unix = |tests: [Test; 2]| tests.map(|t| t.needs(Need::Unix));
     [
-        both("100_requests_at_once_are_answered", hundred_at_once),
-        on_proc(both("who_asks_too_much_at_once_is_refused", too_many)),
+        both("200_requests_at_once_are_answered", many_at_once),
+        on_proc(both("too_many_requests_at_once_are_refused", too_many)),
         both("a_body_that_is_too_long_gets_413", too_long),
         both("too_long_headers_get_431", too_long_headers),
         both("malformed_frames_end_one_connection_only", malformed),
@@ -39,13 +41,10 @@ pub fn tests() -> Vec<Test> {
         on_proc(both("rapid_resets_are_survived", rapid_reset)),
         on_proc(both("endless_headers_end_the_connection", endless_headers)),
         on_proc(both("floods_of_small_frames_are_survived", floods)),
-        on_proc(both("who_never_reads_is_held_back", never_reads)),
-        both("who_never_begins_is_sent_away", never_begins),
-        both("slow_headers_end_the_connection", slow_headers),
-        on_unix(both(
-            "who_leaves_with_an_acknowledgement_due_is_no_error",
-            leaves,
-        )),
+        on_proc(both("a_client_that_never_reads_is_sent_away", never_reads))
+            .map(Test::long),
+        both("a_silent_client_is_sent_away", never_begins).map(Test::long),
+        both("slow_headers_end_the_connection", slow_headers).map(Test::long),
         on_unix(both("ctrl_c_finishes_the_answers", ctrl_c)),
         on_unix(both("ctrl_c_ends_a_connection_at_rest", ctrl_c_at_rest)),
     ]
@@ -217,8 +216,8 @@ struct Client(StreamOwned<ClientConnection, TcpStream>);
 
 impl Client {
     /// Has agreed on HTTP/2, and said nothing yet.
-    fn silent(tls: &Tls) -> Result<Self> {
-        let ca = std::path::Path::new(&tls.certs()).join("ca.pem");
+    fn silent(server: &Server) -> Result<Self> {
+        let ca = std::path::Path::new(&server.certs()).join("ca.pem");
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_file(ca)?)?;
         let provider = Arc::new(ring::default_provider());
@@ -229,7 +228,7 @@ impl Client {
         config.alpn_protocols = vec![b"h2".to_vec()];
         let name = ServerName::try_from("localhost")?;
         let mut session = ClientConnection::new(Arc::new(config), name)?;
-        let mut socket = TcpStream::connect(&tls.server.address)?;
+        let mut socket = TcpStream::connect(&server.address)?;
         socket.set_nodelay(true)?;
         socket.set_read_timeout(Some(LIMIT))?;
         socket.set_write_timeout(Some(LIMIT))?;
@@ -239,8 +238,8 @@ impl Client {
     }
 
     /// Past the greetings. 1: the size of the table for headers.
-    fn open(tls: &Tls) -> Result<Self> {
-        let mut client = Self::silent(tls)?;
+    fn open(server: &Server) -> Result<Self> {
+        let mut client = Self::silent(server)?;
         client.send(&[PREFACE, &settings(&[(1, 0)])].concat())?;
         ensure!(client.deals_with(&[])?, "it ends at once");
         Ok(client)
@@ -341,6 +340,27 @@ impl Client {
         Ok(ended)
     }
 
+    /// Sends so many bytes of a body, each piece when the one before it was
+    /// read; the status, when an answer begins meanwhile.
+    fn upload(&mut self, stream: u32, length: usize) -> Result<Option<u16>> {
+        const PIECE: usize = 16_000; // less than any window
+        let mut answer = None;
+        for begin in (0..length).step_by(PIECE) {
+            let bytes = vec![b'x'; PIECE.min(length - begin)];
+            let piece = frame(DATA, 0, stream, &bytes);
+            self.send(&[piece, frame(PING, 0, 0, b"so far??")].concat())?;
+            loop {
+                let frame = self.next()?.context("closed")?;
+                match frame.kind {
+                    PING => break,
+                    HEADERS => answer = Some(status(&frame.payload)?),
+                    _ => {}
+                }
+            }
+        }
+        Ok(answer)
+    }
+
     /// Sends this request, and waits for its answer.
     fn answer(&mut self, request: &[u8]) -> Result<Answer> {
         self.send(request)?;
@@ -370,7 +390,7 @@ fn has_ended(error: &io::Error) -> bool {
 }
 
 /// So many streams may be open at once.
-const STREAMS: u32 = 100;
+const STREAMS: u32 = 200;
 
 /// The numbers of a client's streams.
 fn streams(count: u32) -> impl Iterator<Item = u32> {
@@ -381,16 +401,15 @@ fn streams(count: u32) -> impl Iterator<Item = u32> {
 /// taken much memory.
 fn survives(
     language: Language,
-    arguments: &[&str],
-    abuse: impl FnOnce(&Tls) -> Result<()>,
+    abuse: impl FnOnce(&Server) -> Result<()>,
 ) -> Result<()> {
-    let tls = Tls::start(language, &[&["--quiet"], arguments].concat())?;
-    let peak = || tls.server.half.peak_memory().context("/proc/PID/status");
-    Client::open(&tls)?.answer(&ask(1, "/"))?.is(200, "/")?;
+    let server = Server::start(language)?;
+    let peak = || server.half.peak_memory().context("/proc/PID/status");
+    Client::open(&server)?.answer(&ask(1, "/"))?.is(200, "/")?;
     let before = peak()?;
-    abuse(&tls)?;
+    abuse(&server)?;
     // Still the same process: nobody starts it again.
-    Client::open(&tls)?.answer(&ask(1, "/"))?.is(200, "/")?;
+    Client::open(&server)?.answer(&ask(1, "/"))?.is(200, "/")?;
     let more = peak()?.saturating_sub(before) as usize;
     // Node throws its buffers away and cleans up some time later.
     let most = match language {
@@ -401,9 +420,9 @@ fn survives(
     Ok(())
 }
 
-fn hundred_at_once(language: Language) -> Result<()> {
-    let tls = Tls::start(language, &[])?;
-    let mut client = Client::open(&tls)?;
+fn many_at_once(language: Language) -> Result<()> {
+    let server = Server::start(language)?;
+    let mut client = Client::open(&server)?;
     let mut next = 1;
     for _ in 0..10 {
         let all = (0..STREAMS).map(|i| next + 2 * i);
@@ -438,8 +457,8 @@ fn hundred_at_once(language: Language) -> Result<()> {
 const REFUSED: u32 = 7;
 
 fn too_many(language: Language) -> Result<()> {
-    survives(language, &[], |tls| {
-        let mut client = Client::open(tls)?;
+    survives(language, |server| {
+        let mut client = Client::open(server)?;
         // All are open until their bodies end, which they do not.
         let count = 3 * STREAMS;
         let all: Vec<u8> = streams(count).flat_map(|i| post(i, &[])).collect();
@@ -461,27 +480,28 @@ fn too_many(language: Language) -> Result<()> {
     })
 }
 
+/// The longest body.
+const BODY_LIMIT: usize = 16 * MIB;
+
 fn too_long(language: Language) -> Result<()> {
-    let tls = Tls::start(language, &["--body-limit", "1000"])?;
-    let mut client = Client::open(&tls)?;
-    // Known before the first byte of it.
-    let long = header("content-length", "1001");
-    client.answer(&post(1, &long))?.is(413, "")?;
-    // Only counted.
-    let pieces = (0..11).map(|_| frame(DATA, 0, 3, &[b'x'; 91]));
-    let all = [post(3, &[]), pieces.collect::<Vec<_>>().concat()].concat();
-    client.answer(&all)?.is(413, "")?;
-    // Just as long as it may be; and its connection is none the worse.
-    let body = frame(DATA, END_STREAM, 5, &[b'x'; 1000]);
-    client
-        .answer(&[post(5, &[]), body].concat())?
-        .is(200, "/up")?;
-    tls.lives()
+    let server = Server::start(language)?;
+    let mut client = Client::open(&server)?;
+    client.send(&post(1, &[]))?;
+    ensure!(client.upload(1, BODY_LIMIT)?.is_none(), "too soon");
+    let end = frame(DATA, END_STREAM, 1, b"");
+    client.answer(&end)?.is(200, "/up")?;
+    // One more byte, and its connection is none the worse.
+    client.send(&post(3, &[]))?;
+    let status = client.upload(3, BODY_LIMIT + MIB)?;
+    ensure!(status == Some(413), "{status:?}");
+    ensure!(client.deals_with(&frame(DATA, END_STREAM, 3, b""))?);
+    client.answer(&ask(5, "/"))?.is(200, "/")?;
+    server.lives()
 }
 
 fn too_long_headers(language: Language) -> Result<()> {
-    let tls = Tls::start(language, &[])?;
-    let mut client = Client::open(&tls)?;
+    let server = Server::start(language)?;
+    let mut client = Client::open(&server)?;
     let with = |stream, length| {
         let long = header("x-long", &"y".repeat(length));
         // In two frames, as one is too small.
@@ -496,11 +516,11 @@ fn too_long_headers(language: Language) -> Result<()> {
         .answer(&ask(5, &format!("/{}", "x".repeat(16_000))))?
         .is(200, &format!("/{}", "x".repeat(16_000)))?;
     client.answer(&with(7, 15_000))?.is(200, "/x")?;
-    tls.lives()
+    server.lives()
 }
 
 fn malformed(language: Language) -> Result<()> {
-    let tls = Tls::start(language, &["--quiet", "--idle-timeout", "600000"])?;
+    let server = Server::start(language)?;
     for (what, bytes) in [
         (
             "another preface",
@@ -520,7 +540,7 @@ fn malformed(language: Language) -> Result<()> {
         ),
         ("a push of 2", [PREFACE, &settings(&[(2, 2)])].concat()),
     ] {
-        let mut client = Client::silent(&tls)?;
+        let mut client = Client::silent(&server)?;
         ensure!(!client.deals_with(&bytes).context(what)?, "{what}: goes on");
     }
     for (what, bytes) in [
@@ -563,15 +583,15 @@ fn malformed(language: Language) -> Result<()> {
             frame(WINDOW_UPDATE, 0, 0, &[0x7F, 255, 255, 255]),
         ),
     ] {
-        let mut client = Client::open(&tls)?;
+        let mut client = Client::open(&server)?;
         ensure!(!client.deals_with(&bytes).context(what)?, "{what}: goes on");
     }
-    tls.lives()
+    server.lives()
 }
 
 fn allowed(language: Language) -> Result<()> {
-    let tls = Tls::start(language, &["--quiet"])?;
-    let mut client = Client::open(&tls)?;
+    let server = Server::start(language)?;
+    let mut client = Client::open(&server)?;
     let mut stream = 1;
     for (what, bytes) in [
         ("a frame of an unknown kind", frame(0x99, 0xFF, 1, b"what?")),
@@ -588,8 +608,7 @@ fn allowed(language: Language) -> Result<()> {
 }
 
 fn no_request(language: Language) -> Result<()> {
-    let limits = ["--quiet", "--idle-timeout", "600000"];
-    let tls = Tls::start(language, &limits)?;
+    let server = Server::start(language)?;
     let path = &get("/")[2..];
     let more = |more: &[u8]| [&get("/")[..], more].concat();
     for (what, block) in [
@@ -599,7 +618,7 @@ fn no_request(language: Language) -> Result<()> {
         ("a name in capitals", more(&header("X-Y", "z"))),
         ("a header of HTTP/1", more(&header("connection", "close"))),
     ] {
-        let mut client = Client::open(&tls)?;
+        let mut client = Client::open(&server)?;
         client.send(&frame(HEADERS, END_HEADERS | END_STREAM, 1, &block))?;
         // The one stream may end, or all of them.
         let refused = match client.answers(1) {
@@ -610,14 +629,14 @@ fn no_request(language: Language) -> Result<()> {
         };
         ensure!(refused, "{what}");
     }
-    tls.lives()
+    server.lives()
 }
 
 /// CVE-2023-44487: each request is taken back at once, so their number is
 /// never over the limit.
 fn rapid_reset(language: Language) -> Result<()> {
-    survives(language, &[], |tls| {
-        let mut client = Client::open(tls)?;
+    survives(language, |server| {
+        let mut client = Client::open(server)?;
         let cancel = 8_u32.to_be_bytes();
         let mut all = streams(200_000);
         loop {
@@ -637,23 +656,21 @@ fn rapid_reset(language: Language) -> Result<()> {
 /// CVE-2024-27316, and others: headers go on in one CONTINUATION after the
 /// other.
 fn endless_headers(language: Language) -> Result<()> {
-    survives(language, &["--idle-timeout", "600000"], |tls| {
+    survives(language, |server| {
         for piece in [
             Vec::new(),
             header("x", "y"),
             header("x", &"y".repeat(16_000)),
             vec![0x82; 16_000], // ":method: GET", again and again
         ] {
-            let mut client = Client::open(tls)?;
+            let mut client = Client::open(server)?;
             let more = frame(CONTINUATION, 0, 1, &piece);
             let more = more.repeat(4 * MIB / more.len());
             // It may end before it has all of them.
             let _ =
                 client.send(&[frame(HEADERS, 0, 1, &get("/")), more].concat());
-            let reason = client.end()?;
-            // Node breaks off, and what it had said may be lost on the way.
-            let why = language == Language::Node || reason > Some(0);
-            ensure!(why, "{reason:?}");
+            // It breaks off; why it does may be lost on the way.
+            client.end()?;
         }
         Ok(())
     })
@@ -674,9 +691,9 @@ fn small_frames() -> [(&'static str, Vec<u8>); 7] {
 
 /// The client reads all that the server says.
 fn floods(language: Language) -> Result<()> {
-    survives(language, &[], |tls| {
+    survives(language, |server| {
         for (what, frame) in small_frames() {
-            let mut client = Client::open(tls)?;
+            let mut client = Client::open(server)?;
             let flood = frame.repeat(1000);
             let begin = [post(1, &[]), ask(3, "/")].concat();
             let mut goes_on = client.deals_with(&begin)?;
@@ -684,7 +701,7 @@ fn floods(language: Language) -> Result<()> {
                 goes_on = goes_on && client.deals_with(&flood).context(what)?;
             }
             // Those beside it have been served meanwhile.
-            Client::open(tls)?.answer(&ask(1, "/"))?.is(200, "/")?;
+            Client::open(server)?.answer(&ask(1, "/"))?.is(200, "/")?;
         }
         Ok(())
     })
@@ -693,25 +710,27 @@ fn floods(language: Language) -> Result<()> {
 /// The client reads nothing of what the server says: neither the answers to
 /// its frames, nor those to its requests.
 fn never_reads(language: Language) -> Result<()> {
-    survives(language, &["--idle-timeout", "1000"], |tls| {
+    survives(language, |server| {
         let requests: Vec<u8> =
             streams(10_000).flat_map(|i| ask(i, "/x")).collect();
         let windows = settings(&[(4, 0)]); // answers are not to begin
         let both = [windows, requests.clone()].concat();
         let [settings, ping, ..] = small_frames();
         let many = 1_000_000;
-        for flood in
-            [settings.1.repeat(many), ping.1.repeat(many), requests, both]
-        {
-            let mut client = Client::open(tls)?;
-            let flooding = thread::spawn(move || {
+        let floods =
+            [settings.1.repeat(many), ping.1.repeat(many), requests, both];
+        let flooding = floods.map(|flood| -> Result<_> {
+            let mut client = Client::open(server)?;
+            Ok(thread::spawn(move || {
                 // Ends when the server has had enough of it.
                 let _ = client.send(&flood);
                 client
-            });
-            Client::open(tls)?.answer(&ask(1, "/"))?.is(200, "/")?;
-            let client = flooding.join().ok().context("it panicked")?;
-            // It does not wait for ever for somebody to read.
+            }))
+        });
+        Client::open(server)?.answer(&ask(1, "/"))?.is(200, "/")?;
+        for flood in flooding {
+            let client = flood?.join().ok().context("it panicked")?;
+            // The server does not wait indefinitely for a reader.
             client.end()?;
         }
         Ok(())
@@ -719,7 +738,9 @@ fn never_reads(language: Language) -> Result<()> {
 }
 
 fn never_begins(language: Language) -> Result<()> {
-    let tls = Tls::start(language, &["--idle-timeout", "500"])?;
+    let server = Server::start(language)?;
+    let begun = Instant::now();
+    let mut clients = Vec::new();
     for bytes in [
         &b""[..],
         &PREFACE[..9],
@@ -728,23 +749,24 @@ fn never_begins(language: Language) -> Result<()> {
         &[PREFACE, &settings(&[]), &ask(1, "/")[..20]].concat(),
         &[PREFACE, &settings(&[]), &post(1, &[])].concat(),
     ] {
-        let mut client = Client::silent(&tls)?;
+        let mut client = Client::silent(&server)?;
         client.send(bytes)?;
-        let begun = Instant::now();
+        clients.push(client);
+    }
+    for client in clients {
         client.end()?;
         let waited = begun.elapsed();
-        ensure!(waited > Duration::from_millis(200), "{bytes:?}: {waited:?}");
+        ensure!(waited > Duration::from_secs(5), "{waited:?}");
     }
-    tls.lives()
+    server.lives()
 }
 
 fn slow_headers(language: Language) -> Result<()> {
-    let limits = ["--header-timeout", "500", "--idle-timeout", "1000"];
-    let tls = Tls::start(language, &limits)?;
+    let server = Server::start(language)?;
     // Something comes all the time, but it is never a whole request: a frame
     // that goes on, and one frame after the other.
     let whole = ask(1, &"x".repeat(10_000));
-    let mut client = Client::open(&tls)?;
+    let mut client = Client::open(&server)?;
     let begun = Instant::now();
     for byte in &whole {
         if client.send(&[*byte]).is_err() {
@@ -753,34 +775,17 @@ fn slow_headers(language: Language) -> Result<()> {
         ensure!(begun.elapsed() < LIMIT, "it waits for ever");
         thread::sleep(Duration::from_millis(50));
     }
-    ensure!(begun.elapsed() > Duration::from_millis(200), "so soon?");
-    tls.lives()
-}
-
-/// It has all that it asked for, says goodbye and closes; the server still
-/// acknowledges what came just before.
-fn leaves(language: Language) -> Result<()> {
-    let tls = Tls::start(language, &[])?;
-    let mut client = Client::open(&tls)?;
-    client.answer(&ask(1, "/a"))?.is(200, "/a")?;
-    tls.server.half.signal(Signal::Freeze)?;
-    client.send(&frame(PING, 0, 0, &[0; 8]))?;
-    client.send(&frame(GOAWAY, 0, 0, &[0; 8]))?;
-    drop(client);
-    tls.server.half.signal(Signal::Thaw)?;
-    Client::open(&tls)?.answer(&ask(1, "/b"))?.is(200, "/b")?;
-    let stderr = tls.server.half.stderr();
-    ensure!(stderr.is_empty(), "{stderr:?}");
-    Ok(())
+    ensure!(begun.elapsed() > Duration::from_secs(2), "so soon?");
+    server.lives()
 }
 
 fn ctrl_c(language: Language) -> Result<()> {
     for signal in [Signal::Interrupt, Signal::Terminate] {
-        let mut tls = Tls::start(language, &[])?;
-        let mut client = Client::open(&tls)?;
+        let mut server = Server::start(language)?;
+        let mut client = Client::open(&server)?;
         client.send(&post(1, &[]))?;
-        tls.server.half.wait_for("url /up")?;
-        tls.server.half.signal(signal)?;
+        server.half.wait_for("url /up")?;
+        server.half.signal(signal)?;
         // "No more than this one"; it may say so twice: "soon", "now".
         let goaway = loop {
             let frame = client.next()?.context("closed without a word")?;
@@ -793,22 +798,22 @@ fn ctrl_c(language: Language) -> Result<()> {
             .answer(&frame(DATA, END_STREAM, 1, b"x"))?
             .is(200, "/up")?;
         client.end()?;
-        let exit = tls.server.half.wait_at_most(echo::TWO_SECONDS)?;
+        let exit = server.half.wait_at_most(echo::TWO_SECONDS)?;
         ensure!(exit == Exit::Code(0), "{exit:?}");
-        ensure!(tls.server.half.stderr().is_empty());
+        ensure!(server.half.stderr().is_empty());
     }
     Ok(())
 }
 
 fn ctrl_c_at_rest(language: Language) -> Result<()> {
-    let mut tls = Tls::start(language, &["--idle-timeout", "600000"])?;
-    let mut client = Client::open(&tls)?;
+    let mut server = Server::start(language)?;
+    let mut client = Client::open(&server)?;
     client.answer(&ask(1, "/"))?.is(200, "/")?;
-    let fresh = Client::open(&tls)?;
-    let silent = Client::silent(&tls)?;
+    let fresh = Client::open(&server)?;
+    let silent = Client::silent(&server)?;
     let begun = Instant::now();
-    tls.server.half.signal(Signal::Interrupt)?;
-    let exit = tls.server.half.wait_at_most(echo::TWO_SECONDS)?;
+    server.half.signal(Signal::Interrupt)?;
+    let exit = server.half.wait_at_most(echo::TWO_SECONDS)?;
     ensure!(
         exit == Exit::Code(0),
         "{exit:?} after {:?}",
@@ -817,4 +822,45 @@ fn ctrl_c_at_rest(language: Language) -> Result<()> {
     ensure!(client.end()? == Some(0), "no goodbye");
     ensure!(fresh.end()? == Some(0), "no goodbye");
     silent.end().map(drop)
+}
+
+/// Calls `ask` with the URL and the certificates of a server that ends each
+/// request without an answer, and says that nothing is wrong.
+pub fn server_without_an_answer(
+    ask: impl FnOnce(&str, &str) -> Result<()>,
+) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let certs = folder.path().join("certs");
+    run_certs(&certs, &[])?;
+    let leaf = CertificateDer::from_pem_file(certs.join("leaf.pem"))?;
+    let key = PrivateKeyDer::from_pem_file(certs.join("leaf-key.pem"))?;
+    let provider = Arc::new(ring::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(vec![leaf], key)?;
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let url = format!("https://{}/hello", listener.local_addr()?);
+    let serving = thread::spawn(move || -> Result<()> {
+        let (socket, _) = listener.accept()?;
+        socket.set_read_timeout(Some(LIMIT))?;
+        let session = ServerConnection::new(Arc::new(config))?;
+        let mut stream = StreamOwned::new(session, socket);
+        stream.write_all(&settings(&[]))?;
+        stream.read_exact(&mut [0; PREFACE.len()])?;
+        let mut kind = SETTINGS;
+        while kind != HEADERS {
+            let mut head = [0; 9];
+            stream.read_exact(&mut head)?;
+            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+            stream.read_exact(&mut vec![0; length as usize])?;
+            kind = head[3];
+        }
+        stream.write_all(&frame(RST_STREAM, 0, 1, &[0; 4]))?;
+        let _ = io::copy(&mut stream, &mut io::sink());
+        Ok(())
+    });
+    ask(&url, &certs.display().to_string())?;
+    serving.join().ok().context("the server panicked")?
 }

@@ -1,0 +1,20 @@
+//! The first version of the HTTP client. Node twin: `client.js`.
+use http_body_util::BodyExt;
+use hyper::{Request, client::conn::http1};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let host = "127.0.0.1:8888";
+    let socket = TokioIo::new(TcpStream::connect(host).await?);
+    let (mut sender, connection) = http1::handshake(socket).await?;
+    tokio::spawn(connection);
+
+    let request = Request::get("/hello").header("host", host);
+    let response = sender.send_request(request.body(String::new())?).await?;
+    println!("statusCode: {}", response.status().as_u16());
+    let body = response.collect().await?.to_bytes();
+    println!("{}", String::from_utf8_lossy(&body));
+    Ok(())
+}

@@ -1,0 +1,110 @@
+// HTTPS echo server: HTTP/2 or HTTP/1.1 over TLS.
+//
+// Rust twin: ../src/bin/server.rs. Other half: client.js, or curl.
+//
+//     node https-echo/node/server.js
+//     node https-echo/node/client.js            # in a second terminal
+//
+// Try this: curl --cacert target/https-echo/ca.pem https://localhost:8443/
+
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { createSecureServer } from 'node:http2'
+import { join } from 'node:path'
+import { address, args, shownAddress } from '../../common/node/args.js'
+import { error, fail, line } from '../../common/node/log.js'
+import { stop } from '../../common/node/shutdown.js'
+import { answer } from './answer.js'
+import { FOLDER, makeIfMissing } from './certs.js'
+
+// How long a client may take for the TLS handshake and for a request's
+// headers, and how long a connection may be silent; milliseconds.
+const TIMEOUT = 10_000
+
+const { address: { host, port }, certs } = args(
+  'Answers each HTTPS request with the path that it asks for.', {
+    address: {
+      positional: true,
+      default: '127.0.0.1:8443',
+      help: 'Where to listen; 0.0.0.0:8443 opens it to other computers',
+      parse: address,
+    },
+    certs: {
+      value: 'FOLDER',
+      default: FOLDER,
+      help: 'Where the certificates are; the first start makes them there',
+    },
+  })
+const sessions = new Set()
+
+main().catch(fail) // prints the error, and ends with status 1
+
+async function main() {
+  // 1. Prepare TLS, once for all connections.
+  const server = createSecureServer(tls())
+
+  // 2. Listen.
+  server.listen({ host, port })
+  await once(server, 'listening')
+  line(`listening on ${shownAddress(server.address())}`)
+
+  // 3. Accept clients until Ctrl-C. Node does so by itself, where Rust spawns
+  //    a task for each.
+  serve(server)
+  await once(stop, 'abort') // by Ctrl-C and SIGTERM
+
+  // 4. Stop: accept nobody else, finish the answers, close the rest.
+  server.close()
+  for (const session of sessions) session.close()
+}
+
+// 5. Loads the certificate and its key.
+function tls() {
+  makeIfMissing(certs)
+  return {
+    cert: readFileSync(join(certs, 'leaf.pem')),
+    key: readFileSync(join(certs, 'leaf-key.pem')),
+    // ALPN: in the handshake the client says which protocols it speaks, and
+    // the server chooses the first of these that is among them.
+    ALPNProtocols: ['h2', 'http/1.1'],
+    allowHTTP1: true,
+    handshakeTimeout: TIMEOUT,
+    // For HTTP/1.1.
+    headersTimeout: TIMEOUT,
+    connectionsCheckingInterval: 1000,
+    // For HTTP/2: how many requests of a connection are answered at once.
+    settings: { maxConcurrentStreams: 200 },
+  }
+}
+
+// 6. Serves each client. An error ends this connection and no other.
+function serve(server) {
+  server.on('tlsClientError', ({ message, reason }) => {
+    error(`socket: TLS handshake: ${reason ?? message}`)
+  })
+  // For step 4, as server.close() leaves connections of HTTP/2 open.
+  server.on('session', session => {
+    sessions.add(session)
+    session.on('close', () => sessions.delete(session))
+  })
+  speak(server)
+}
+
+// Speaks TLS, and over it one of two protocols.
+function speak(server) {
+  // A client that sends nothing, or that stops reading, is disconnected. The
+  // same goes for one that sends half a request of HTTP/2 and no more.
+  server.timeout = TIMEOUT
+  server.keepAliveTimeout = TIMEOUT
+
+  // 7. Shake hands: agree on keys, show the certificate, choose a protocol.
+  //    Node does so by itself.
+
+  // 8. Speak what was agreed on: the client may know no HTTP/2. Node calls
+  //    the same function for both protocols.
+  server.on('request', (request, response) => {
+    answer(request, response).catch(({ message }) => {
+      error(`socket: ${message}`)
+    })
+  })
+}
