@@ -263,7 +263,7 @@ fn all_addresses(language: Language) -> Result<()> {
     // So one that is connected to the second hears nothing.
     let client = |address: &str| -> Result<Half> {
         let mut command = lesson(NAME)?.half(language, "client")?;
-        command.args([address, "--count", "1", "--timeout", "500"]);
+        command.args([address, "--count", "1", "--timeout", "1000"]);
         Half::start(&mut command)
     };
     let mut unheard = client(&second)?;
@@ -742,7 +742,7 @@ enum Path {
 }
 
 /// Messages that go over the lossy path.
-const MESSAGES: usize = 60;
+const MESSAGES: usize = 40;
 
 /// What a lossy path does to each message: about a third goes wrong. The
 /// last one goes through.
@@ -794,7 +794,7 @@ fn lossy_path(language: Language) -> Result<()> {
         let server = Server::start(NAME, Language::Rust)?;
         let back = socket(&server.address)?;
         let count = MESSAGES.to_string();
-        let pace = ["--count", &count, "--every", "1", "--timeout", "300"];
+        let pace = ["--count", &count, "--every", "1", "--timeout", "700"];
         let (mut client, front) = client_of_ours(language, &pace)?;
         let plan = plan(seed);
         lossy(&front, &back, &plan)?;
