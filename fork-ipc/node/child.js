@@ -1,75 +1,77 @@
-// Child: says hello to its parent every three seconds, over the channel
+// Child: sends hello to its parent every three seconds, over the channel
 // that it was started with, and prints the answers.
 //
 // Rust twin: ../src/bin/child.rs. Other half: parent.js, which starts this.
 //
-//     cargo run -p fork-ipc --bin parent -- -- node fork-ipc/node/child.js
 //     node fork-ipc/node/child.js               # no parent: says so
+//     cargo run -p fork-ipc --bin parent -- -- node fork-ipc/node/child.js
+//
+// Try this: kill the parent, with `kill -9`, and watch the child end.
 
+import { on } from 'node:events'
+import { promisify } from 'node:util'
 import { args } from '../../common/node/args.js'
-import { error, line, shown } from '../../common/node/log.js'
+import { fail, line, shown } from '../../common/node/log.js'
 import { pace, ticks } from '../../common/node/pace.js'
 import { stop } from '../../common/node/shutdown.js'
 
 const { message, ...rest } = args(
-  'Says hello to the parent that started it, and prints the answers.', {
+  'Sends hello to the parent that started it, and prints the answers.', {
     message: { value: 'TEXT', default: 'hello', help: 'What to send' },
     ...pace,
   })
 
-// 1. Take the channel: Node has done so before this line, and has removed
-//    its name from the environment.
-if (!process.channel) fail('not started with a channel: NODE_CHANNEL_FD ' +
-  'is not set')
+main().catch(fail) // prints the error, and ends with status 1
 
-function fail(why) {
-  error(`Error: ${why}`)
-  process.exit(1)
-}
-
-// 2. Send, now and at every tick, until that was all or Ctrl-C.
-let sent = 0
-let said = false
-const closed = new AbortController()
-
-async function say() {
-  for await (const _ of ticks(rest, closed.signal)) {
-    sent += 1
-    // Wait until it is on its way, or the queue grows without end while the
-    // parent does not read.
-    await new Promise(resolve => process.send(message, why => {
-      // Has it gone? Then 'disconnect' says so.
-      const gone = !process.connected || why?.code === 'EPIPE'
-      if (why && !gone) fail(`send: ${why.message}`)
-      resolve()
-    }))
+async function main() {
+  // 1. Take the channel: the socket whose number is in NODE_CHANNEL_FD. Node
+  //    has done so before this line, and has removed the variable, so that no
+  //    program that we start looks for a channel.
+  if (!process.channel) {
+    throw Error('not started with a channel: NODE_CHANNEL_FD is not set')
   }
-  said = true
-  finish()
-}
-say()
 
-// 3. Print the answers. A message is whole, whatever pieces it came in, and
-//    any JSON value.
-let answered = 0
-process.on('message', answer => {
-  const text = typeof answer === 'string' ? answer : JSON.stringify(answer)
-  line(`message from parent: ${shown(text)}`)
-  answered += 1
-  finish()
-})
+  // 2. Send and receive at the same time. If both sides only sent, all
+  //    buffers would fill up and each would wait for the other: a deadlock.
+  const closed = new AbortController()
+  let sent = Infinity // how many, once all are sent
+  let received = 0
+  send(closed.signal).then(count => {
+    sent = count
+    if (received >= sent) process.disconnect()
+  }).catch(fail)
 
-// 4. All is answered: disconnect, and the parent knows that too.
-let done = false
-function finish() {
-  if (!said || answered < sent || done) return
-  done = true
+  // 3. Receive, until everything is answered. A message is whole, whatever
+  //    pieces it came in, and any JSON value.
+  const messages = on(process, 'message', { close: ['disconnect'] })
+  for await (const [answer] of messages) {
+    const text = typeof answer === 'string' ? answer : JSON.stringify(answer)
+    line(`message from parent: ${shown(text)}`)
+    received += 1
+    if (received >= sent) break
+  }
+  closed.abort()
+  if (received < sent && !stop.aborted) {
+    throw Error('the parent has disconnected')
+  }
+
+  // 4. Disconnect: the parent learns of it at once. (Here Node loses what the
+  //    system has not taken yet; step 5 has waited for it.)
   if (process.connected) process.disconnect()
 }
 
-// The parent's end is closed: on purpose or by its death, that looks the
-// same.
-process.on('disconnect', () => {
-  closed.abort()
-  if (!done && !stop.aborted) fail('the parent has disconnected')
-})
+// 5. Sends the message at each tick, until the last one or Ctrl-C, and says how
+//    many that were.
+async function send(signal) {
+  const write = promisify(process.send).bind(process)
+  let count = 0
+  for await (const _ of ticks(rest, signal)) {
+    // Back-pressure: this waits while the parent does not read.
+    await write(message).catch(error => {
+      // Gone: then the loop above ends, and says so.
+      if (process.connected && error.code !== 'EPIPE') throw error
+    })
+    count += 1
+  }
+  return count
+}

@@ -1,21 +1,25 @@
-// Parent: starts a child with a channel to it, prints what the child says,
-// and answers.
+// Parent: starts a child with a channel to it, prints what it sends, and
+// answers each message.
 //
 // Rust twin: ../src/bin/parent.rs. Other half: child.js, started from here.
 //
 //     node fork-ipc/node/parent.js
 //     cargo build -p fork-ipc --bins
 //     node fork-ipc/node/parent.js -- target/debug/child
+//
+// Try this: in a second terminal, `pkill -nf child.js` ends only the child.
 
 import { fork, spawn } from 'node:child_process'
+import { on, once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { args } from '../../common/node/args.js'
-import { error, line, shown } from '../../common/node/log.js'
+import { fail, line, shown } from '../../common/node/log.js'
 import { pace } from '../../common/node/pace.js'
-import { overdue, stop } from '../../common/node/shutdown.js'
+import { stop } from '../../common/node/shutdown.js'
 
-const { message, every, count, quiet, program } = args(
-  'Starts a child, prints what it says, and answers each message.', {
+const { message, every, count, program } = args(
+  'Starts a child, prints what it sends, and answers each message.', {
     message: { value: 'TEXT', default: 'hi', help: 'What to answer' },
     ...pace, // for its own child
     program: {
@@ -24,58 +28,76 @@ const { message, every, count, quiet, program } = args(
     },
   })
 
-// 1. Start the child. It has our stdin, stdout and stderr, and one end of
-//    the channel more.
-const [name, ...rest] = program
-const child = start()
-child.on('error', ({ message }) => fail(message))
+// How long a child may take to end after Ctrl-C, before it is killed.
+const END_TIMEOUT = 1000
 
-function start() {
-  if (!name) {
-    return fork(fileURLToPath(new URL('child.js', import.meta.url)), [
-      `--every=${every}`,
-      ...count < Infinity ? [`--count=${count}`] : [],
-      ...quiet ? ['--quiet'] : [],
-    ])
-  }
+parent().catch(fail) // prints the error, and ends with status 1
+
+async function parent() {
+  // 1. Start the child.
+  const child = await start()
+  const exited = once(child, 'exit')
+
+  // 2. Receive and answer, until the child has closed its end of the channel,
+  //    on purpose or by its death, or until Ctrl-C.
+  await answer(child)
+  line('child disconnected')
+
+  // 3. Disconnect as well. Only then is it known how the child ends: the end
+  //    of the channel is not yet the end of the process.
+  const [code, signal] = await end(child, exited)
+  const reason = signal ? `was killed by ${signal}` : `exited with code ${code}`
+  line(`child ${reason}`)
+  if (code !== 0 && !stop.aborted) throw Error(`the child ${reason}`)
+}
+
+// 4. Starts the named program, or our own child. It inherits our stdin, stdout
+//    and stderr, and one of two connected Unix sockets as descriptor 3.
+//    `NODE_CHANNEL_FD=3` in its environment tells it where.
+async function start() {
+  const [name = process.execPath, ...rest] = program
   try {
-    const stdio = ['inherit', 'inherit', 'inherit', 'ipc']
-    return spawn(name, rest, { stdio })
-  } catch ({ message }) { // some errors are thrown, others are events
-    fail(message)
+    const child = program.length > 0
+      ? spawn(name, rest, { stdio: ['inherit', 'inherit', 'inherit', 'ipc'] })
+      : fork(fileURLToPath(new URL('child.js', import.meta.url)), [
+        `--every=${every}`,
+        ...count < Infinity ? [`--count=${count}`] : [],
+      ])
+    await once(child, 'spawn')
+    return child
+  } catch ({ message }) {
+    throw Error(`start ${name}: ${message}`)
   }
 }
 
-function fail(message) {
-  error(`Error: start ${name ?? process.execPath}: ${message}`)
-  process.exit(1)
+// 5. Receives and answers. Each message is one line of JSON; Ctrl-C ends the
+//    waiting.
+async function answer(child) {
+  stop.addEventListener('abort', () => {
+    if (child.connected) child.disconnect()
+  })
+  const messages = on(child, 'message', { close: ['disconnect'] })
+  for await (const [received] of messages) {
+    const isText = typeof received === 'string'
+    const text = isText ? received : JSON.stringify(received)
+    line(`message from child: ${shown(text)}`)
+    // No back-pressure: Node reads on from a channel, whatever we do. While
+    // the child does not read, the answers queue. If it has disconnected
+    // meanwhile, the loop ends.
+    child.send(message, () => {})
+  }
 }
 
-// 2. Print what it says and answer, until its end of the channel is closed:
-//    on purpose or by its death, that looks the same.
-child.on('message', said => {
-  const text = typeof said === 'string' ? said : JSON.stringify(said)
-  line(`message from child: ${shown(text)}`)
-  // Node cannot stop reading from a channel: while the child does not read,
-  // the answers queue here. Gone meanwhile? 'disconnect' says so.
-  child.send(message, () => {})
-})
-
-// 3. Disconnect as well: a child that waits for more has nothing to wait
-//    for. It may take its time to end, but only a second after Ctrl-C: then
-//    it is killed.
-stop.addEventListener('abort', () => {
+// 6. Disconnects, and waits for the child's end: after Ctrl-C a second, and
+//    then it is killed.
+async function end(child, exited) {
   if (child.connected) child.disconnect()
-})
-overdue(() => child.kill('SIGKILL'))
-child.on('disconnect', () => line('child disconnected'))
+  overdue().then(() => child.kill('SIGKILL'))
+  return exited
+}
 
-// 4. Only now is it known how the child ended.
-child.on('exit', (code, signal) => {
-  const how = signal ? `was killed by ${signal}` : `exited with code ${code}`
-  line(`child ${how}`)
-  if (code !== 0 && !stop.aborted) {
-    error(`Error: the child ${how}`)
-    process.exitCode = 1
-  }
-})
+// Waits for Ctrl-C, and a second longer: the child should have ended by then.
+async function overdue() {
+  if (!stop.aborted) await once(stop, 'abort')
+  await sleep(END_TIMEOUT, undefined, { ref: false })
+}

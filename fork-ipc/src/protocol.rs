@@ -155,7 +155,7 @@
 //! | one with a key twice in an object | the same | seen |
 //! | one with a gap that is in no array | the same | seen |
 //! | one with an Error that names itself, in Node 20 | the same | seen |
-//! | an Error's cause before its stack, in Node 22 and later | the same | seen |
+//! | an Error's cause before its stack, from Node 22 on | the same | seen |
 //! | one with a Float16Array, in Node 20 | the same | seen |
 //! | a length from 2^31 on | the same; mended by PR [61344] | seen |
 //! | an ACK or NACK too many | `ERR_INTERNAL_ASSERTION` | cp, seen |

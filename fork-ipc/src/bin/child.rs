@@ -1,4 +1,4 @@
-//! Child: says hello to its parent every three seconds, over the channel
+//! Child: sends hello to its parent every three seconds, over the channel
 //! that it was started with, and prints the answers.
 //!
 //! Node twin: `node/child.js`. Other half: `parent.rs`, which starts this.
@@ -8,16 +8,16 @@
 //!
 //! Try this: kill the parent, with `kill -9`, and watch the child end.
 
-use std::cell::Cell;
 use std::future::pending;
 use std::pin::pin;
 
 use anyhow::{Context, anyhow};
 use clap::Parser;
-use common::{log, pace::Pace, shutdown};
+use common::pace::{Pace, Ticks};
+use common::{log, shutdown};
 use fork_ipc::{Error, Sender};
 
-/// Says hello to the parent that started it, and prints the answers.
+/// Sends hello to the parent that started it, and prints the answers.
 #[derive(Parser)]
 struct Args {
     /// What to send
@@ -26,77 +26,74 @@ struct Args {
 
     #[command(flatten)]
     pace: Pace,
-
-    #[command(flatten)]
-    quiet: log::Quiet,
 }
 
 /// The program. Public, as the parent starts it in its own executable.
 #[tokio::main(flavor = "current_thread")]
 pub async fn main() -> common::Result {
     // Node's fork() believes that it starts a Node, and puts a script and
-    // perhaps flags in front of our arguments.
+    // perhaps flags in front of our arguments: leave them out.
     let args = fork_ipc::parse_arguments(Args::try_parse_from)
         .unwrap_or_else(|mistake| mistake.exit());
-    args.quiet.apply();
+    let stop = shutdown::token(); // cancelled by Ctrl-C and SIGTERM
 
-    // 1. Take the channel. Early: its name must leave the environment before
-    //    a thread or another program could see it.
+    // 1. Take the channel: the socket whose number is in NODE_CHANNEL_FD.
+    //    This removes the variable, so that no program that we start looks
+    //    for a channel; before any other thread could read the environment.
     let mut channel = fork_ipc::child::channel()?;
 
-    // Both directions at once: with all buffers full, two that only send
-    // would wait for each other for ever.
-    let sent = Cell::new(0);
-    let mut say = pin!(say(channel.sender(), &args, &sent));
-    let (mut said, mut answered) = (false, 0);
-    while !said || answered < sent.get() {
+    // 2. Send and receive at the same time. If both sides only sent, all
+    //    buffers would fill up and each would wait for the other: a deadlock.
+    let ticks = args.pace.ticks(stop.clone());
+    let mut sending = pin!(send(channel.sender(), &args.message, ticks));
+    let mut sent = None; // how many, once all are sent
+    let mut received = 0;
+
+    // 3. Receive, until everything is answered. A message is whole, whatever
+    //    pieces it came in, and any JSON value.
+    while sent.is_none_or(|sent| received < sent) {
         tokio::select! {
-            all = &mut say, if !said => {
-                all.context("send")?;
-                said = true;
+            count = &mut sending, if sent.is_none() => {
+                sent = Some(count.context("send")?);
             }
-            // 3. Print the answers. A message is whole, whatever pieces it
-            //    came in, and any JSON value.
             message = channel.recv() => match message {
                 Some(Ok(message)) => {
                     let text = message.text();
                     let text = log::shown(&text);
                     log::line(format_args!("message from parent: {text}"));
-                    answered += 1;
+                    received += 1;
                 }
-                // One message is lost, the next one arrives.
-                Some(Err(error @ Error::Malformed { .. })) => {
+                // No JSON? This message is lost, and the next one arrives.
+                Some(Err(error)) => {
                     log::error(format_args!("message from parent: {error}"));
                 }
-                Some(Err(error)) => Err(error).context("receive")?,
-                // The parent's end is closed: on purpose or by its death,
-                // that looks the same.
-                None if shutdown::token().is_cancelled() => return Ok(()),
-                None => Err(anyhow!("the parent has disconnected"))?,
+                None if stop.is_cancelled() => return Ok(()),
+                None => return Err(anyhow!("the parent has disconnected"))?,
             },
         }
     }
 
-    // 4. All is answered: disconnect, and the parent knows that too.
+    // 4. Disconnect: the parent learns of it at once. What we sent is
+    //    delivered before.
     channel.disconnect().await.context("disconnect")?;
     Ok(())
 }
 
-/// 2. Sends, now and at every tick, until that was all or Ctrl-C.
-async fn say(
+/// 5. Sends the message at each tick, until the last one or Ctrl-C, and says
+///    how many that were.
+async fn send(
     sender: Sender,
-    args: &Args,
-    sent: &Cell<u64>,
-) -> Result<(), Error> {
-    let mut ticks = args.pace.start();
+    message: &str,
+    mut ticks: Ticks,
+) -> Result<u64, Error> {
+    let mut count = 0;
     while ticks.next().await {
-        // Waits while the parent does not read.
-        match sender.send(&args.message).await {
-            // It has gone, and recv() says so.
-            Err(Error::Closed) => pending().await,
+        // Back-pressure: this waits while the parent does not read.
+        match sender.send(message).await {
+            Err(Error::Closed) => pending().await, // and recv() says so
             sent => sent?,
         }
-        sent.update(|messages| messages + 1);
+        count += 1;
     }
-    Ok(())
+    Ok(count)
 }

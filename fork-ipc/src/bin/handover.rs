@@ -4,10 +4,13 @@
 //!     cargo build -p fork-ipc --bins
 //!     node fork-ipc/node/handover.js target/debug/handover
 
+use std::time::Duration;
+
 use anyhow::Context;
-use common::accept;
+use common::log;
 use fork_ipc::Handle;
 use tokio::io::AsyncWriteExt;
+use tokio::time;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> common::Result {
@@ -24,7 +27,11 @@ async fn main() -> common::Result {
             accepted = listener.accept() => match accepted {
                 // One that has left already harms nobody.
                 Ok((mut client, _)) => _ = client.write_all(b"Rust\n").await,
-                Err(error) => accept::failed(error).await,
+                // Out of file descriptors, say: wait for some to be closed.
+                Err(error) => {
+                    log::error(format_args!("accept: {error}"));
+                    time::sleep(Duration::from_millis(100)).await;
+                }
             },
             // Messages and connections of the parent's may still come.
             message = channel.recv() => match message {

@@ -1,5 +1,5 @@
-//! Parent: starts a child with a channel to it, prints what the child says,
-//! and answers.
+//! Parent: starts a child with a channel to it, prints what it sends, and
+//! answers each message.
 //!
 //! Node twin: `node/parent.js`. Other half: `child.rs`, started from here.
 //!
@@ -10,15 +10,20 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::process::ExitStatus;
+use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Result, anyhow};
 use clap::Parser;
-use common::{log, pace::Pace, shutdown};
-use fork_ipc::{Error, Fork, describe};
+use common::pace::Pace;
+use common::{log, shutdown};
+use fork_ipc::{Child, Fork, describe};
+use tokio::time;
+use tokio_util::sync::CancellationToken;
 
 mod child;
 
-/// Starts a child, prints what it says, and answers each message.
+/// Starts a child, prints what it sends, and answers each message.
 #[derive(Parser)]
 struct Args {
     /// What to answer
@@ -29,80 +34,98 @@ struct Args {
     #[command(flatten)]
     pace: Pace,
 
-    #[command(flatten)]
-    quiet: log::Quiet,
-
     /// The program to start instead of its own child, and its arguments
     #[arg(last = true)]
     program: Vec<OsString>,
 }
 
+/// How long a child may take to end after Ctrl-C, before it is killed.
+const END_TIMEOUT: Duration = Duration::from_secs(1);
+
 fn main() -> common::Result {
     // As fork() starts Node again with another script, this starts itself
     // again with another role: so the child is never older than the parent.
-    match env::args_os().nth(1).is_some_and(|word| word == "child") {
-        true => child::main(),
-        false => parent(),
+    if env::args_os().nth(1).is_some_and(|role| role == "child") {
+        return child::main();
     }
+    parent()
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn parent() -> common::Result {
     let args = Args::parse();
-    args.quiet.apply();
-    let stop = shutdown::token();
+    let stop = shutdown::token(); // cancelled by Ctrl-C and SIGTERM
 
-    // 1. Start the child. It has our stdin, stdout and stderr, and one end
-    //    of the channel more.
-    let fork = match args.program.split_first() {
-        Some((program, arguments)) => Fork::new(program).args(arguments),
-        None => Fork::this_program()?
-            .arg("child")
-            .args(args.pace.flags())
-            .args(args.quiet.flag()),
+    // 1. Start the child.
+    let mut child = start(&args)?;
+
+    // 2. Receive and answer, until the child has closed its end of the
+    //    channel, on purpose or by its death, or until Ctrl-C.
+    answer(&mut child, &args.message, &stop).await;
+    log::line("child disconnected");
+
+    // 3. Disconnect as well. Only then is it known how the child ends: the
+    //    end of the channel is not yet the end of the process.
+    let status = end(child, &stop).await?;
+    let reason = describe(status); // "exited with code 0"
+    log::line(format_args!("child {reason}"));
+    if status.success() || stop.is_cancelled() {
+        Ok(())
+    } else {
+        Err(anyhow!("the child {reason}").into())
+    }
+}
+
+/// 4. Starts the named program, or our own child. It inherits our stdin,
+///    stdout and stderr, and one of two connected Unix sockets as descriptor 3.
+///    `NODE_CHANNEL_FD=3` in its environment tells it where.
+fn start(args: &Args) -> Result<Child> {
+    let fork = if let [program, arguments @ ..] = &args.program[..] {
+        Fork::new(program).args(arguments)
+    } else {
+        Fork::this_program()?.arg("child").args(args.pace.flags())
     };
-    let mut child = fork.spawn()?;
+    Ok(fork.spawn()?)
+}
 
-    // 2. Print what it says and answer, until its end of the channel is
-    //    closed: on purpose or by its death, that looks the same.
-    loop {
-        let message = tokio::select! {
-            message = child.channel.recv() => message,
-            () = stop.cancelled() => break,
-        };
-        match message {
-            Some(Ok(message)) => {
-                let text = message.text();
-                let shown = log::shown(&text);
-                log::line(format_args!("message from child: {shown}"));
-                // Waits while the child does not read, or until Ctrl-C. Gone
-                // meanwhile? Then the next recv() says so.
-                tokio::select! {
-                    biased; // what has been heard is answered
-                    _ = child.channel.send(&args.message) => {}
-                    () = stop.cancelled() => {}
-                }
+/// 5. Receives and answers. Each message is one line of JSON; Ctrl-C ends the
+///    waiting.
+async fn answer(child: &mut Child, message: &str, stop: &CancellationToken) {
+    let channel = &mut child.channel;
+    while let Some(Some(received)) =
+        stop.run_until_cancelled(channel.recv()).await
+    {
+        match received {
+            Ok(received) => {
+                let text = received.text();
+                let text = log::shown(&text);
+                log::line(format_args!("message from child: {text}"));
             }
-            // One message is lost, the next one arrives.
-            Some(Err(error @ Error::Malformed { .. })) => {
+            // No JSON? This message is lost, and the next one arrives. One
+            // that is too long ends the channel.
+            Err(error) => {
                 log::error(format_args!("message from child: {error}"));
+                continue;
             }
-            Some(Err(error)) => Err(error).context("receive")?,
-            None => break,
+        }
+        // Back-pressure: this waits while the child does not read. If it has
+        // disconnected meanwhile, the next recv() says so.
+        tokio::select! {
+            biased; // what was received is answered, even after Ctrl-C
+            _ = channel.send(message) => {}
+            () = stop.cancelled() => {}
         }
     }
+}
 
-    // 3. Disconnect as well: a child that waits for more has nothing to wait
-    //    for. It may take its time to end, but only a second after Ctrl-C:
-    //    then it is killed.
-    log::line("child disconnected");
-    let status = child.end(shutdown::overdue(&stop)).await?;
+/// 6. Disconnects, and waits for the child's end: after Ctrl-C a second, and
+///    then it is killed.
+async fn end(mut child: Child, stop: &CancellationToken) -> Result<ExitStatus> {
+    Ok(child.end(overdue(stop)).await?)
+}
 
-    // 4. Only now is it known how the child ended.
-    let how = describe(status);
-    log::line(format_args!("child {how}"));
-    match status.success() || shutdown::is_asked() {
-        true => Ok(()),
-        false => Err(anyhow!("the child {how}"))?,
-    }
+/// Waits for Ctrl-C, and a second longer: the child should have ended by then.
+async fn overdue(stop: &CancellationToken) {
+    stop.cancelled().await;
+    time::sleep(END_TIMEOUT).await;
 }

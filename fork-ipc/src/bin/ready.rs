@@ -4,9 +4,12 @@
 //! In PM2's ecosystem file: `{ script: 'target/release/ready', interpreter:
 //! 'none', wait_ready: true, shutdown_with_message: true }`.
 
-use common::{accept, log, shutdown};
+use std::time::Duration;
+
+use common::{log, shutdown};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
+use tokio::time;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> common::Result {
@@ -14,7 +17,7 @@ async fn main() -> common::Result {
     let mut channel = fork_ipc::child::channel().ok();
     let stop = shutdown::token();
     let listener = TcpListener::bind("127.0.0.1:0").await?;
-    log::ready(format_args!("listening on {}", listener.local_addr()?));
+    log::line(format_args!("listening on {}", listener.local_addr()?));
 
     // Only now: the manager stops the old process when it hears this.
     if let Some(channel) = &channel {
@@ -25,7 +28,11 @@ async fn main() -> common::Result {
             accepted = listener.accept() => match accepted {
                 // One that has left already harms nobody.
                 Ok((mut client, _)) => _ = client.write_all(b"hello\n").await,
-                Err(error) => accept::failed(error).await,
+                // Out of file descriptors, say: wait for some to be closed.
+                Err(error) => {
+                    log::error(format_args!("accept: {error}"));
+                    time::sleep(Duration::from_millis(100)).await;
+                }
             },
             // On Windows, and where signals do not reach, PM2 says it so.
             told = told_to_stop(&mut channel) => {

@@ -5,13 +5,15 @@
 //!     node fork-ipc/node/cluster.js target/debug/worker
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use anyhow::Context;
-use common::{accept, log};
+use common::log;
 use fork_ipc::Error;
 use fork_ipc::cluster::{self, Event};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
+use tokio::time;
 use tokio_util::task::TaskTracker;
 
 #[tokio::main(flavor = "current_thread")]
@@ -51,7 +53,8 @@ async fn main() -> common::Result {
             }
             // A client, or a message, is lost; the next one comes.
             Err(Error::Io(error)) => {
-                accept::failed(error).await;
+                log::error(format_args!("accept: {error}"));
+                time::sleep(Duration::from_millis(100)).await;
                 Ok(())
             }
             Err(error) => {

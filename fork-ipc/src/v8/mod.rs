@@ -43,7 +43,7 @@
 //!
 //! | bytes | what it is |
 //! |---|---|
-//! | `c` before `s` in an Error | only Node 20 writes it; 22 and later die of it |
+//! | `c` before `s` in an Error | by Node 20 only; 22 and later die of it |
 //! | `U` and a number | a whole number without a sign |
 //! | `S`, its length, UTF-8 | a string |
 //! | `-` | a gap, within an `A`; written, should there be one |
