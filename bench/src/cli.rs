@@ -36,6 +36,9 @@ const SAMPLE: Duration = Duration::from_millis(400);
 /// The minimum load for one sample.
 const SHORTEST: Duration = Duration::from_millis(15);
 
+/// How many times that is measured again which cannot be published.
+const AGAIN: u32 = 3;
+
 /// Measures every transport: the lessons' Rust halves, their Node twins, and
 /// the least that the kernel allows.
 #[derive(Parser)]
@@ -302,7 +305,8 @@ fn measure(
         notes,
         samples,
     };
-    if args.publish.is_some() {
+    let tries = if args.publish.is_some() { AGAIN } else { 0 };
+    for _ in 0..tries {
         for slow in report.slow_floors() {
             again(&mut report, &runner, &contests, &slow.task);
         }
@@ -331,6 +335,7 @@ fn again(
         tasks: vec![(disturbed.placement, disturbed.what)],
     });
     let same = |old: &Sample| samples.iter().any(|new| new.task == old.task);
+    let at = report.samples.iter().position(same).unwrap_or_default();
     report.samples.retain(|old| !same(old));
-    report.samples.extend(samples);
+    report.samples.splice(at..at, samples);
 }
