@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::reading::NOT_YET;
 
-use harness::testing::{Test, test};
+use harness::testing::{Need, Test, project, test};
 
 pub fn tests() -> Vec<Test> {
     [
@@ -21,6 +21,8 @@ pub fn tests() -> Vec<Test> {
         test("every_term_of_the_glossary_stands_where_it_links", glossary),
         test("both_languages_show_the_same_transcripts", translations),
         test("every_unit_test_of_a_lesson_is_run", unit_tests),
+        test("a_first_version_is_all_of_an_empty_project", pasted)
+            .needs(PASTED),
         test(
             "a_lesson_copied_out_builds_and_passes_its_tests",
             copied_out,
@@ -53,7 +55,7 @@ fn named<'a>(packages: &'a [Value], name: &str) -> Result<&'a Value> {
 fn all_named() -> Result<()> {
     let packages = packages()?;
     let all = &named(&packages, "all-lessons")?["dependencies"];
-    for lesson in LESSONS {
+    for lesson in LESSONS.iter() {
         let mut all = all.as_array().context("dependencies")?.iter();
         ensure!(
             all.any(|dependency| dependency["name"] == lesson.name),
@@ -67,7 +69,7 @@ fn all_named() -> Result<()> {
 /// The traps of CONTRIBUTING.md, "Programs with the same name".
 fn no_collisions() -> Result<()> {
     let packages = packages()?;
-    for lesson in LESSONS {
+    for lesson in LESSONS.iter() {
         let package = named(&packages, lesson.name)?;
         for target in package["targets"].as_array().context("targets")? {
             let what = format!("{} {}", lesson.name, target["name"]);
@@ -185,13 +187,7 @@ fn commands_exist() -> Result<()> {
                     Some(half) => folder.join(format!("first/{half}.rs")),
                     None => folder.join(format!("src/bin/{half}.rs")),
                 };
-                // Or it has a folder of its own: fifo/reader.rs.
-                let manifest = fs::read_to_string(folder.join("Cargo.toml"))?;
-                let named = manifest.contains(&format!("name = \"{half}\""));
-                ensure!(
-                    source.is_file() || named,
-                    "{here}: no {package} {half:?}"
-                );
+                ensure!(source.is_file(), "{here}: no {package} {half:?}");
                 checked.insert(format!("{package} {half}"));
             }
         }
@@ -210,7 +206,7 @@ fn commands_exist() -> Result<()> {
         }
     }
     // This test would pass if it found nothing.
-    for lesson in LESSONS {
+    for lesson in LESSONS.iter() {
         for half in lesson.halves() {
             let command = format!("{} {half}", lesson.name);
             ensure!(checked.contains(&command), "nobody says: {command}");
@@ -277,6 +273,44 @@ fn glossary() -> Result<()> {
     Ok(())
 }
 
+/// What tcp-echo's README says to add to an empty project.
+const PASTED: Need = Need::Crates(
+    "pasted",
+    "tokio = { version = \"1\", features = [\"full\"] }",
+);
+
+/// `cargo init`, the README's `cargo add`, and a first version as `main.rs`.
+fn pasted() -> Result<()> {
+    let lesson = root().join("tcp-echo");
+    let readme = fs::read_to_string(lesson.join("README.md"))?;
+    let add = readme.split("`cargo add ").nth(1);
+    let add = add.and_then(|rest| rest.split('`').next());
+    let add = add.context("the README says no `cargo add`")?;
+    let folder = tempfile::tempdir()?;
+    let run = |arguments: &[&str]| -> Result<()> {
+        let output = cargo()
+            .args(arguments)
+            .current_dir(folder.path())
+            .env("CARGO_TARGET_DIR", project("pasted").join("target"))
+            .output()?;
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "{arguments:?}: {stderr}");
+        Ok(())
+    };
+    run(&["init", "--quiet", "--vcs", "none", "--name", "pasted"])?;
+    let words = add.split_whitespace();
+    run(&["add", "--quiet", "--offline"]
+        .into_iter()
+        .chain(words)
+        .collect::<Vec<_>>())?;
+    for half in ["server", "client"] {
+        let from = lesson.join(format!("first/{half}.rs"));
+        fs::copy(from, folder.path().join("src/main.rs"))?;
+        run(&["check", "--quiet", "--offline"])?;
+    }
+    Ok(())
+}
+
 /// A lesson, `common`, `harness` and the root manifest with its members cut to
 /// these. One lesson after the other in one folder: `common` is built once.
 fn copied_out() -> Result<()> {
@@ -286,7 +320,7 @@ fn copied_out() -> Result<()> {
     for shared in ["common", "harness"] {
         copy(&root().join(shared), &there.join(shared))?;
     }
-    for lesson in LESSONS {
+    for lesson in LESSONS.iter() {
         let own = there.join(lesson.name);
         copy(&root().join(lesson.name), &own)?;
         fs::write(there.join("Cargo.toml"), cut(&manifest, lesson.name)?)?;

@@ -858,7 +858,7 @@ fn browser(language: Language, scenario: &str) -> Result<()> {
 /// Several servers, with a real Redis between them, on a Unix socket.
 mod several {
     use super::*;
-    use harness::testing::redis::{REDIS, Redis};
+    use harness::redis::Redis;
 
     pub fn tests() -> Vec<Test> {
         // The clients are ours, in Rust: only Node's servers need npm.
@@ -877,7 +877,7 @@ mod several {
         ]
         .into_iter()
         .flatten()
-        .map(|test| test.of(NAME).needs(Need::Unix).needs(REDIS))
+        .map(|test| test.of(NAME).needs(Need::Unix).needs(Need::Redis))
         .collect()
     }
 
@@ -979,8 +979,8 @@ mod several {
             let (one, two) =
                 (server(language, &redis)?, server(language, &redis)?);
             let (ada, eve) = (person(&one, "Ada")?, person(&two, "Eve")?);
-            let ended = redis.cli(&["client", "kill", "type", kind])?;
-            ensure!(ended.trim() == "2", "{ended}");
+            let ended = redis.command(&["client", "kill", "type", kind])?;
+            ensure!(ended == ["2"], "{ended:?}");
             for server in [&one, &two] {
                 server.half.wait_for_error("redis: connection lost")?;
                 server.half.wait_for_error("redis: connected again")?;
@@ -996,14 +996,14 @@ mod several {
     fn strange(language: Language) -> Result<()> {
         let redis = Redis::start(&[])?;
         let (one, two) = (server(language, &redis)?, server(language, &redis)?);
-        let mut channels = redis.cli(&["pubsub", "channels", "*"])?;
+        let mut channels = redis.command(&["pubsub", "channels", "*"])?;
         if language == Language::Node {
-            channels += "\nsocket.io#/#"; // heard through a pattern
+            channels.push("socket.io#/#".to_owned()); // heard by a pattern
         }
-        ensure!(channels.lines().count() > 2, "{channels}");
-        for channel in channels.lines() {
+        ensure!(channels.len() > 2, "{channels:?}");
+        for channel in &channels {
             for bytes in [b"x".as_slice(), b"", b"\xff\xff", b"{}", b"\x93"] {
-                redis.cli_with(&["publish", channel], bytes)?;
+                redis.command(&[b"publish", channel.as_bytes(), bytes])?;
             }
         }
         let (_ada, bob) = (person(&one, "Ada")?, person(&two, "Bob")?);
