@@ -1,9 +1,13 @@
 //! The lessons, and how a pair of halves is started.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use crate::build::{Profile, as_from_a_shell, build, root};
 use crate::{rabbit, redis};
@@ -17,226 +21,190 @@ pub enum Language {
     Node,
 }
 
-/// How the two halves of a lesson find each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
-    /// `server` and `client`, at `HOST:PORT`.
+/// How the halves of a lesson find each other.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Meet {
+    /// The first one listens at `HOST:PORT`, which the second one is given.
     Tcp,
-    /// `server` and `client`, at `HOST:PORT` of UDP.
+    /// The same over UDP.
     Udp,
-    /// `server` and `client`, at `HOST:PORT`; the client says what comes on
-    /// its stdin.
-    Chat,
-    /// `server` at `HOST:PORT` and `client` at a URL.
-    Http {
-        /// `http`, or `https` where both need `--certs FOLDER`.
-        scheme: &'static str,
-        /// What the URL has after `HOST:PORT`.
-        path: &'static str,
-    },
-    /// `server` and `client`, at a path.
+    /// The first one listens at a path, which the second one is given.
     Pipe,
-    /// `parent` starts `child`.
-    Family {
-        /// What the child's own lines begin with, where it prints them to
-        /// the stdout that it has from its parent.
-        child_lines: Option<&'static str>,
-        /// Whom `--every` and `--count` are for, when the parent is told
-        /// which program to start. To its own child it hands them on.
-        paced: &'static str,
-        /// Whether a Rust parent can have a Node child, and the reverse.
-        mixed: bool,
-    },
-    /// Two halves that know nothing of each other: what stands between them
-    /// is a server that we did not write.
-    Broker {
-        /// The half that receives, which is started first and says
-        /// `listening on ...`, and the one that sends.
-        halves: [&'static str; 2],
-        /// What stands between them.
-        server: Server,
-    },
-    /// Two programs that end by themselves and do not meet: each shows what
-    /// happens within one process.
-    Solo([&'static str; 2]),
-}
-
-/// A server that we did not write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Server {
-    /// Both halves take `--redis URL`.
+    /// The first one starts the second one.
+    Parent,
+    /// Both are given `--redis URL`. The first one receives, and says
+    /// `listening on ...` when it does.
     Redis,
-    /// Both halves take `--amqp URL`.
+    /// Both are given `--amqp URL`, otherwise as with Redis.
     RabbitMq,
+    /// They do not meet: each shows what happens within one process.
+    Nobody,
 }
 
-/// One lesson.
+/// One lesson, as the file `lesson.toml` in its folder describes it.
 #[derive(Debug)]
 pub struct Lesson {
     /// The package's and the folder's name.
     pub name: &'static str,
-    /// How its halves find each other.
-    pub shape: Shape,
-    /// One sentence on what is to be seen.
-    pub watch: &'static str,
-    /// What the line begins with that shows that one exchange is complete,
-    /// and what such exchanges are called.
-    pub exchange: (&'static str, &'static str),
+    /// What `lesson.toml` says.
+    entry: Entry,
+    /// The same lesson with other halves.
+    also: Option<Box<Lesson>>,
 }
 
-/// Every lesson, cheapest to build first.
-pub static LESSONS: &[Lesson] = &[
-    Lesson {
-        name: "tcp-echo",
-        shape: Shape::Tcp,
-        watch: "What the client sends over TCP, the server sends back.",
-        exchange: ("receive: ", "echoes"),
-    },
-    Lesson {
-        name: "pipe-echo",
-        shape: Shape::Pipe,
-        watch: "The same echo, through a file that is no file.",
-        exchange: ("receive: ", "echoes"),
-    },
-    Lesson {
-        name: "stdio-ipc",
-        shape: Shape::Family {
-            child_lines: None,
-            paced: "parent",
-            mixed: true,
-        },
-        watch: "A parent writes to its child's stdin and reads its stdout.",
-        exchange: ("Received from child: Hello", "answers"),
-    },
-    // On Windows, the channel is another one: see the lesson's README.
-    #[cfg(unix)]
-    Lesson {
-        name: "fork-ipc",
-        shape: Shape::Family {
-            child_lines: Some("message from parent"),
-            paced: "child",
-            mixed: true,
-        },
-        watch: "A parent and the child it started send each other messages.",
-        exchange: ("message from child: ", "messages"),
-    },
-    Lesson {
-        name: "http-echo",
-        shape: Shape::Http {
-            scheme: "http",
-            path: "/hello",
-        },
-        watch: "The client asks for /hello over HTTP; that is the answer.",
-        exchange: ("statusCode: ", "answers"),
-    },
-    Lesson {
-        name: "https-echo",
-        shape: Shape::Http {
-            scheme: "https",
-            path: "/hello",
-        },
-        watch: "The same through TLS, over HTTP/2 and one connection.",
-        exchange: ("statusCode: ", "answers"),
-    },
-    Lesson {
-        name: "udp-echo",
-        shape: Shape::Udp,
-        watch: "Numbered datagrams over UDP: were any lost on the way?",
-        exchange: ("receive: ", "echoes"),
-    },
-    Lesson {
-        name: "tcp-chat",
-        shape: Shape::Chat,
-        watch: "What one client says, all clients hear, in one order.",
-        exchange: ("Ada: ", "lines"),
-    },
-    Lesson {
-        name: "event-emitter",
-        shape: Shape::Solo(["channels", "emitter"]),
-        watch: "Events within one process: channels, and Node's emitter.",
-        exchange: ("", "lines"),
-    },
-    // On Windows, only its threads run.
-    #[cfg(unix)]
-    Lesson {
-        name: "shared-memory",
-        shape: Shape::Family {
-            child_lines: Some("child: "),
-            paced: "parent",
-            mixed: false,
-        },
-        watch: "A parent and its child change one number, \
-                and pass messages without the kernel.",
-        exchange: ("Received from child: ", "echoes"),
-    },
-    Lesson {
-        name: "redis-pubsub",
-        shape: Shape::Broker {
-            halves: ["consumer", "producer"],
-            server: Server::Redis,
-        },
-        watch: "What the producer publishes to Redis reaches whoever listens.",
-        exchange: ("Received from ", "messages"),
-    },
-    Lesson {
-        name: "work-queue",
-        shape: Shape::Broker {
-            halves: ["worker", "producer"],
-            server: Server::Redis,
-        },
-        watch: "Each job is kept until a worker says that it is done.",
-        exchange: ("done: ", "jobs"),
-    },
-    Lesson {
-        name: "socketio-chat",
-        shape: Shape::Http {
-            scheme: "http",
-            path: "",
-        },
-        watch: "What one says, all hear: in a terminal, or in a browser.",
-        exchange: ("receive: ", "messages"),
-    },
-];
+/// The fields of `lesson.toml`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    /// Whether it runs on Unix only.
+    #[serde(default)]
+    unix: bool,
+    /// The halves' names, the one that is started first first.
+    halves: [String; 2],
+    meet: Meet,
+    /// What the second half is given, with ADDRESS in place of the address;
+    /// without it, the address.
+    target: Option<String>,
+    /// A flag that gives both halves a folder for certificates, which the
+    /// first one makes at its first start.
+    certs: Option<String>,
+    /// Whether the second half sends what is typed: what comes on its stdin.
+    #[serde(default)]
+    typed: bool,
+    /// Which half `--every` and `--count` are for, when a parent is told
+    /// which program to start. To its own child it hands them on.
+    paced: Option<String>,
+    /// Whether a Rust parent can have a Node child, and the reverse.
+    mixed: Option<bool>,
+    /// What the child's own lines begin with, where it prints them to the
+    /// stdout that it has from its parent.
+    child_lines: Option<String>,
+    /// One sentence on what to look at, for the tour.
+    watch: String,
+    /// One sentence on what was to be seen, for the tour.
+    seen: String,
+    /// What the line begins with that shows that one exchange is complete,
+    /// and what such exchanges are called.
+    exchange: [String; 2],
+    /// `[half, cause, effect]`: a line of this half that begins with `cause`
+    /// is the reason for a line of the other one that begins with `effect`.
+    #[serde(default)]
+    order: Vec<[String; 3]>,
+    /// The same lesson with other halves.
+    also: Option<Box<Entry>>,
+}
 
-/// The lessons that have a second pair of halves, for RabbitMQ.
-static OVER_RABBITMQ: &[Lesson] = &[Lesson {
-    name: "work-queue",
-    shape: Shape::Broker {
-        halves: ["amqp-worker", "amqp-producer"],
-        server: Server::RabbitMq,
-    },
-    watch: "The same work, and RabbitMQ in Redis' place.",
-    exchange: ("done: ", "jobs"),
-}];
+/// Every lesson, in the order of the members in the root `Cargo.toml`.
+pub static LESSONS: LazyLock<Vec<Lesson>> = LazyLock::new(|| {
+    read_all().unwrap_or_else(|error| {
+        eprintln!("read the lessons: {error:#}");
+        std::process::exit(2)
+    })
+});
+
+fn read_all() -> Result<Vec<Lesson>> {
+    #[derive(Deserialize)]
+    struct Manifest {
+        workspace: Workspace,
+    }
+    #[derive(Deserialize)]
+    struct Workspace {
+        members: Vec<String>,
+    }
+    let manifest: Manifest = read(&root().join("Cargo.toml"))?;
+    let mut lessons = Vec::new();
+    for member in manifest.workspace.members {
+        let path = root().join(&member).join("lesson.toml");
+        if path.is_file() {
+            let entry: Entry = read(&path)?;
+            if cfg!(unix) || !entry.unix {
+                lessons.push(Lesson::new(member.leak(), entry));
+            }
+        }
+    }
+    Ok(lessons)
+}
+
+fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    let text = fs::read_to_string(path);
+    let text = text.with_context(|| path.display().to_string())?;
+    toml::from_str(&text).with_context(|| path.display().to_string())
+}
 
 impl Lesson {
+    fn new(name: &'static str, mut entry: Entry) -> Self {
+        let also = entry.also.take();
+        Self {
+            name,
+            entry,
+            also: also.map(|entry| Box::new(Self::new(name, *entry))),
+        }
+    }
+
     /// The lesson called `name`.
     pub fn named(name: &str) -> Option<&'static Self> {
         LESSONS.iter().find(|lesson| lesson.name == name)
     }
 
+    /// The same lesson with other halves.
+    pub fn also(&self) -> Option<&Self> {
+        self.also.as_deref()
+    }
+
     /// The names of its halves; the first one is started first.
-    pub fn halves(&self) -> [&'static str; 2] {
-        match self.shape {
-            Shape::Family { .. } => ["parent", "child"],
-            Shape::Broker { halves, .. } => halves,
-            Shape::Solo(programs) => programs,
-            Shape::Tcp
-            | Shape::Udp
-            | Shape::Chat
-            | Shape::Http { .. }
-            | Shape::Pipe => ["server", "client"],
-        }
+    pub fn halves(&self) -> [&str; 2] {
+        self.entry.halves.each_ref().map(String::as_str)
+    }
+
+    /// How its halves find each other.
+    pub fn meet(&self) -> Meet {
+        self.entry.meet
+    }
+
+    /// Whether its second half sends what is typed.
+    pub fn is_typed(&self) -> bool {
+        self.entry.typed
+    }
+
+    /// What the child's own lines begin with, where they are among the
+    /// parent's.
+    pub fn child_lines(&self) -> Option<&str> {
+        self.entry.child_lines.as_deref()
+    }
+
+    /// One sentence on what to look at.
+    pub fn watch(&self) -> &str {
+        &self.entry.watch
+    }
+
+    /// One sentence on what was to be seen.
+    pub fn seen(&self) -> &str {
+        &self.entry.seen
+    }
+
+    /// What the line begins with that shows that one exchange is complete,
+    /// and what such exchanges are called.
+    pub fn exchange(&self) -> [&str; 2] {
+        self.entry.exchange.each_ref().map(String::as_str)
+    }
+
+    /// `(half, cause, effect)`: a line of this half that begins with `cause`
+    /// is the reason for a line of the other one that begins with `effect`.
+    pub fn order(&self) -> impl Iterator<Item = (usize, &str, &str)> {
+        self.entry.order.iter().map(|[half, cause, effect]| {
+            let half = usize::from(*half == self.entry.halves[1]);
+            (half, cause.as_str(), effect.as_str())
+        })
     }
 
     /// Which languages the halves can have, the first one first.
     pub fn pairings(&self) -> &'static [[Language; 2]] {
         use Language::{Node, Rust};
-        match self.shape {
-            Shape::Family { mixed: false, .. } | Shape::Solo(_) => {
-                &[[Rust, Rust], [Node, Node]]
-            }
-            _ => &[[Rust, Rust], [Rust, Node], [Node, Rust], [Node, Node]],
+        let mixed = self.entry.mixed.unwrap_or(self.meet() != Meet::Nobody);
+        match mixed {
+            true => &[[Rust, Rust], [Rust, Node], [Node, Rust], [Node, Node]],
+            false => &[[Rust, Rust], [Node, Node]],
         }
     }
 
@@ -278,8 +246,7 @@ impl Lesson {
             command.args(arguments);
             return Ok(command);
         }
-        let for_child =
-            matches!(self.shape, Shape::Family { paced: "child", .. });
+        let for_child = self.entry.paced.as_deref() == Some("child");
         let child = self.half(child, "child")?;
         if !for_child {
             command.args(arguments);
@@ -298,57 +265,40 @@ impl Lesson {
     /// that the system chooses, or a pipe in `folder`. `None` where neither
     /// half listens.
     pub fn free_address(&self, folder: &Path) -> Option<String> {
-        match self.shape {
-            Shape::Tcp | Shape::Udp | Shape::Chat | Shape::Http { .. } => {
-                Some("127.0.0.1:0".to_owned())
-            }
-            Shape::Pipe if cfg!(windows) => Some(format!(
+        match self.meet() {
+            Meet::Tcp | Meet::Udp => Some("127.0.0.1:0".to_owned()),
+            Meet::Pipe if cfg!(windows) => Some(format!(
                 r"\\.\pipe\lesson-{}",
                 folder.file_name().unwrap_or_default().display()
             )),
-            Shape::Pipe => {
+            Meet::Pipe => {
                 Some(folder.join("lesson.sock").display().to_string())
             }
-            Shape::Family { .. } | Shape::Broker { .. } | Shape::Solo(_) => {
-                None
-            }
+            Meet::Parent | Meet::Redis | Meet::RabbitMq | Meet::Nobody => None,
         }
     }
 
-    /// The flag for certificates in `folder`, where the halves need some. A
-    /// server makes them there at its first start.
+    /// The flag for certificates in `folder`, where the halves need some.
     pub fn certs(&self, folder: &Path) -> Vec<String> {
-        match self.shape {
-            Shape::Http {
-                scheme: "https", ..
-            } => {
-                let certs = folder.join("target").join(self.name);
-                vec!["--certs".to_owned(), certs.display().to_string()]
-            }
-            _ => Vec::new(),
+        let certs = folder.join("target").join(self.name);
+        match &self.entry.certs {
+            Some(flag) => vec![flag.clone(), certs.display().to_string()],
+            None => Vec::new(),
         }
     }
 
-    /// The server between its halves, where there is one.
-    pub fn server(&self) -> Option<Server> {
-        match self.shape {
-            Shape::Broker { server, .. } => Some(server),
-            _ => None,
-        }
-    }
-
-    /// Its other pair of halves, for RabbitMQ.
-    pub fn over_rabbitmq(&self) -> Option<&'static Self> {
-        OVER_RABBITMQ.iter().find(|lesson| lesson.name == self.name)
+    /// Is there a server between its halves that we did not write?
+    pub fn has_broker(&self) -> bool {
+        matches!(self.meet(), Meet::Redis | Meet::RabbitMq)
     }
 
     /// What it needs and this machine has not, with what to do about it;
     /// when its second half is written in `second`.
     pub fn missing(&self, second: Language) -> Option<String> {
-        let server = match self.server() {
-            Some(Server::Redis) => redis::missing(),
-            Some(Server::RabbitMq) => rabbit::missing(),
-            None => None,
+        let server = match self.meet() {
+            Meet::Redis => redis::missing(),
+            Meet::RabbitMq => rabbit::missing(),
+            _ => None,
         };
         server.or_else(|| self.missing_packages(second))
     }
@@ -377,11 +327,9 @@ impl Lesson {
     /// What the client is told, for a server that said `listening on
     /// ADDRESS`.
     pub fn target(&self, address: &str) -> String {
-        match self.shape {
-            Shape::Http { scheme, path } => {
-                format!("{scheme}://{address}{path}")
-            }
-            _ => address.to_owned(),
+        match &self.entry.target {
+            Some(target) => target.replace("ADDRESS", address),
+            None => address.to_owned(),
         }
     }
 }

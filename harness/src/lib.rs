@@ -18,5 +18,5 @@ pub mod testing;
 pub use build::{Profile, build, cargo, root, target};
 pub use first::Moved;
 pub use half::{Exit, Half, LIMIT, Signal, Stream, end_all};
-pub use lessons::{LESSONS, Language, Lesson, Server, Shape};
+pub use lessons::{LESSONS, Language, Lesson, Meet};
 pub use pair::{Arguments, Pair};

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use tempfile::TempDir;
 
 use crate::half::{Exit, Half, Signal, Stream};
-use crate::lessons::{Language, Lesson, Server, Shape};
+use crate::lessons::{Language, Lesson, Meet};
 use crate::rabbit;
 use crate::redis::{DURABLE, Redis};
 
@@ -37,7 +37,8 @@ pub struct Arguments<'a> {
 
 impl Lesson {
     /// Starts both halves; the second one as soon as the first is ready.
-    /// `on_line` is called with the half's name for each line it prints.
+    /// `on_line` is called for each line, with 0 for the first half, 1 for the
+    /// second.
     ///
     /// # Errors
     /// When one does not build or start, or the first one is not ready within
@@ -47,7 +48,7 @@ impl Lesson {
         languages: [Language; 2],
         arguments: Arguments,
         limit: Duration,
-        on_line: impl Fn(&'static str, Stream, &str) + Clone + Send + 'static,
+        on_line: impl Fn(usize, Stream, &str) + Clone + Send + 'static,
     ) -> Result<Pair> {
         self.start_by(languages, arguments, limit, |half, command| {
             let on_line = on_line.clone();
@@ -57,8 +58,8 @@ impl Lesson {
         })
     }
 
-    /// As [`Lesson::start`], each half started by `run`, which is told its
-    /// name.
+    /// As [`Lesson::start`], each half started by `run`, which is told
+    /// which one it is: 0 or 1.
     ///
     /// # Errors
     /// As [`Lesson::start`].
@@ -67,18 +68,13 @@ impl Lesson {
         [first, second]: [Language; 2],
         arguments: Arguments,
         limit: Duration,
-        run: impl Fn(&'static str, &mut Command) -> Result<Half>,
+        run: impl Fn(usize, &mut Command) -> Result<Half>,
     ) -> Result<Pair> {
         let folder = tempfile::tempdir().context("make a folder")?;
-        let broker = match self.server() {
-            Some(server) => Some(Broker::of(server, limit)?),
-            None => None,
-        };
+        let broker = Broker::of(self.meet(), limit)?;
         let [first_name, second_name] = self.halves();
-        let mut command = match self.shape {
-            Shape::Family { .. } => {
-                self.parent(first, second, arguments.first)?
-            }
+        let mut command = match self.meet() {
+            Meet::Parent => self.parent(first, second, arguments.first)?,
             _ => {
                 let mut command = self.half(first, first_name)?;
                 command.args(self.free_address(folder.path()));
@@ -88,11 +84,11 @@ impl Lesson {
                 command
             }
         };
-        let mut first = run(first_name, &mut command)?;
+        let mut first = run(0, &mut command)?;
         let (mut address, mut talking) = (None, None);
-        if !matches!(self.shape, Shape::Family { .. }) {
+        if self.meet() != Meet::Parent {
             let mut command = self.half(second, second_name)?;
-            if let Shape::Solo(_) = self.shape {
+            if self.meet() == Meet::Nobody {
                 first.wait_at_most(limit)?; // one after the other: they do not meet
             } else {
                 let listening =
@@ -105,7 +101,7 @@ impl Lesson {
                 address = Some(listening);
             }
             command.args(arguments.second);
-            talking = Some(run(second_name, &mut command)?);
+            talking = Some(run(1, &mut command)?);
         }
         Ok(Pair {
             first,
@@ -126,21 +122,22 @@ struct Broker {
 }
 
 impl Broker {
-    fn of(server: Server, limit: Duration) -> Result<Self> {
-        Ok(match server {
-            Server::Redis => {
+    fn of(meet: Meet, limit: Duration) -> Result<Option<Self>> {
+        Ok(match meet {
+            Meet::Redis => {
                 let redis = Redis::start_within(limit, &DURABLE)?;
-                Self {
+                Some(Self {
                     flag: "--redis",
                     url: redis.url(),
                     _redis: Some(redis),
-                }
+                })
             }
-            Server::RabbitMq => Self {
+            Meet::RabbitMq => Some(Self {
                 flag: "--amqp",
                 url: rabbit::shared()?,
                 _redis: None,
-            },
+            }),
+            _ => None,
         })
     }
 

@@ -37,8 +37,8 @@ struct Step {
 
 fn all_steps() -> Result<()> {
     let mut wrong = Vec::new();
-    let all = rewritten().flat_map(|it| [Some(it), it.over_rabbitmq()]);
-    for lesson in all.flatten() {
+    let all = rewritten().flat_map(|it| [it].into_iter().chain(it.also()));
+    for lesson in all {
         for half in lesson.halves() {
             let rust = lesson.folder().join(format!("src/bin/{half}.rs"));
             let node = lesson.folder().join(format!("node/{half}.js"));

@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+pub mod lines;
+pub mod queue;
 pub mod room;
 pub mod terminal;
 
@@ -9,5 +11,5 @@ mod tests;
 
 #[cfg(test)]
 fn main() -> std::process::ExitCode {
-    harness::testing::run("tcp-chat", [tests::tests()])
+    harness::testing::run("tcp-chat", [tests::tests(), lines::tests::tests()])
 }

@@ -9,8 +9,6 @@ mod order;
 mod report;
 mod screen;
 mod show;
-mod stops;
-mod words;
 
 use std::io::{self, IsTerminal};
 use std::process::{self, ExitCode};
@@ -20,10 +18,9 @@ use std::{env, thread};
 use anyhow::{Result, bail};
 use clap::{Parser, ValueEnum};
 use console::style;
-use harness::{LESSONS, Language, Lesson, rabbit};
+use harness::{LESSONS, Language, Lesson, Meet, rabbit};
 
 use crate::report::Outcome;
-use crate::stops::Stop;
 
 /// Shows every lesson live: two processes that talk to each other.
 #[derive(Parser)]
@@ -101,10 +98,10 @@ fn run(args: &Args) -> Result<bool> {
         process::exit(INTERRUPTED.into());
     })?;
     let _rabbitmq = RabbitMq::for_these(&lessons);
-    let stops = Stop::at(&lessons);
     let mut reports = Vec::new();
-    for (before, &stop) in stops.iter().enumerate() {
-        let title = format!("{}/{} {}", before + 1, stops.len(), stop.title());
+    for (before, lesson) in lessons.iter().enumerate() {
+        let title = report::title(lesson);
+        let title = format!("{}/{} {title}", before + 1, lessons.len());
         screen::line("");
         if args.step && before > 0 {
             screen::wait_for_key(&title)?;
@@ -113,7 +110,7 @@ fn run(args: &Args) -> Result<bool> {
             return Ok(false);
         }
         screen::line(style(title).bold());
-        reports.push(show::show(stop, second, limit));
+        reports.push(show::show(lesson, second, limit));
     }
     if screen::ended().is_some() {
         return Ok(false);
@@ -131,7 +128,7 @@ struct RabbitMq;
 impl RabbitMq {
     /// Begins to start it, and does not wait for it.
     fn for_these(lessons: &[&Lesson]) -> Self {
-        let wanted = lessons.iter().any(|it| it.over_rabbitmq().is_some());
+        let wanted = lessons.iter().any(|it| it.meet() == Meet::RabbitMq);
         if wanted && rabbit::missing().is_none() {
             rabbit::begin_shared();
         }
@@ -146,7 +143,8 @@ impl Drop for RabbitMq {
     }
 }
 
-/// The lessons of these names, in the order of the tour.
+/// The lessons of these names, in the order of the tour; those that have
+/// other halves, too, with both.
 fn chosen(names: &[String]) -> Result<Vec<&'static Lesson>> {
     for name in names {
         if Lesson::named(name).is_none() {
@@ -156,5 +154,8 @@ fn chosen(names: &[String]) -> Result<Vec<&'static Lesson>> {
     let is_chosen = |lesson: &&Lesson| {
         names.is_empty() || names.iter().any(|name| name == lesson.name)
     };
-    Ok(LESSONS.iter().filter(is_chosen).collect())
+    let chosen = LESSONS.iter().filter(is_chosen);
+    Ok(chosen
+        .flat_map(|it| [it].into_iter().chain(it.also()))
+        .collect())
 }

@@ -8,6 +8,8 @@
 
 use std::collections::VecDeque;
 
+use harness::Lesson;
+
 /// One line of a half.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
@@ -50,8 +52,9 @@ pub struct Order {
 }
 
 impl Order {
-    /// With nothing in it yet.
-    pub fn new(rules: Vec<Rule>) -> Self {
+    /// For the lines of this lesson, with nothing in it yet.
+    pub fn of(lesson: &'static Lesson) -> Self {
+        let rules = rules(lesson);
         Self {
             shown: vec![[0; 2]; rules.len()],
             rules,
@@ -108,5 +111,101 @@ impl Rule {
 
     fn is_effect(&self, line: &Line) -> bool {
         line.half != self.by && line.looks_like(self.effect)
+    }
+}
+
+fn rules(lesson: &'static Lesson) -> Vec<Rule> {
+    lesson
+        .order()
+        .map(|(by, cause, effect)| Rule { by, cause, effect })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+
+    use harness::LESSONS;
+    use harness::readme::transcripts;
+
+    use super::*;
+
+    /// The lines of both halves in the lesson's README; in as many orders of
+    /// arrival as there are seeds.
+    fn shown(
+        lesson: &'static Lesson,
+        seed: u64,
+    ) -> Result<Vec<Line>, Box<dyn Error>> {
+        let blocks = transcripts(&lesson.folder().join("README.md"))?;
+        let lines = lesson.halves().map(|half| {
+            let is_it = |name| name == half;
+            let mut blocks = blocks.iter();
+            let block = blocks.find(|block| {
+                block.half(lesson.name).is_some_and(|(name, _)| is_it(name))
+            });
+            block.map(|block| block.lines.clone()).unwrap_or_default()
+        });
+        let mut left = lines.map(Vec::into_iter);
+        let mut order = Order::of(lesson);
+        let mut shown = Vec::new();
+        let mut random = seed;
+        while left.iter().any(|lines| lines.len() > 0) {
+            random = random.wrapping_mul(6364136223846793005).wrapping_add(1);
+            // The first and the last seed: one half whole before the other.
+            let half = match seed {
+                0 => usize::from(left[0].len() == 0),
+                1 => usize::from(left[1].len() > 0),
+                _ => (random >> 40) as usize % 2,
+            };
+            if let Some(text) = left[half].next() {
+                order.push(Line { half, text });
+            }
+            while let Some(line) = order.next() {
+                shown.push(line);
+            }
+        }
+        let waits = order.next_of_rest();
+        if let Some(line) = waits {
+            return Err(format!("{line:?} waits for ever").into());
+        }
+        Ok(shown)
+    }
+
+    #[test]
+    fn nothing_stands_before_its_cause() -> Result<(), Box<dyn Error>> {
+        for lesson in LESSONS.iter() {
+            for seed in 0..50 {
+                let lines = shown(lesson, seed)
+                    .map_err(|error| format!("{}: {error}", lesson.name))?;
+                for rule in rules(lesson) {
+                    let places = |half, start: &str| -> Vec<usize> {
+                        let lines = lines.iter().enumerate();
+                        let found = lines.filter(|(_, line)| {
+                            line.half == half && line.looks_like(start)
+                        });
+                        found.map(|(place, _)| place).collect()
+                    };
+                    let causes = places(rule.by, rule.cause);
+                    let effects = places(1 - rule.by, rule.effect);
+                    // A rule that is about no line keeps nothing in order.
+                    assert!(!effects.is_empty(), "{}: {rule:?}", lesson.name);
+                    assert!(causes.len() >= effects.len(), "{rule:?}");
+                    let mut pairs = causes.iter().zip(effects);
+                    assert!(
+                        pairs.all(|(cause, effect)| *cause < effect),
+                        "{}: {rule:?}: {lines:#?}",
+                        lesson.name
+                    );
+                }
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn each_lesson_has_a_sentence() {
+        for lesson in LESSONS.iter() {
+            assert!(!lesson.seen().is_empty(), "{}", lesson.name);
+        }
     }
 }

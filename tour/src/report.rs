@@ -3,15 +3,14 @@
 use std::time::Duration;
 
 use console::style;
-use harness::LESSONS;
+use harness::{LESSONS, Lesson, Meet};
 
 use crate::screen;
-use crate::stops::{Broker, Stop};
 
-/// How one stop went.
+/// How one lesson went.
 pub struct Report {
     /// Which one.
-    pub stop: Stop,
+    pub lesson: &'static Lesson,
     /// How many exchanges were completed.
     pub exchanges: usize,
     /// How long it took, without building.
@@ -20,7 +19,7 @@ pub struct Report {
     pub outcome: Outcome,
 }
 
-/// What became of a stop.
+/// What became of a lesson.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Both halves ended well, and something was exchanged.
@@ -31,21 +30,35 @@ pub enum Outcome {
     Failed,
 }
 
-/// Prints a line for each stop that was shown, and what to type next.
+/// What a lesson is called.
+pub fn title(lesson: &Lesson) -> String {
+    match lesson.meet() {
+        Meet::RabbitMq => format!("{} over RabbitMQ", lesson.name),
+        _ => lesson.name.to_owned(),
+    }
+}
+
+/// The command that a reader can type next.
+pub fn command(lesson: &Lesson) -> String {
+    let [first, _] = lesson.halves();
+    format!("cargo run -p {} --bin {first}", lesson.name)
+}
+
+/// Prints a line for each lesson that was shown, and what to type next.
 pub fn table(reports: &[Report]) {
     screen::line("");
     let header = format!("{:<16} {:<24} {:>7}", "lesson", "exchanged", "time");
     screen::line(style(header).bold());
     for report in reports {
-        let (_, what) = report.stop.lesson.exchange;
+        let [_, what] = report.lesson.exchange();
         let verdict = match report.outcome {
             Outcome::Well => style("ok").green(),
             Outcome::Skipped => style("skipped").yellow(),
             Outcome::Failed => style("failed").red().bold(),
         };
-        let name = match report.stop.broker {
-            Broker::Own => report.stop.lesson.name,
-            Broker::RabbitMq => "… over RabbitMQ", // below the same lesson
+        let name = match report.lesson.meet() {
+            Meet::RabbitMq => "… over RabbitMQ", // below the same lesson
+            _ => report.lesson.name,
         };
         screen::line(format_args!(
             "{name:<16} {:<24} {:>5.1} s  {verdict}",
@@ -60,11 +73,11 @@ pub fn table(reports: &[Report]) {
 
 /// Prints a line for each lesson there is.
 pub fn list() {
-    for lesson in LESSONS {
+    for lesson in LESSONS.iter() {
         screen::line(format_args!(
             "{:<16} {}",
             style(lesson.name).bold(),
-            lesson.watch
+            lesson.watch()
         ));
     }
 }

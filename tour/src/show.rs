@@ -8,15 +8,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use console::style;
 use harness::{
-    Arguments, Exit, Half, Language, Lesson, Profile, Shape, build, rabbit,
+    Arguments, Exit, Half, Language, Lesson, Meet, Profile, build, rabbit,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::layout::Layout;
 use crate::order::{Line, Order};
-use crate::report::{Outcome, Report};
+use crate::report::{self, Outcome, Report};
 use crate::screen;
-use crate::stops::{Broker, Stop};
 
 /// Few messages at a quick pace: a look, not a wait.
 const PACE: [&str; 4] = ["--count", "3", "--every", "200"];
@@ -32,18 +31,20 @@ struct Board {
     exchanges: usize,
 }
 
-/// Builds and shows the lesson at `stop`, its second half written in
-/// `second`. It counts as hung when it takes longer than `limit`.
-pub fn show(stop: Stop, second: Language, limit: Duration) -> Report {
-    let lesson = stop.lesson;
-    screen::paragraph(lesson.watch);
-    let found = lesson.missing(second).map_or_else(|| up(stop.broker), Err);
+/// Builds and shows a lesson, its second half written in `second`. It counts as hung when it takes longer than `limit`.
+pub fn show(
+    lesson: &'static Lesson,
+    second: Language,
+    limit: Duration,
+) -> Report {
+    screen::paragraph(lesson.watch());
+    let found = lesson.missing(second).map_or_else(|| up(lesson), Err);
     match found {
         Ok(()) => {}
         Err(missing) => {
             screen::paragraph(&format!("skipped: {missing}"));
             return Report {
-                stop,
+                lesson,
                 exchanges: 0,
                 time: Duration::ZERO,
                 outcome: Outcome::Skipped,
@@ -52,7 +53,7 @@ pub fn show(stop: Stop, second: Language, limit: Duration) -> Report {
     };
     let languages = lesson.pairing_with(second);
     let board = Arc::new(Mutex::new(Board {
-        order: Order::new(stop.rules()),
+        order: Order::of(lesson),
         layout: layout(lesson, languages),
         exchanges: 0,
     }));
@@ -69,12 +70,12 @@ pub fn show(stop: Stop, second: Language, limit: Duration) -> Report {
     }
     let outcome = match outcome {
         Ok(()) if board.exchanges > 0 => {
-            screen::paragraph(&format!("You just saw: {}", stop.seen()));
+            screen::paragraph(&format!("You just saw: {}", lesson.seen()));
             screen::indented(format_args!(
                 "to read: {}/README.md",
                 lesson.name
             ));
-            let command = style(stop.command()).bold();
+            let command = style(report::command(lesson)).bold();
             screen::indented(format_args!("to type: {command}"));
             Outcome::Well
         }
@@ -89,7 +90,7 @@ pub fn show(stop: Stop, second: Language, limit: Duration) -> Report {
         }
     };
     Report {
-        stop,
+        lesson,
         exchanges: board.exchanges,
         time,
         outcome,
@@ -106,7 +107,7 @@ fn layout(lesson: &Lesson, languages: [Language; 2]) -> Layout {
         Language::Node => format!("{} (node)", halves[half]),
         Language::Rust => halves[half].to_owned(),
     });
-    Layout::new(names, !matches!(lesson.shape, Shape::Solo(_)))
+    Layout::new(names, lesson.meet() != Meet::Nobody)
 }
 
 fn build_programs(lesson: &Lesson) -> Result<()> {
@@ -115,8 +116,8 @@ fn build_programs(lesson: &Lesson) -> Result<()> {
 }
 
 /// Waits for a RabbitMQ, where the lesson needs it; or says why there is none.
-fn up(broker: Broker) -> Result<(), String> {
-    if broker == Broker::Own {
+fn up(lesson: &Lesson) -> Result<(), String> {
+    if lesson.meet() != Meet::RabbitMq {
         return Ok(());
     }
     let up = spin("waiting for RabbitMQ".to_owned(), rabbit::shared);
@@ -147,11 +148,11 @@ fn play(
     board: &Arc<Mutex<Board>>,
 ) -> Result<()> {
     let shared = Arc::clone(board);
-    let run = move |name: &'static str, command: &mut Command| {
+    let run = move |half: usize, command: &mut Command| {
         let shared = Arc::clone(&shared);
         Half::start_together(command, move |text| {
             let mut board = lock(&shared);
-            let half = speaker(lesson, name, text);
+            let half = speaker(lesson, half, text);
             board.exchanges += usize::from(completes(lesson, half, text));
             let text = text.to_owned();
             board.order.push(Line { half, text });
@@ -160,28 +161,27 @@ fn play(
             }
         })
     };
-    let arguments = match lesson.shape {
-        Shape::Chat => Arguments {
-            first: &[],
-            second: &["--name", "Ada"],
-        },
-        Shape::Family { .. } => Arguments {
+    let arguments = match lesson.meet() {
+        Meet::Nobody => Arguments::default(),
+        Meet::Parent => Arguments {
             first: &PACE,
             second: &[],
         },
-        Shape::Solo(_) => Arguments::default(),
         _ => Arguments {
             first: &[],
-            second: &PACE,
+            second: match lesson.is_typed() {
+                true => &["--name", "Ada"],
+                false => &PACE,
+            },
         },
     };
     let mut pair = lesson.start_by(languages, arguments, limit, run)?;
-    if let (Shape::Chat, Some(client)) = (lesson.shape, &pair.second) {
+    if let (true, Some(client)) = (lesson.is_typed(), &pair.second) {
         client.take_stdin()?.write_all(SAID)?;
     }
-    if let Shape::Broker { .. } = lesson.shape {
+    if lesson.has_broker() {
         // What was sent last may still be on its way.
-        let (received, _) = lesson.exchange;
+        let [received, _] = lesson.exchange();
         let all = pair.first.wait_for_lines_at_most(limit, COUNT, received);
         all.context("it hangs; stopped")?;
     }
@@ -194,23 +194,20 @@ fn play(
 }
 
 /// Which half printed the line: a child may share its parent's terminal.
-fn speaker(lesson: &Lesson, half: &str, line: &str) -> usize {
-    match lesson.shape {
-        Shape::Family {
-            child_lines: Some(start),
-            ..
-        } if line.starts_with(start) => 1,
-        _ => usize::from(half == lesson.halves()[1]),
+fn speaker(lesson: &Lesson, half: usize, line: &str) -> usize {
+    match lesson.child_lines() {
+        Some(start) if line.starts_with(start) => 1,
+        _ => half,
     }
 }
 
 /// Does this line complete an exchange? An echo is complete at the side that
 /// began it, and a message through a broker where it arrives.
 fn completes(lesson: &Lesson, half: usize, line: &str) -> bool {
-    let there = match lesson.shape {
-        Shape::Family { .. } | Shape::Broker { .. } => half == 0,
-        Shape::Solo(_) => true,
-        _ => half == 1,
+    let there = match lesson.meet() {
+        Meet::Parent | Meet::Redis | Meet::RabbitMq => half == 0,
+        Meet::Nobody => true,
+        Meet::Tcp | Meet::Udp | Meet::Pipe => half == 1,
     };
-    there && line.starts_with(lesson.exchange.0)
+    there && line.starts_with(lesson.exchange()[0])
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use std::{fs, iter, thread};
 
 use crate::readme::transcripts;
-use crate::{Exit, Half, Language, Shape, Signal};
+use crate::{Exit, Half, Language, Lesson, Signal};
 use anyhow::{Context, Result, ensure};
 
 use crate::testing::peer::{Listening, Peer};
@@ -298,7 +298,7 @@ pub fn no_server(name: &str, language: Language) -> Result<()> {
     let folder = tempfile::tempdir()?;
     // A free address: somebody listened there, and does not any more.
     let address = lesson.free_address(folder.path()).unwrap_or_default();
-    let (listening, address) = Listening::bind(lesson.shape, &address)?;
+    let (listening, address) = Listening::bind(lesson.meet(), &address)?;
     drop(listening);
     let mut command = lesson.half(language, "client")?;
     let mut client = Half::start(command.arg(lesson.target(&address)))?;
@@ -335,7 +335,7 @@ fn client_of(
     let lesson = lesson(name)?;
     let folder = tempfile::tempdir()?;
     let address = lesson.free_address(folder.path()).unwrap_or_default();
-    let (listening, address) = Listening::bind(lesson.shape, &address)?;
+    let (listening, address) = Listening::bind(lesson.meet(), &address)?;
     let mut command = lesson.half(language, "client")?;
     let client = Half::start(command.arg(&address).args(arguments))?;
     let peer = listening.accept()?;
@@ -459,7 +459,7 @@ fn unread_lines(name: &str) -> Result<()> {
     let mut command = lesson.half(Language::Rust, "server")?;
     let (mut server, line, stdout) = start_stuck(command.args(address))?;
     let address = line.strip_prefix("listening on ").context("address")?;
-    let mut peer = Peer::connect(lesson.shape, address)?;
+    let mut peer = Peer::connect(lesson.meet(), address)?;
     let idle = server.peak_memory().context("/proc/PID/status")?;
 
     // Each makes two lines.
@@ -522,9 +522,9 @@ fn too_much(name: &str, language: Language) -> Result<()> {
 }
 
 /// Bytes after which a server of this shape has a line to print.
-fn hello(shape: Shape) -> &'static [u8] {
-    match shape {
-        Shape::Http { .. } => b"GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n",
+fn hello(lesson: &Lesson) -> &'static [u8] {
+    match lesson.name {
+        "http-echo" => b"GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n",
         _ => b"hello",
     }
 }
@@ -540,8 +540,8 @@ pub fn closed_stdout(name: &str, language: Language) -> Result<()> {
 
     let mut peers = Vec::new(); // none leaves before its answer
     ends_unread(&mut server, || {
-        if let Ok(mut peer) = Peer::connect(lesson.shape, address) {
-            let _ = peer.write_all(hello(lesson.shape));
+        if let Ok(mut peer) = Peer::connect(lesson.meet(), address) {
+            let _ = peer.write_all(hello(lesson));
             peers.push(peer);
         }
     })?;
@@ -554,7 +554,7 @@ pub fn closed_stdout(name: &str, language: Language) -> Result<()> {
 pub fn unread_client(name: &str, language: Language) -> Result<()> {
     let server = Server::start(name, Language::Rust)?;
     // Who chats says what comes from stdin; the others, what they always do.
-    let chats = server.lesson.shape == Shape::Chat;
+    let chats = server.lesson.is_typed();
     let pace: &[&str] = if chats { &[] } else { &["--every", "1"] };
     let mut command = server.client_command(language, pace)?;
     let (mut client, _) = start_unread(&mut command)?;
@@ -581,6 +581,8 @@ fn full_disk(name: &str, language: Language) -> Result<()> {
         ensure!(stderr.len() == 1, "not one line: {stderr:?}");
         ensure!(stderr[0].contains("write to stdout: "), "{stderr:?}");
     }
+    let left = fs::read_dir(folder.path())?.count();
+    ensure!(left == 0, "its file is still there");
     Ok(())
 }
 
@@ -603,7 +605,7 @@ fn few_descriptors(name: &str) -> Result<()> {
 }
 
 /// `command`, run by a shell that has done `before` to itself.
-pub fn in_shell(before: &str, command: &Command) -> Command {
+fn in_shell(before: &str, command: &Command) -> Command {
     let mut shell = Command::new("sh");
     let script = format!("exec {before}; exec \"$0\" \"$@\"");
     shell.args(["-c", &script]);

@@ -5,8 +5,7 @@ use std::io::Write;
 
 use crate::readme::{Transcript, transcripts};
 use crate::{
-    Arguments, Exit, Half, LIMIT, Language, Lesson, Moved, Server, Shape,
-    Signal, root,
+    Arguments, Exit, Half, LIMIT, Language, Lesson, Meet, Moved, Signal, root,
 };
 use anyhow::{Context, Result, ensure};
 
@@ -26,8 +25,9 @@ pub fn tests(lesson: &str) -> Result<Vec<Test>> {
         return Ok(Vec::new());
     };
     let mut tests = rows(lesson, "")?;
-    if let Some(lesson) = lesson.over_rabbitmq() {
-        tests.extend(rows(lesson, "rabbitmq-")?);
+    if let Some(lesson) = lesson.also() {
+        let first = lesson.halves()[0];
+        tests.extend(rows(lesson, &format!("{first}-"))?);
     }
     Ok(tests)
 }
@@ -59,11 +59,6 @@ fn rows(lesson: &'static Lesson, over: &str) -> Result<Vec<Test>> {
             let test = row(lesson, &name, languages, move || {
                 replay_first(lesson, &replayed, languages)
             });
-            // Its path is written in, and is none on Windows.
-            let test = match lesson.shape {
-                Shape::Pipe => test.needs(Need::Unix),
-                _ => test,
-            };
             tests.push(with_server(test, lesson));
         }
     }
@@ -104,10 +99,10 @@ fn row(
 }
 
 fn with_server(test: Test, lesson: &Lesson) -> Test {
-    match lesson.server() {
-        Some(Server::Redis) => test.needs(Need::Redis),
-        Some(Server::RabbitMq) => test.needs(Need::RabbitMq),
-        None => test,
+    match lesson.meet() {
+        Meet::Redis => test.needs(Need::Redis),
+        Meet::RabbitMq => test.needs(Need::RabbitMq),
+        _ => test,
     }
 }
 
@@ -161,7 +156,7 @@ fn replay_first(
     [first, second]: &Scenario,
     languages: [Language; 2],
 ) -> Result<()> {
-    if matches!(lesson.shape, Shape::Family { .. }) {
+    if lesson.meet() == Meet::Parent {
         return replay_first_family(lesson, [first, second], languages);
     }
     let listening = first
@@ -170,13 +165,13 @@ fn replay_first(
         .find_map(|line| line.strip_prefix("listening on "))
         .context("the README's first server never listens")?;
     let folder = tempfile::tempdir()?;
-    let moved = match lesson.server() {
-        Some(_) => Moved::from(REDIS)?,
-        None => Moved::from(listening.trim_start_matches("http://"))?,
+    let moved = match lesson.has_broker() {
+        true => Moved::from(REDIS)?,
+        false => Moved::from(listening.trim_start_matches("http://"))?,
     };
-    let _redis = match lesson.server() {
-        Some(_) => Some(Redis::start_at(moved.port()?, &[])?),
-        None => None,
+    let _redis = match lesson.has_broker() {
+        true => Some(Redis::start_at(moved.port()?, &[])?),
+        false => None,
     };
     lesson.make_certs(folder.path())?;
     let [first_name, second_name] = lesson.halves();
@@ -221,10 +216,7 @@ fn replay_first_family(
         .stdout()
         .into_iter()
         .partition(|line| child.lines.contains(line));
-    let Shape::Family { child_lines, .. } = lesson.shape else {
-        return Ok(());
-    };
-    if child_lines.is_none() {
+    if lesson.child_lines().is_none() {
         return compare("parent", &parent.lines, &shown(&running, parent));
     }
     ensure!(
@@ -269,11 +261,9 @@ fn replay(
     first: Language,
     second: Language,
 ) -> Result<()> {
-    match lesson.shape {
-        Shape::Family { child_lines, .. } => {
-            replay_family(lesson, scenario, first, second, child_lines)
-        }
-        Shape::Solo(_) => replay_solo(lesson, scenario, first),
+    match lesson.meet() {
+        Meet::Parent => replay_family(lesson, scenario, first, second),
+        Meet::Nobody => replay_solo(lesson, scenario, first),
         _ => replay_server(lesson, scenario, first, second),
     }
 }
@@ -290,7 +280,7 @@ fn replay_server(
     let (_, mut second_arguments) =
         client.half(lesson.name).context("client")?;
     let queue = format!("{first:?}-{second:?}");
-    if lesson.server() == Some(Server::RabbitMq) {
+    if lesson.meet() == Meet::RabbitMq {
         // All pairings share one RabbitMQ, so each has its own queue there.
         first_arguments.push(&queue);
         second_arguments.push(&queue);
@@ -345,7 +335,6 @@ fn replay_family(
     [parent, child]: &Scenario,
     first: Language,
     second: Language,
-    child_lines: Option<&str>,
 ) -> Result<()> {
     let (_, arguments) = parent.half(lesson.name).context("parent")?;
     let arguments = Arguments {
@@ -357,6 +346,7 @@ fn replay_family(
     ensure!(running.wait()? == Exit::Code(0), "{:?}", running.stderr());
     ensure!(running.stderr().is_empty(), "{:?}", running.stderr());
 
+    let child_lines = lesson.child_lines();
     let (inner, outer): (Vec<_>, Vec<_>) =
         running.stdout().into_iter().partition(|line| {
             child_lines.is_some_and(|start| line.starts_with(start))

@@ -8,7 +8,7 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::Duration;
 
-use crate::{LIMIT, Shape};
+use crate::{LIMIT, Meet};
 use anyhow::{Context, Result, ensure};
 use socket2::{Domain, SockRef, Socket, Type};
 
@@ -23,11 +23,11 @@ pub enum Peer {
 }
 
 impl Peer {
-    /// Connects to a server of a lesson of this shape.
-    pub fn connect(shape: Shape, address: &str) -> Result<Self> {
-        let peer = match shape {
+    /// Connects to a server of a lesson of this meet.
+    pub fn connect(meet: Meet, address: &str) -> Result<Self> {
+        let peer = match meet {
             #[cfg(unix)]
-            Shape::Pipe => UnixStream::connect(address).map(Self::Unix),
+            Meet::Pipe => UnixStream::connect(address).map(Self::Unix),
             _ => TcpStream::connect(address).map(Self::Tcp),
         };
         peer.with_context(|| format!("connect to {address}"))?
@@ -167,11 +167,11 @@ pub enum Listening {
 }
 
 impl Listening {
-    /// Listens where a lesson of this shape would; returns the address too.
-    pub fn bind(shape: Shape, address: &str) -> Result<(Self, String)> {
-        match shape {
+    /// Listens where a lesson of this meet would; returns the address too.
+    pub fn bind(meet: Meet, address: &str) -> Result<(Self, String)> {
+        match meet {
             #[cfg(unix)]
-            Shape::Pipe => {
+            Meet::Pipe => {
                 let listener = UnixListener::bind(address)?;
                 Ok((Self::Unix(listener), address.to_owned()))
             }

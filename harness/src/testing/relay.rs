@@ -7,7 +7,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use crate::{LIMIT, Shape};
+use crate::{LIMIT, Meet};
 use anyhow::{Context, Result};
 
 use crate::testing::peer::Peer;
@@ -95,11 +95,11 @@ fn relay(
         state.ends.push(program.try_clone()?);
     }
     let (scheme, at) = url.split_once("://").context("a URL")?;
-    let shape = match scheme {
-        "unix" => Shape::Pipe,
-        _ => Shape::Tcp,
+    let meet = match scheme {
+        "unix" => Meet::Pipe,
+        _ => Meet::Tcp,
     };
-    let mut broker = Peer::connect(shape, at)?;
+    let mut broker = Peer::connect(meet, at)?;
     let mut from_broker = broker.try_clone()?;
     let mut to_program = program.try_clone()?;
     let (state, hold) = (Arc::clone(state), hold.clone());

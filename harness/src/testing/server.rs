@@ -6,7 +6,7 @@ use std::process::{ChildStdout, Command};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
-use crate::{Exit, Half, LIMIT, Language, Lesson, Shape, Signal, root};
+use crate::{Exit, Half, LIMIT, Language, Lesson, Meet, Signal, root};
 use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 
@@ -114,7 +114,7 @@ impl Server {
 
     /// A connection to it.
     pub fn connect(&self) -> Result<Peer> {
-        Peer::connect(self.lesson.shape, &self.address)
+        Peer::connect(self.lesson.meet(), &self.address)
     }
 
     /// Many connections to it at once.
@@ -156,9 +156,9 @@ impl Server {
     /// It still answers: "hello" goes there and back.
     pub fn lives(&self) -> Result<()> {
         // Who chats says what comes from stdin, and leaves at its end.
-        let once: &[&str] = match self.lesson.shape {
-            Shape::Chat => &[],
-            _ => &["--count", "1"],
+        let once: &[&str] = match self.lesson.is_typed() {
+            true => &[],
+            false => &["--count", "1"],
         };
         let mut client = self.client(Language::Rust, once)?;
         client.take_stdin()?;
@@ -186,7 +186,7 @@ impl Server {
 
     /// Is its pipe's file there?
     pub fn has_file(&self) -> bool {
-        self.lesson.shape == Shape::Pipe
+        self.lesson.meet() == Meet::Pipe
             && std::fs::symlink_metadata(&self.address).is_ok()
     }
 }
