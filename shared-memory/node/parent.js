@@ -58,13 +58,15 @@ async function main() {
 // 4. Count: change one number, and wait until the other side changes it.
 async function count({ number }, over) {
   line(`value before: ${Atomics.load(number, 0)}`)
+  // Memory ordering: whoever loads this 1 also sees all that we wrote before.
+  // Atomics always have the strictest ordering; in Rust you choose.
   Atomics.store(number, 0, 1)
   Atomics.notify(number, 0)
 
-  // Sleeps while it is 1. It compares once more before it sleeps. Otherwise a
-  // child that is faster than that would change the number and wake nobody: a
-  // lost wakeup. Atomics.wait() would keep this thread from all its events,
-  // Ctrl-C among them.
+  // Sleeps while it is 1: waitAsync compares once more before it sleeps.
+  // Otherwise a child that is faster than that would change the number and
+  // wake nobody: a lost wakeup. Atomics.wait() would keep this thread from all
+  // its events, Ctrl-C among them.
   while (Atomics.load(number, 0) === 1) {
     if (over.aborted) throw Error('no number came')
     await Atomics.waitAsync(number, 0, 1).value

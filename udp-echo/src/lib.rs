@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use anyhow::{Context, Result};
 use tokio::net::lookup_host;
 
-/// No datagram is longer: received into this many bytes, none is cut.
+/// No datagram is longer: received into this many bytes, none is cut. One that
+/// is longer than a packet of the network, whose maximum (MTU) is about 1,500
+/// bytes, travels in several pieces: fragmentation.
 pub const MAX_DATAGRAM: usize = 65_536;
 
 /// The address that `HOST:PORT` stands for. If a name has several, the first

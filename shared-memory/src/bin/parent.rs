@@ -89,12 +89,14 @@ fn count(memory: &Shared, child: &impl Peer) -> Result<(), Error> {
     let number = &memory.number;
     let before = number.load(Ordering::Acquire);
     log::line(format_args!("value before: {before}"));
+    // Memory ordering: whoever loads this 1 with `Acquire` also sees all that
+    // we wrote before we stored it with `Release`.
     number.store(1, Ordering::Release);
     atomics::notify(number);
 
-    // Sleeps while it is 1. The system compares once more before it puts us
-    // to sleep. Otherwise a child that is faster than that would change the
-    // number and wake nobody: a lost wakeup.
+    // Sleeps while it is 1, in a futex: the kernel compares once more before
+    // it puts us to sleep. Otherwise a child that is faster than that would
+    // change the number and wake nobody: a lost wakeup.
     let after = atomics::wait(number, 1, child)?;
     log::line(format_args!("value after: {after}"));
     Ok(())

@@ -9,7 +9,7 @@
 //! Try this: start it without a server, and the server a little later.
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
@@ -98,9 +98,9 @@ async fn main() -> common::Result {
 ///    "Connected", it receives from the server only, and hears of errors.
 async fn connect(address: &str) -> Result<UdpSocket> {
     let server = resolve(address).await?;
-    let any_port: SocketAddr = match server {
-        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+    let any_port = match server {
+        SocketAddr::V4(_) => "0.0.0.0:0",
+        SocketAddr::V6(_) => "[::]:0",
     };
     let socket = UdpSocket::bind(any_port).await?;
     socket.connect(server).await?;
