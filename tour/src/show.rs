@@ -31,26 +31,23 @@ struct Board {
     exchanges: usize,
 }
 
-/// Builds and shows a lesson, its second half written in `second`. It counts as hung when it takes longer than `limit`.
+/// Builds and shows a lesson, its second half written in `second`. It counts
+/// as hung when it takes longer than `limit`.
 pub fn show(
     lesson: &'static Lesson,
     second: Language,
     limit: Duration,
 ) -> Report {
     screen::paragraph(lesson.watch());
-    let found = lesson.missing(second).map_or_else(|| up(lesson), Err);
-    match found {
-        Ok(()) => {}
-        Err(missing) => {
-            screen::paragraph(&format!("skipped: {missing}"));
-            return Report {
-                lesson,
-                exchanges: 0,
-                time: Duration::ZERO,
-                outcome: Outcome::Skipped,
-            };
-        }
-    };
+    if let Some(missing) = lesson.missing(second).or_else(|| not_up(lesson)) {
+        screen::paragraph(&format!("skipped: {missing}"));
+        return Report {
+            lesson,
+            exchanges: 0,
+            time: Duration::ZERO,
+            outcome: Outcome::Skipped,
+        };
+    }
     let languages = lesson.pairing_with(second);
     let board = Arc::new(Mutex::new(Board {
         order: Order::of(lesson),
@@ -116,16 +113,14 @@ fn build_programs(lesson: &Lesson) -> Result<()> {
 }
 
 /// Waits for a RabbitMQ, where the lesson needs it; or says why there is none.
-fn up(lesson: &Lesson) -> Result<(), String> {
+fn not_up(lesson: &Lesson) -> Option<String> {
     if lesson.meet() != Meet::RabbitMq {
-        return Ok(());
+        return None;
     }
     let up = spin("waiting for RabbitMQ".to_owned(), rabbit::shared);
-    up.flatten().map(drop).map_err(|error| {
-        let said = format!("{error:#}");
-        let first = said.lines().next().unwrap_or_default();
-        format!("{} does not start here: {first}", rabbit::PROGRAM)
-    })
+    let said = format!("{:#}", up.flatten().err()?);
+    let first = said.lines().next().unwrap_or_default();
+    Some(format!("{} does not start here: {first}", rabbit::PROGRAM))
 }
 
 /// Runs `run`, which takes a while, and shows that something happens.
