@@ -184,7 +184,7 @@ impl Inherited {
 }
 
 /// This process's number among the workers of a cluster. The channel stays in
-/// the environment, for whoever takes it.
+/// the environment, where it can still be taken.
 pub(crate) fn worker() -> Result<u32, NoChannel> {
     started_with_one()?;
     let Some(id) = env::var_os(ID) else {

@@ -492,7 +492,7 @@ fn or_closed<T>(said: Result<T, Error>) -> Result<(), Error> {
 }
 
 /// The next connection to a socket that is shared with the other workers;
-/// waits for ever when there is none.
+/// waits indefinitely when there is none.
 async fn accept(listeners: &[Listener]) -> std::io::Result<TcpStream> {
     std::future::poll_fn(|context| {
         for listener in listeners.iter().filter_map(|one| one.shared.as_ref()) {

@@ -186,8 +186,8 @@ impl Connections {
 
     /// How many that came with this key are still open in this process.
     ///
-    /// Whoever has such a socket may do with it as he likes, and needs not
-    /// say when he drops it: the system knows what is open.
+    /// Such a socket may be used freely, and dropped without notice: the
+    /// system knows what is open.
     pub(crate) fn count(&mut self, key: &str) -> usize {
         let Some(sockets) = self.keys.get_mut(key) else {
             return 0;

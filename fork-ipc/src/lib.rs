@@ -97,4 +97,6 @@ fn main() -> std::process::ExitCode {
 
 // The channel is not there on other systems, and neither are its tests.
 #[cfg(all(test, not(unix)))]
-fn main() {}
+fn main() -> std::process::ExitCode {
+    harness::testing::run_tests([arguments::tests::tests()])
+}

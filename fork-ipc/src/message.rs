@@ -20,7 +20,8 @@ use crate::{Error, Serialization};
 /// surrogate pair, 100,000 nested arrays, `1e999`.
 pub struct Message {
     body: Body,
-    /// The socket that came with it. Whoever does not take it closes it.
+    /// The socket that came with it. It is closed with the message, unless it
+    /// is taken.
     pub handle: Option<Handle>,
 }
 

@@ -93,7 +93,7 @@
 //! | `{"cmd":"NODE_HANDLE_NACK"}` | none came | may send it again |
 //!
 //! - After a socket the sender keeps every message back until it has the
-//!   answer. Without one they wait for ever, and `disconnect()` too.
+//!   answer. Without one they wait indefinitely, and `disconnect()` too.
 //!   *(cp, seen)*
 //! - With the ACK Node closes its own `net.Socket`, unless it was sent with
 //!   `keepOpen`. Servers and datagram sockets stay open in it. *(cp, seen)*

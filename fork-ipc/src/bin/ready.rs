@@ -44,7 +44,8 @@ async fn main() -> common::Result {
     }
 }
 
-/// Waits for the message, or for the manager's end; for ever without one.
+/// Waits for the message, or for the manager's end; without a manager,
+/// indefinitely.
 async fn told_to_stop(channel: &mut Option<fork_ipc::Channel>) -> &'static str {
     let Some(channel) = channel else {
         return std::future::pending().await;

@@ -105,7 +105,7 @@ impl Decoder {
     /// The next whole frame; `None` when more has to arrive first.
     ///
     /// # Errors
-    /// When it is too long, from then on for ever.
+    /// When it is too long, and at each call from then on.
     pub fn next_frame(&mut self) -> Result<Option<Frame>, TooLong> {
         let found = self.find()?;
         Ok(found.map(|span| self.take(span)))

@@ -56,7 +56,7 @@ pub struct Frame {
     /// The bytes begin at `start`; before them is what framed them.
     buffer: Vec<u8>,
     start: usize,
-    /// What came with them. Whoever does not take a descriptor closes it.
+    /// What came with them. A descriptor that is not taken is closed.
     pub descriptors: Vec<OwnedFd>,
 }
 

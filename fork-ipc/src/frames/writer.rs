@@ -38,7 +38,7 @@ struct Shared {
     second: Arc<OwnedFd>,
     serialization: Serialization,
     queue: Mutex<Queue>,
-    /// Where the queue is emptied, whoever sends.
+    /// The runtime whose task empties the queue, from wherever a frame was sent.
     runtime: Handle,
     /// Rings when the queue has become shorter, and when it is closed.
     shorter: Notify,
@@ -294,7 +294,7 @@ impl Writer {
     pub fn answered(&self) -> bool {
         let mut queue = self.shared.lock();
         let found = queue.unanswered.take().is_some();
-        // A closed channel says so to whoever sends or receives next.
+        // A closed channel is reported by the next send or receive.
         let _ = self.shared.start(&mut queue);
         drop(queue);
         self.shared.shorter.notify_waiters();
@@ -369,14 +369,14 @@ impl Writer {
     }
 
     /// Flushes and waits for the answer that is due, then says that this was
-    /// all; the other direction stays open. From now on no frame is accepted,
-    /// whoever sends it, also when this is cancelled.
+    /// all; the other direction stays open. From now on no frame is accepted
+    /// from any sender, also when this is cancelled.
     ///
     /// # Errors
     /// As [`Self::flush`].
     pub async fn finish(&self) -> io::Result<()> {
         self.shared.lock().closing = true;
-        // Whoever waits for room waits for nothing.
+        // There will be no room: end the waiting.
         self.shared.shorter.notify_waiters();
         self.wait_until(|queue| {
             let gone = queue.length == 0 && queue.unanswered.is_none();
@@ -400,7 +400,7 @@ impl Writer {
         queue.unanswered = None;
         let _ = self.shared.start(&mut queue);
         drop(queue);
-        // Whoever waits for room, or for the answer, waits for nothing.
+        // There will be neither room nor an answer: end the waiting.
         self.shared.shorter.notify_waiters();
     }
 
