@@ -209,6 +209,10 @@ use tokio::signal::unix::Signal;
 #[cfg(unix)]
 fn signals() -> io::Result<(Signal, Signal)> {
     use tokio::signal::unix::{SignalKind, signal};
+    // Our own parent may have ignored SIGCHLD, and what is ignored stays so in
+    // the next program: the system would discard the exit status of a child,
+    // and waiting for it would fail. Any handler ends that.
+    let _ = signal(SignalKind::child())?;
     Ok((
         signal(SignalKind::interrupt())?,
         signal(SignalKind::terminate())?,

@@ -9,12 +9,12 @@ use std::io::Write;
 use std::marker::PhantomData;
 use std::rc::Rc;
 
-/// How many listeners an event has before somebody is told of a leak.
+/// How many listeners an event has before a warning says that it may leak.
 const MAX_LISTENERS: usize = 10;
 
-/// An event: a name, and the type of what its listeners are given.
+/// An event: a name, and the type of its argument.
 ///
-/// Two events with the same name and other types are two events.
+/// Two events with the same name and different types are two events.
 pub struct Event<T> {
     name: &'static str,
     argument: PhantomData<fn(T)>,
@@ -39,18 +39,18 @@ impl<T> Clone for Event<T> {
 
 impl<T> Copy for Event<T> {}
 
-/// A function that hears events. A clone is the same listener, as two
+/// A function that is called for an event. A clone is the same listener, as two
 /// JavaScript variables may hold the same function.
 pub struct Listener<T>(Rc<Function<T>>);
 
-/// What a listener does: it is given its emitter, as `this` is in Node, and
+/// What a listener is called with: its emitter, which is `this` in Node, and
 /// the argument.
 type Function<T> = dyn Fn(&Emitter, &T);
 
-/// Makes a listener of a closure. The closure is given the emitter, so it
-/// need not hold it: the two would keep each other alive for ever.
-pub fn listener<T>(hear: impl Fn(&Emitter, &T) + 'static) -> Listener<T> {
-    Listener(Rc::new(hear))
+/// Makes a listener of a closure. The closure is called with the emitter, so it
+/// need not hold it: the two would keep each other alive indefinitely.
+pub fn listener<T>(call: impl Fn(&Emitter, &T) + 'static) -> Listener<T> {
+    Listener(Rc::new(call))
 }
 
 impl<T> Clone for Listener<T> {
@@ -59,21 +59,21 @@ impl<T> Clone for Listener<T> {
     }
 }
 
-/// Nobody listens to the event `error`: here is its argument back. Node
-/// throws it.
+/// The event `error` was emitted and has no listener: here is its argument
+/// back. Node throws it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unheard<T>(pub T);
+pub struct Unhandled<T>(pub T);
 
-impl<T: Display> Display for Unheard<T> {
+impl<T: Display> Display for Unhandled<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Unhandled error. ('{}')", self.0)
     }
 }
 
-impl<T: Display + fmt::Debug> std::error::Error for Unheard<T> {}
+impl<T: Display + fmt::Debug> std::error::Error for Unhandled<T> {}
 
-/// An event has more listeners than it is thought to need: does somebody add
-/// one again and again, and never take it away?
+/// An event has more listeners than it should need: perhaps one is added again
+/// and again, and never removed.
 ///
 /// [`Display`] has Node's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,7 +112,7 @@ pub struct Emitter {
 #[derive(Default)]
 struct Listeners {
     list: Vec<Entry>,
-    /// Somebody was told that there are too many.
+    /// The warning that there are too many has been given.
     warned: bool,
 }
 
@@ -121,7 +121,7 @@ struct Listeners {
 struct Entry {
     /// A [`Listener`] of the event's type.
     listener: Rc<dyn Any>,
-    /// For `once`: it was called.
+    /// For `once`: whether it was called.
     fired: Option<Rc<Cell<bool>>>,
 }
 
@@ -150,11 +150,11 @@ impl Default for Emitter {
 }
 
 impl Emitter {
-    /// Nobody listens yet. Warnings go to stderr, in Node's words.
+    /// An emitter without listeners. Warnings go to stderr, in Node's words.
     pub fn new() -> Self {
         Self::with_warnings(|warning| {
             let id = std::process::id();
-            // Not eprintln!, which panics once nobody reads stderr.
+            // Not eprintln!, which panics when stderr is closed.
             let _ = writeln!(
                 std::io::stderr().lock(),
                 "(rust:{id}) MaxListenersExceededWarning: {warning}"
@@ -171,24 +171,24 @@ impl Emitter {
         }
     }
 
-    /// Calls `listener` at each `event`, after those that are there already.
+    /// Calls `listener` for each `event`, after those that were added before.
     /// One that is added twice is called twice.
     pub fn on<T: 'static>(&self, event: Event<T>, listener: Listener<T>) {
         self.add(event, Entry::of(listener, false), false);
     }
 
-    /// As [`on`](Self::on), and before the others.
+    /// As [`on`](Self::on), but before the others.
     pub fn prepend<T: 'static>(&self, event: Event<T>, listener: Listener<T>) {
         self.add(event, Entry::of(listener, false), true);
     }
 
-    /// Calls `listener` at the next `event` only. It is removed before it is
+    /// Calls `listener` for the next `event` only. It is removed before it is
     /// called, so it may emit the same event.
     pub fn once<T: 'static>(&self, event: Event<T>, listener: Listener<T>) {
         self.add(event, Entry::of(listener, true), false);
     }
 
-    /// As [`once`](Self::once), and before the others.
+    /// As [`once`](Self::once), but before the others.
     pub fn prepend_once<T: 'static>(
         &self,
         event: Event<T>,
@@ -197,8 +197,8 @@ impl Emitter {
         self.add(event, Entry::of(listener, true), true);
     }
 
-    /// Removes `listener`; of one that was added several times, the last in
-    /// the list. One that does not listen is no mistake.
+    /// Removes `listener`; if it was added several times, the last in the list.
+    /// It is no error if it is not there.
     pub fn off<T: 'static>(&self, event: Event<T>, listener: &Listener<T>) {
         self.remove(event, |entry| entry.is(listener));
     }
@@ -206,7 +206,7 @@ impl Emitter {
     /// Removes all listeners of `event`.
     pub fn remove_all<T: 'static>(&self, event: Event<T>) {
         let removed = self.events.borrow_mut().remove(&key(event));
-        drop(removed); // with nothing borrowed: a closure's end may call us
+        drop(removed); // nothing is borrowed now: a closure's drop may call us
     }
 
     /// How many listeners `event` has.
@@ -224,36 +224,36 @@ impl Emitter {
     /// Calls the listeners of `event`, in their order, before it returns.
     /// True if there was one.
     ///
-    /// The list is copied first, so a listener that is added meanwhile hears
-    /// the next event, and one that is removed still hears this one.
+    /// The list is copied first, so a listener that is added meanwhile gets the
+    /// next event, and one that is removed still gets this one.
     ///
     /// # Errors
-    /// When the event is called `error` and nobody listens: an error must
-    /// not get lost.
+    /// When the event is called `error` and has no listener: an error must not
+    /// get lost.
     pub fn emit<T: 'static>(
         &self,
         event: Event<T>,
         argument: T,
-    ) -> Result<bool, Unheard<T>> {
+    ) -> Result<bool, Unhandled<T>> {
         let entries = match self.events.borrow().get(&key(event)) {
             Some(listeners) => listeners.list.clone(),
             None => Vec::new(),
         };
         if entries.is_empty() && event.name == "error" {
-            return Err(Unheard(argument));
+            return Err(Unhandled(argument));
         }
         for entry in &entries {
             if let Some(fired) = &entry.fired {
                 if fired.replace(true) {
-                    continue; // a listener emitted, and it heard that
+                    continue; // another listener emitted, and it was called then
                 }
                 self.remove(event, |other| {
                     let other = other.fired.as_ref();
                     other.is_some_and(|other| Rc::ptr_eq(other, fired))
                 });
             }
-            if let Some(Listener(hear)) = entry.listener::<T>() {
-                hear(self, &argument);
+            if let Some(Listener(call)) = entry.listener::<T>() {
+                call(self, &argument);
             }
         }
         Ok(!entries.is_empty())
@@ -276,7 +276,7 @@ impl Emitter {
         }
     }
 
-    /// Removes the last entry that is meant.
+    /// Removes the last entry for which `is_meant` is true.
     fn remove<T: 'static>(
         &self,
         event: Event<T>,
@@ -291,7 +291,7 @@ impl Emitter {
         // As in Node, whose list is no list any more with one listener.
         *warned &= list.len() > 1;
         drop(events);
-        drop(removed); // with nothing borrowed: a closure's end may call us
+        drop(removed); // nothing is borrowed now: a closure's drop may call us
     }
 }
 

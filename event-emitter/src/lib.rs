@@ -2,7 +2,7 @@
 
 mod emitter;
 
-pub use emitter::{Emitter, Event, Listener, TooMany, Unheard, listener};
+pub use emitter::{Emitter, Event, Listener, TooMany, Unhandled, listener};
 
 #[cfg(test)]
 #[path = "../tests/event_emitter.rs"]

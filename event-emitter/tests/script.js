@@ -16,7 +16,7 @@ function run({ calls, reactions, calls_at_most, depth_at_most }) {
   let called = 0
   let depth = 0
   const listeners = reactions.map((reaction, i) => function (value) {
-    log.push(`${i} hears ${value}`)
+    log.push(`${i} receives ${value}`)
     called += 1
     if (this !== emitter) log.push('this is not the emitter')
     if (called > calls_at_most || depth >= depth_at_most) return
@@ -39,10 +39,10 @@ function run({ calls, reactions, calls_at_most, depth_at_most }) {
       case 'count': log.push(`count ${emitter.listenerCount(name)}`); break
       case 'emit':
         try {
-          log.push(`heard ${emitter.emit(name, number)}`)
+          log.push(`emitted ${emitter.emit(name, number)}`)
         } catch (error) {
           if (error.code !== 'ERR_UNHANDLED_ERROR') throw error
-          log.push(`unheard ${error.context}`)
+          log.push(`unhandled ${error.context}`)
         }
         break
       default: throw Error(`no call is named ${what}`)

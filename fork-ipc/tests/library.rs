@@ -595,7 +595,8 @@ async fn replaced() -> Result<()> {
     let fork = Fork::new("sh")
         .args([
             "-c",
-            "env | grep NODE_CHANNEL | sort | tr '\\n' ' ' >&2; echo 1 >&3",
+            "printenv NODE_CHANNEL_FD NODE_CHANNEL_SERIALIZATION_MODE >&2; \
+             echo 1 >&3",
         ])
         .env("NODE_CHANNEL_FD", "99")
         .env("NODE_CHANNEL_SERIALIZATION_MODE", "advanced")
@@ -604,8 +605,7 @@ async fn replaced() -> Result<()> {
     next(&mut child.channel).await?;
     let output = child.process.wait_with_output().await?;
     let printed = String::from_utf8_lossy(&output.stderr);
-    let expected = "NODE_CHANNEL_FD=3 NODE_CHANNEL_SERIALIZATION_MODE=json";
-    ensure!(printed.trim() == expected, "{printed}");
+    ensure!(printed == "3\njson\n", "{printed}");
     Ok(())
 }
 

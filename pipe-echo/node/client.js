@@ -1,84 +1,84 @@
-// Pipe echo client: says hello every three seconds and prints the echo.
+// Pipe echo client: sends hello every three seconds and prints the echo.
 //
 // Rust twin: ../src/bin/client.rs. Other half: server.js.
 //
+//     node pipe-echo/node/server.js             # in a first terminal
 //     node pipe-echo/node/client.js
-//     node pipe-echo/node/client.js ./my.sock
+//
+// Try this: stop the server while the client runs.
 
 import { once } from 'node:events'
+import { connect } from 'node:net'
+import { promisify } from 'node:util'
 import { args } from '../../common/node/args.js'
-import { Decoder, error, line, shown } from '../../common/node/log.js'
+import { Decoder, fail, line } from '../../common/node/log.js'
 import { pace, ticks } from '../../common/node/pace.js'
-import { DEFAULT_PATH, WINDOWS, connect } from '../../common/node/pipe.js'
-import { stop } from '../../common/node/shutdown.js'
-import { Tally } from '../../common/node/tally.js'
+import { DEFAULT_PATH, checked } from './path.js'
 
-const ADVICE = 'start the server first: node pipe-echo/node/server.js'
 const { path, message, ...rest } = args(
-  'Says hello to a pipe echo server and prints what comes back.', {
+  'Sends messages to a pipe echo server and prints what comes back.', {
     path: {
       positional: true,
       default: DEFAULT_PATH,
       help: 'Where the server listens',
+      parse: checked,
     },
     message: { value: 'TEXT', default: 'hello', help: 'What to send' },
-    ...pace,
+    ...pace, // --every and --count
   })
+const ADVICE = 'start the server first: node pipe-echo/node/server.js'
+let sent = 0
+let received = 0
 
-// 1. Connect.
-const socket = connect(path)
-const closed = new AbortController()
-let connected = false
-socket.on('error', ({ message }) => {
-  error(connected ? `Error: socket: ${message}`
-    : `Error: connect to ${path}: ${message}; ${ADVICE}`)
-  process.exitCode = 1
-})
-stop.addEventListener('abort', () => connected || process.exit())
+main().catch(fail) // prints the error, and ends with status 1
 
-// 2. Send, now and at every tick, until that was all or Ctrl-C. Ends when
-//    all came back.
-const tally = new Tally(message)
-let said = false
-socket.on('connect', async () => {
-  connected = true
+async function main() {
+  // 1. Connect.
+  const socket = connect({ path })
+  await once(socket, 'connect').catch(({ message }) => {
+    throw Error(`connect to ${path}: ${message}; ${ADVICE}`)
+  })
   line('connected.')
-  for await (const _ of ticks(rest, closed.signal)) {
-    line(`send: ${shown(message)}`)
-    tally.sent()
-    // false: the server does not read. Wait, or the queue grows without
-    // end.
-    if (!socket.write(message)) await drained()
-  }
-  // Says "that was all" and leaves the other direction open, so the last
-  // echo still arrives. A Windows pipe cannot be closed by half: there it
-  // would close both, and counting what came back is the only way.
-  said = true
-  if (!WINDOWS) socket.end()
-  if (!tally.missing) socket.destroySoon()
-})
 
-function drained() {
-  // Or closed: then there is nothing to wait for.
-  return once(socket, 'drain', { signal: closed.signal }).catch(() => {})
+  // 2. Send and receive at the same time. If both sides only wrote, all
+  //    buffers would fill up and each would wait for the other: a deadlock.
+  const closed = new AbortController()
+  send(socket, closed.signal).catch(error => socket.destroy(error))
+  await receive(socket)
+  closed.abort() // ends send(); Rust's select! does so by dropping it
+
+  // 3. The server has closed, or all is back. Did everything come back?
+  line('disconnected.')
+  if (received !== sent) {
+    throw Error(`${received} of ${sent} bytes came back`)
+  }
 }
 
-// 3. Print what comes back, until the server closes.
-const decoder = new Decoder()
-socket.on('data', bytes => {
-  // One 'data' is not one message: it may hold half a "hello".
-  line(`receive: ${decoder.decode(bytes)}`)
-  if (!tally.received(bytes)) socket.destroy(Error('this is not what was sent'))
-  if (said && !tally.missing) socket.destroySoon()
-})
+// 4. Sends the message at each tick, until the last one or Ctrl-C.
+async function send(socket, signal) {
+  const write = promisify(socket.write).bind(socket)
+  for await (const _ of ticks(rest, signal)) {
+    line(`send: ${message}`)
+    sent += Buffer.byteLength(message)
+    // Back-pressure: this waits while the server does not read.
+    await write(message)
+  }
+  // Half-close: tells the server that nothing more will come, and leaves the
+  // other direction open, so that the last echo still arrives. On Windows it
+  // would close both directions: see step 5.
+  if (process.platform !== 'win32') socket.end()
+}
 
-// 4. All came back, or the server has closed.
-socket.on('close', failed => {
-  closed.abort()
-  if (failed || !connected) return
-  decoder.finish(rest => line(`receive: ${rest}`))
-  line('disconnected.')
-  if (!tally.missing) return
-  error(`Error: ${tally.missing}`)
-  process.exitCode = 1
-})
+// 5. Receives and prints what comes back, until the server closes, or until
+//    all is back. A named pipe of Windows has no half-close: there, the server
+//    does not learn that nothing more will come, so this side has to count.
+async function receive(socket) {
+  const all = (rest.count ?? Infinity) * Buffer.byteLength(message)
+  const decoder = new Decoder()
+  // A pipe has no framing: one piece may hold half a "hello".
+  for await (const bytes of socket) {
+    received += bytes.length
+    line(`receive: ${decoder.decode(bytes)}`)
+    if (received >= all) break
+  }
+}

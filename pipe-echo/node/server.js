@@ -1,75 +1,119 @@
-// Pipe echo server: what a client sends, it gets back.
+// Pipe echo server: sends back whatever a client sends.
 //
 // Rust twin: ../src/bin/server.rs. Other half: client.js.
 //
 //     node pipe-echo/node/server.js
 //     node pipe-echo/node/client.js             # in a second terminal
+//
+// Try this: `ls -l /tmp/unix.sock`, while the server runs and afterwards.
 
-import { createServer } from 'node:net'
+import { once } from 'node:events'
+import { lstat, unlink } from 'node:fs/promises'
+import { connect, createServer } from 'node:net'
+import { promisify } from 'node:util'
 import { args } from '../../common/node/args.js'
-import {
-  Decoder, error, holdBack, line, ready,
-} from '../../common/node/log.js'
-import { DEFAULT_PATH, listen } from '../../common/node/pipe.js'
+import { Decoder, error, fail, line } from '../../common/node/log.js'
 import { stop } from '../../common/node/shutdown.js'
+import { DEFAULT_PATH, checked } from './path.js'
 
 const { path } = args('Sends back what a client sends.', {
   path: {
     positional: true,
     default: DEFAULT_PATH,
     help: 'Where to listen: a path; on Windows a name like \\\\.\\pipe\\mypip',
+    parse: checked,
   },
 })
-// A client may close its direction and still wait for the last echo.
-const server = createServer({ allowHalfOpen: true })
+const connections = new Set()
 
-// 1. Listen. A Unix socket is a file: one that a killed server left behind
-//    is replaced, and a living server's is not. Only this user may connect.
-//    From here on the kernel queues clients, so whoever has read this line
-//    can connect.
-listen(server, path).then(
-  () => ready(`listening on ${path}`),
-  ({ message }) => {
-    error(`Error: listen on ${path}: ${message}`)
-    process.exitCode = 1
+main().catch(fail) // prints the error, and ends with status 1
+
+async function main() {
+  // 1. Listen. From here on the kernel queues clients, so anybody who has
+  //    read this line can connect.
+  const server = createServer({
+    allowHalfOpen: true, // a half-close does not end our direction: step 9
   })
+  await listen(server)
+  line(`listening on ${path}`)
 
-// 2. Take one connection after the other: this callback runs for each.
-server.on('connection', socket => {
+  // 2. Accept clients until Ctrl-C. A function is called for each, where Rust
+  //    spawns a task. Node itself deals with an `accept` that fails.
+  server.on('connection', serve)
+  await once(stop, 'abort') // by Ctrl-C and SIGTERM
+
+  // 3. Stop: accept nobody else, which removes the file, and let each
+  //    connection finish its answer (destroySoon: once it is written). After
+  //    1.5 seconds shutdown.js ends the program in any case, with status 0.
+  server.close()
+  for (const socket of connections) socket.destroySoon()
+}
+
+// 4. Listens at the path. On Unix it is a file, and file permissions decide
+//    who may connect. Node has the same call for named pipes of Windows.
+async function listen(server) {
+  if (process.platform !== 'win32') await removeStaleFile()
+  // Before listen(), not a chmod() after it: until then, others could connect.
+  const before = process.umask(0o177) // leaves rw------- (0600)
+  server.listen({ path }) // makes the file at once
+  process.umask(before)
+  await once(server, 'listening')
+}
+
+// 5. Removes the file of a server that was killed: it stays, and listen()
+//    would fail. Deletes nothing else.
+async function removeStaleFile() {
+  const file = await lstat(path).catch(() => undefined)
+  if (!file) return // nothing is there
+  if (!file.isSocket()) {
+    throw Error(`listen on ${path}: it is not a socket, and is left alone`)
+  }
+  // Does a server still listen there? It sees a client come and go. If not:
+  // "refused".
+  const probe = connect({ path })
+  try {
+    await once(probe, 'connect')
+  } catch ({ code }) {
+    if (code === 'ECONNREFUSED') return unlink(path)
+  }
+  probe.destroy()
+  throw Error(`listen on ${path}: another server is listening there`)
+}
+
+// 6. Serves one client. An error ends this connection and no other.
+async function serve(socket) {
   line('socket connected')
+  connections.add(socket)
+  try {
+    await echo(socket)
+  } catch ({ message }) {
+    // After Ctrl-C, step 3 has closed the socket.
+    if (!stop.aborted) error(`socket: ${message}`)
+  }
+  connections.delete(socket)
+  line('socket disconnected')
+}
 
-  // 3. An error ends this connection, and no other.
-  socket.on('error', ({ message }) => error(`socket: ${message}`))
-  socket.on('close', () => line('socket disconnected'))
-
-  // 4. Send back what arrives, until the client has no more to say.
-  //    A pipe carries bytes, not messages: one 'data' may hold half a
-  //    "hello", or three. The decoder keeps a character whole that was
-  //    cut in two; the bytes go back as they came.
+// Sends back what arrives until the client half-closes, or until Ctrl-C.
+async function echo(socket) {
+  const write = promisify(socket.write).bind(socket)
   const decoder = new Decoder()
-  socket.on('data', bytes => {
+  // 7. Receive. A pipe has no framing: one piece may hold half a "hello", or
+  //    three.
+  for await (const bytes of socket) {
+    if (stop.aborted) break // step 3 has ended our direction
+    // For the log, the decoder keeps a character whole that was split over
+    // two reads; the bytes themselves go back as they came.
     const text = decoder.decode(bytes)
     line(`receive: ${text}`)
 
-    // false: the client does not read. Stop reading from it until it
-    // does, or the queue grows without end.
-    if (!socket.write(bytes)) {
-      socket.pause()
-      socket.once('drain', () => socket.resume())
-    }
+    // 8. Send. Back-pressure: this waits while the client does not read, and
+    //    meanwhile we read nothing from it. Our memory stays bounded; without
+    //    `await`, write() would queue everything.
+    await write(bytes)
     line(`send: ${text}`)
-    holdBack(socket) // perhaps nobody reads our own lines either
-  })
-  socket.on('end', () => {
-    // The client has finished, perhaps within a character.
-    decoder.finish(rest => line(`receive: ${rest}`))
-    socket.end()
-  })
-
-  // 5. Stop: take no more clients, finish the answers. The socket's file
-  //    goes with the server.
-  const finish = () => socket.end(() => socket.destroy())
-  stop.addEventListener('abort', finish)
-  socket.on('close', () => stop.removeEventListener('abort', finish))
-})
-stop.addEventListener('abort', () => server.close())
+  }
+  // 9. Close our direction as well. Most versions of Node have destroyed the
+  //    socket at the loop's end, but not all.
+  socket.end()
+}

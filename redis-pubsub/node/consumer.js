@@ -50,8 +50,8 @@ async function main() {
   })
   line(`listening on ${shown(channel)}`)
 
-  // 2. Receive until `--count` messages have come, or until Ctrl-C, which
-  //    aborts what is being awaited.
+  // 2. Receive until `--count` messages have come, or until Ctrl-C. That
+  //    rejects what is being awaited.
   await receive(messages).catch(error => {
     if (!stop.aborted) throw error
   })

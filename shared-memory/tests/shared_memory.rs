@@ -205,6 +205,9 @@ fn killed_child() -> Result<()> {
         let exit = parent.wait_at_most(SOON)?;
         ensure!(exit == Exit::Code(1), "{exit:?}");
         parent.wait_for_error("the other process is dead")?;
+        if !parent.stdout().is_empty() {
+            parent.wait_for("Child ended by signal: 9")?; // `time` is silent
+        }
         ensure!(!is_there(child), "a zombie is left");
     }
     Ok(())

@@ -4,34 +4,40 @@
 //
 //     node stdio-ipc/node/parent.js
 //     node stdio-ipc/node/child.js          # alone: type lines, then Ctrl-D
+//
+// Try this: `seq 3 | node stdio-ipc/node/child.js`.
 
 import { args } from '../../common/node/args.js'
-import { Lines } from '../../common/node/lines.js'
-import { holdBack, line } from '../../common/node/log.js'
+import { fail, line, shown } from '../../common/node/log.js'
+import { lines } from './lines.js'
 
 args('Answers each line from its parent.', {})
-const { stdin } = process
 
-// 1. Read what comes, until the parent closes its end. One 'data' is not
-//    one line: it may hold half of one, or three.
-const lines = new Lines()
-stdin.on('data', bytes => {
-  lines.feed(bytes, answer)
+main().catch(fail) // prints the error, and ends with status 1
 
-  // Perhaps the parent does not read. Then stop reading from it until it
-  // does, or the queue grows without end.
-  holdBack(stdin)
-})
+// Ctrl-C does not end us at once: the parent closes stdin, and we read the
+// end. After 1.5 seconds shutdown.js ends the program in any case.
+async function main() {
+  // 1. Receive lines until the parent closes its end.
+  await receive()
 
-// 2. Answer one line.
-function answer(text) {
-  line(`Received from parent: ${text}`)
-  line('Hello from child')
+  // 2. The end. It also comes when the parent was killed, as the system
+  //    closes its ends of the pipes: no child is left behind.
+  line('Parent closed stdin')
 }
 
-// 3. The end: also when the parent was killed, so no child is left behind.
-//    A last line need not have a line end.
-stdin.on('end', () => {
-  lines.finish(answer)
-  line('Parent closed stdin')
-})
+// 3. Receives lines, and answers each.
+async function receive() {
+  for await (const text of lines(process.stdin)) await answer(text)
+}
+
+// 4. Answers one line. Back-pressure: while the parent does not read, this
+//    waits, and we read nothing more from it. Otherwise Node would queue the
+//    answers.
+async function answer(text) {
+  line(`Received from parent: ${shown(text)}\nHello from child`)
+  const { stdout } = process
+  if (stdout.writableNeedDrain) {
+    await new Promise(resolve => stdout.once('drain', resolve))
+  }
+}

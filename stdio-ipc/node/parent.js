@@ -4,26 +4,27 @@
 //
 //     node stdio-ipc/node/parent.js
 //     node stdio-ipc/node/parent.js -- cat
+//
+// Try this: `sh -c 'ls no-such-file; kill -9 $$'` in place of `cat`.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { open, stat } from 'node:fs/promises'
-import { pipeline } from 'node:stream/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { args } from '../../common/node/args.js'
-import { Lines } from '../../common/node/lines.js'
-import { error, holdBack, line } from '../../common/node/log.js'
+import { fail, line, shown } from '../../common/node/log.js'
 import { pace, ticks } from '../../common/node/pace.js'
-import { overdue, stop } from '../../common/node/shutdown.js'
+import { stop } from '../../common/node/shutdown.js'
+import { lines } from './lines.js'
 
-const { message, stdin: path, program, ...rest } = args(
-  'Starts a child with three pipes and talks to it.', {
+const { message, program, ...rest } = args(
+  'Starts a child with three pipes, and talks to it.', {
     message: {
       value: 'TEXT',
       default: 'Hello from parent',
       help: 'What to send, a line each time',
     },
-    stdin: { value: 'FILE', help: 'Send this file instead' },
     ...pace,
     count: {
       ...pace.count,
@@ -35,91 +36,75 @@ const { message, stdin: path, program, ...rest } = args(
       help: 'What to start instead of our own child, with its arguments',
     },
   })
-let child
-const file = path && await openFile().catch(({ message }) =>
-  fail(`open ${path}: ${message}`))
-const OWN = [process.execPath,
-  fileURLToPath(new URL('child.js', import.meta.url))]
 
-// 1. Start the child, with a pipe for each of its three streams.
-const [command, ...argv] = program.length > 0 ? program : OWN
-child = start()
-const ended = new AbortController()
-const over = AbortSignal.any([ended.signal, stop])
-child.on('error', ({ message }) => fail(`start ${command}: ${message}`))
-// All three at once. A pipe holds 64 KiB or so: a child that nobody reads
-// waits when it is full, and then reads nothing more from us either.
-child.on('spawn', () => {
-  hear(child.stdout, 'Received from child')
-  hear(child.stderr, 'Child stderr')
-  say(child.stdin)
-})
+// How long a child may take to end after Ctrl-C, before it is killed.
+const END_TIMEOUT = 1000
 
-// A pipe or a terminal may have nothing to read for hours, and nothing ends
-// a read of it: neither Ctrl-C nor the child's end.
-async function openFile() {
-  if (!(await stat(path)).isFile()) throw Error('it is not a file')
-  return open(path)
+parent().catch(fail) // prints the error, and ends with status 1
+
+async function parent() {
+  // 1. Start the child, with a pipe for each of its three streams.
+  const child = await start()
+
+  // 2. Send and receive at the same time. A pipe holds some 64 KiB. If we
+  //    read nothing, the child's output would fill its pipe, and the child
+  //    would wait for us. The same happens if we read stdout, and never
+  //    stderr.
+  const closed = new AbortController()
+  send(child.stdin, closed.signal).catch(fail)
+  const ended = Promise.all([
+    once(child, 'close'), // 'exit' may come before the last line
+    receive(child.stdout, 'Received from child'),
+    receive(child.stderr, 'Child stderr'),
+  ])
+  const [[code, signal]] = await Promise.race([ended, overdue(child)])
+  closed.abort() // ends send(); Rust's select! does so by dropping it
+
+  // 3. The child has ended, and so have its outputs.
+  const reason = signal ? `was killed by ${signal}` : `exited with code ${code}`
+  line(`Child process ${reason}`)
+  process.exitCode = code === 0 || stop.aborted ? 0 : 1
 }
 
-function start() {
+// 4. Starts the program that was named, or else our own child.
+async function start() {
+  const own = [process.execPath,
+    fileURLToPath(new URL('child.js', import.meta.url))]
+  const [command, ...argv] = program.length > 0 ? program : own
   try {
-    return spawn(command, argv, { stdio: ['pipe', 'pipe', 'pipe'] })
-  } catch ({ message }) { // some errors are thrown, others are events
-    fail(`start ${command}: ${message}`)
+    const child = spawn(command, argv, { stdio: ['pipe', 'pipe', 'pipe'] })
+    process.on('exit', () => child.kill()) // should we fail: not left behind
+    await once(child, 'spawn')
+    return child
+  } catch ({ message }) {
+    throw Error(`start ${command}: ${message}`)
   }
 }
 
-// 2. Write messages, or the file, and close the child's stdin.
-async function say(stdin) {
-  // A child may stop listening when it has heard enough, as `head` does.
-  // Its exit code says whether that was a failure.
+// 5. Sends the message at each tick, a line each time.
+async function send(stdin, signal) {
+  // EPIPE: the child reads no more, as `head` when it has enough. Its exit
+  // code says whether something is wrong.
   stdin.on('error', () => {})
-  if (file) {
-    // Waits while the child does not read, and closes stdin at the end.
-    return pipeline(file.createReadStream(), stdin, { signal: stop }).catch(
-      ({ syscall, message }) => syscall === 'read' && fail(`send: ${message}`))
+  const write = promisify(stdin.write).bind(stdin)
+  for await (const _ of ticks(rest, signal)) {
+    // Back-pressure: this waits while the child does not read.
+    await write(`${message}\n`).catch(() => {})
   }
-  for await (const _ of ticks(rest, ended.signal)) {
-    if (stdin.write(`${message}\n`)) continue
-    // Or closed: then there is nothing to wait for.
-    await once(stdin, 'drain', { signal: over }).catch(() => {})
-  }
-  // The child reads the end. Without this most programs would wait for
-  // more, and we for them.
+  // The child reads the end. Without that most programs would wait for more,
+  // and we for them.
   stdin.end()
 }
 
-// 3. Print each line that comes from one of the child's outputs.
-function hear(from, what) {
-  const lines = new Lines()
-  const show = text => line(`${what}: ${text}`)
-  from.on('data', bytes => {
-    // One 'data' is not one line: it may hold half of one, or three.
-    lines.feed(bytes, show)
-    holdBack(from) // perhaps nobody reads what we print
-  })
-  from.on('end', () => lines.finish(show))
+// 6. Receives lines from one of the child's outputs, and prints them.
+async function receive(output, what) {
+  for await (const text of lines(output)) line(`${what}: ${shown(text)}`)
 }
 
-// 4. The child has ended, and so have its outputs: 'exit' alone may come
-//    before the last line.
-child.on('close', (code, signal) => {
-  ended.abort()
-  line('Child process ' +
-    (signal ? `was killed by ${signal}` : `exited with code ${code}`))
-  process.exitCode = code === 0 || stop.aborted ? 0 : 1
-})
-// Ctrl-C closes the child's stdin, and it should end by itself.
-stop.addEventListener('abort', () => child.stdin.end())
-overdue(() => {
+// Waits for Ctrl-C, and a second longer: the child should have ended by then.
+async function overdue(child) {
+  await once(stop, 'abort')
+  await sleep(END_TIMEOUT, undefined, { ref: false })
   child.kill('SIGKILL')
-  child.stdout.destroy()
-  child.stderr.destroy()
-})
-
-function fail(what) {
-  error(`Error: ${what}`)
-  child?.kill('SIGKILL')
-  process.exit(1)
+  return [await once(child, 'exit')]
 }

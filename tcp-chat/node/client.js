@@ -1,20 +1,22 @@
-// TCP chat client: says what you type, shows what all say.
+// TCP chat client: sends what you type, and shows what all say.
 //
 // Rust twin: ../src/bin/client.rs. Other half: server.js.
 //
-//     node tcp-chat/node/client.js
+//     node tcp-chat/node/server.js               # in a first terminal
 //     node tcp-chat/node/client.js --name Ada
+//
+// Try this: type half a line, and let another client send something.
 
+import { once } from 'node:events'
 import { connect } from 'node:net'
+import { promisify } from 'node:util'
 import { address, args } from '../../common/node/args.js'
-import { error, escaped, holdBack, line } from '../../common/node/log.js'
+import { escaped, fail, line } from '../../common/node/log.js'
 import { stop } from '../../common/node/shutdown.js'
-import { LONGEST, Lines } from './lines.js'
 import { open } from './terminal.js'
 
-const ADVICE = 'start the server first: node tcp-chat/node/server.js'
 const { address: { host, port }, name } = args(
-  'Says what you type in a chat, and shows what the others say.', {
+  'Sends what you type to a chat, and shows what all say.', {
     address: {
       positional: true,
       default: '127.0.0.1:8000',
@@ -23,55 +25,80 @@ const { address: { host, port }, name } = args(
     },
     name: {
       value: 'NAME',
-      help: 'What the others call you; otherwise, your address',
+      help: 'What the others call you; without it, your address',
     },
   })
 
-// 1. Connect.
-const socket = connect({ host, port, noDelay: true })
-let screen
-let failure
-socket.on('error', ({ code, message }) => {
-  const what = message || code // empty where several addresses were tried
-  failure = screen ? `Error: receive: ${what}`
-    : `Error: connect to ${host}:${port}: ${what}; ${ADVICE}`
-})
+// The longest line that we show, in bytes.
+const LONGEST = 64 * 1024
 
-// 2. Say and hear at once, until the server or the user has enough.
-const leave = () => socket.destroy()
-stop.addEventListener('abort', leave)
+const ADVICE = 'start the server first: node tcp-chat/node/server.js'
 
-// 3. Say what is typed. The server looks for the line ends, so any piece
-//    will do.
-socket.on('connect', () => {
+main().catch(fail) // prints the error, and ends with status 1
+
+async function main() {
+  // 1. Connect.
+  const socket = connect({
+    host,
+    port,
+    allowHalfOpen: true,
+    noDelay: true, // disable Nagle's algorithm: send small writes immediately
+  })
+  await once(socket, 'connect').catch(({ code, message }) => {
+    throw Error(`connect to ${host}:${port}: ${message || code}; ${ADVICE}`)
+  })
   line('connected.')
-  if (name !== undefined) socket.write(`/name ${name}\n`)
-  screen = open(socket, leave)
-})
 
-// 4. Show what all say, until the server closes. Only whole lines: half a
-//    line would stand in the line being typed.
-const lines = new Lines(2 * LONGEST) // it also has a name in front
-socket.on('data', bytes => {
-  show(lines.next(bytes))
-  holdBack(socket) // where nobody reads what we show, it would pile up
-})
-socket.on('end', () => show(lines.last()))
+  // 2. Send and receive at the same time, until the server closes or the
+  //    user leaves. In a terminal there is a line editor; from a pipe, bytes
+  //    come as they are.
+  const { input, screen, isTerminal } = open()
+  const hasLeft = once(stop, 'abort') // also by Ctrl-C in the editor
+  let failure
+  await Promise.race([
+    receive(socket, screen).catch(error => { failure = error }),
+    // Otherwise a pipe has ended, or nothing can be sent any more: go on
+    // receiving. The server's last line may say why.
+    send(socket, input).then(() => isTerminal || hasLeft, () => hasLeft),
+    hasLeft,
+  ])
 
-function show(lines) {
-  for (const line of lines) {
-    screen.line(typeof line === 'string' ? escaped(line)
-      : '(a line that cannot be shown)')
-  }
+  // 3. Give the terminal back before anything else is printed.
+  screen.close()
+  socket.destroy()
+  if (failure) throw Error(`receive: ${failure.message}`)
+  line('disconnected.')
 }
 
-// 5. Give the terminal back before anything else is printed.
-socket.on('close', () => {
-  screen?.close()
-  if (failure) {
-    error(failure)
-    process.exitCode = 1
-  } else if (screen) {
-    line('disconnected.')
+// 4. Send what is typed.
+async function send(socket, input) {
+  const write = promisify(socket.write).bind(socket)
+  if (name !== undefined) await write(`/name ${name}\n`)
+  // The server looks for the line ends, so pieces of any size will do.
+  for await (const typed of input) await write(typed)
+  // Half-close: tells the server that nothing more will come, and leaves the
+  // other direction open.
+  socket.end()
+}
+
+// 5. Receive lines, and show them. TCP has no framing: a piece may hold half
+//    a line, which would stand in the line being typed. So collect bytes up
+//    to each line feed.
+async function receive(socket, screen) {
+  let begun = Buffer.alloc(0) // a line whose end has not arrived
+  for await (const bytes of socket) {
+    begun = Buffer.concat([begun, bytes])
+    let start = 0
+    for (let end; (end = begun.indexOf('\n', start)) >= 0; start = end + 1) {
+      await show(begun.subarray(start, end))
+    }
+    begun = begun.subarray(start)
+    // A server that sends no line feed would fill the memory.
+    if (begun.length >= LONGEST) throw Error('a line without an end')
   }
-})
+  if (begun.length > 0) await show(begun)
+
+  function show(line) {
+    return screen.line(escaped(line.toString().replace(/[\r\n]+$/, '')))
+  }
+}

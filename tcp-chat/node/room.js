@@ -1,113 +1,108 @@
-// Who is there, and the one place where all that is said gets its order.
+// Who is in the chat, and the one place where all lines get their order.
 // Rust twin: ../src/room.rs.
 
-import { CONTROL, line, shown, untilRead } from '../../common/node/log.js'
-import { LONGEST, NOT_UTF8, TOO_LONG } from './lines.js'
-import { Queue } from './queue.js'
+import { PassThrough } from 'node:stream'
+import { escaped, line, shown } from '../../common/node/log.js'
 
-// How long somebody who has left may take to read the rest.
-const PATIENCE = 10_000
+// How many lines can wait for one client.
+const CAPACITY = 1024
 
 // The longest name, in characters.
 const LONGEST_NAME = 24
 
-// Letters and digits, but not those that show nothing at all.
+// Letters and digits, but not those that show nothing.
 const NAME = /^(?:(?![\u115f\u1160\u3164\uffa0])[\p{Alphabetic}\p{N}_-])+$/u
 
 /** Everybody who is connected. */
 export class Room {
-  members = new Set()
+  #clients = new Set()
 
   /** Takes a client in. Its name is its address until it chooses one. */
-  join(address, overdue) {
-    const member = new Member(this, address, overdue)
-    this.members.add(member)
-    this.tellAll(`* ${address} joined`)
-    return member
+  join(name) {
+    // Not the socket's own queue: that has no bound. objectMode: count lines,
+    // not bytes. Half full, it wants a 'drain', which comes when it is empty.
+    const queue = new PassThrough(
+      { objectMode: true, writableHighWaterMark: CAPACITY / 2 })
+    const client = { name, queue }
+    this.#clients.add(client)
+    this.#broadcast(`* ${name} joined`)
+    return client
   }
 
   /**
-   * Puts a line into every queue, before anybody else can put in theirs: so
-   * everybody hears all lines in one order. Nobody is waited for: a client
-   * whose queue is full loses its place, and the others are told.
+   * Gives up the client's place, and tells the others. What waits in its
+   * queue is still sent.
    */
-  tellAll(text) {
-    const texts = [text]
-    for (const text of texts) {
-      line(shown(text))
-      const bytes = Buffer.from(`${text}\n`)
-      for (const member of this.members) {
-        if (member.queue.push(bytes)) continue
-        this.members.delete(member)
-        member.queue.endWith(
-          Buffer.from('* you fell too far behind: goodbye\n'))
-        member.gone()
-        texts.push(`* ${member.name} fell too far behind`)
+  leave(client) {
+    if (!this.#clients.delete(client)) return
+    this.#broadcast(`* ${client.name} left`)
+    client.queue.end()
+  }
+
+  /** Everybody leaves. */
+  close() {
+    for (const client of this.#clients) this.leave(client)
+  }
+
+  /** Has its queue been half full, and is not yet empty again? */
+  isBehind({ queue }) {
+    return queue.writableNeedDrain
+  }
+
+  /** Handles a line from a client: a new name, or text for everybody. */
+  handle(client, text) {
+    if (!this.#clients.has(client)) return // dropped as a slow consumer
+    if (text === '/name' || text.startsWith('/name ')) {
+      this.#rename(client, text.slice('/name'.length).trim())
+    } else if (text !== '') {
+      // Escaped here, since a client may be a plain `nc`: a control character
+      // could clear its screen.
+      this.#broadcast(`${client.name}: ${escaped(text)}`)
+    }
+  }
+
+  /** Tells something to one client only. */
+  tell(client, text) {
+    if (this.#clients.has(client)) client.queue.write(`${text}\n`)
+  }
+
+  /**
+   * Puts a line into every queue and waits for nobody: nothing else runs
+   * meanwhile, so all clients get all lines in the same order. A slow
+   * consumer, whose queue is full, is dropped, and the others are told.
+   */
+  #broadcast(text) {
+    line(shown(text))
+    const bytes = Buffer.from(`${text}\n`) // shared by all queues
+    const dropped = []
+    for (const client of this.#clients) {
+      if (client.queue.writableLength < CAPACITY) {
+        client.queue.write(bytes)
+        continue
       }
+      client.queue.end('* you fell too far behind: goodbye\n')
+      this.#clients.delete(client)
+      dropped.push(client.name)
+    }
+    for (const name of dropped) {
+      this.#broadcast(`* ${name} fell too far behind`)
     }
   }
-}
 
-/** One client's place in the room. */
-class Member {
-  queue = new Queue()
-
-  constructor(room, name, overdue) {
-    this.room = room
-    this.name = name
-    this.overdue = overdue
-  }
-
-  /**
-   * Takes one line from this client: a name, or words for everybody.
-   *
-   * Waits while much of what it has still to be sent is unread: who does not
-   * read is not listened to, and so cannot flood itself out. Nor is anybody
-   * while nobody reads our own lines: they would fill the memory.
-   */
-  async say(line) {
-    await this.queue.halfEmpty()
-    await untilRead()
-    if (!this.room.members.has(this)) return // it has lost its place
-    let refused
-    if (line === TOO_LONG) {
-      refused = `* not sent: a line may have ${LONGEST} bytes`
-    } else if (line === NOT_UTF8) {
-      refused = '* not sent: a line must be UTF-8'
-    } else if (line === '/name' || line.startsWith('/name ')) {
-      refused = this.#rename(line.slice('/name'.length).trim())
-    } else if (line !== '') {
-      // Also those who listen with a plain `nc` must be safe.
-      this.room.tellAll(`${this.name}: ${line.replace(CONTROL, ' ')}`)
-    }
-    // Half of its queue is free.
-    if (refused) this.queue.push(Buffer.from(`${refused}\n`))
-  }
-
-  #rename(name) {
+  #rename(client, name) {
     if (!NAME.test(name) || Array.from(name).length > LONGEST_NAME) {
-      return `* not a name: 1 to ${LONGEST_NAME} letters, digits, - or _`
+      return this.tell(client,
+        '* not a name: 1 to 24 letters, digits, - or _')
     }
-    // "ada" beside "Ada" is for deceiving people.
+    // "ada" beside "Ada" would deceive people, and so would "server".
     const key = name.toLowerCase()
-    const taken = [...this.room.members].some(other =>
-      other !== this && other.name.toLowerCase() === key)
-    if (taken || key === 'server') return `* the name ${name} is taken`
-    const before = this.name
-    this.name = name
-    this.room.tellAll(`* ${before} is now ${name}`)
-  }
-
-  /** Gives up the place; the others are told. */
-  leave() {
-    if (!this.room.members.delete(this)) return
-    this.room.tellAll(`* ${this.name} left`)
-    this.queue.end()
-    this.gone()
-  }
-
-  /** It has left, or was dropped: has it the patience to read the rest? */
-  gone() {
-    this.timer = setTimeout(this.overdue, PATIENCE)
+    const isTaken = [...this.#clients].some(other =>
+      other !== client && other.name.toLowerCase() === key)
+    if (isTaken || key === 'server') {
+      return this.tell(client, `* the name ${name} is taken`)
+    }
+    const before = client.name
+    client.name = name
+    this.#broadcast(`* ${before} is now ${name}`)
   }
 }

@@ -1,6 +1,7 @@
 // What the user types, and what the user sees. Rust twin:
 // ../src/terminal.rs.
 
+import { once } from 'node:events'
 import {
   clearScreenDown, createInterface, cursorTo, moveCursor,
 } from 'node:readline'
@@ -9,45 +10,37 @@ import { line } from '../../common/node/log.js'
 const { stdin, stdout } = process
 
 /**
- * Sends what is typed to `socket`, and answers with a screen: `line(text)`
- * shows a line, `close()` gives the terminal back. `leave` is called when
- * the user has enough.
+ * Begins to read what is typed. `for await (const bytes of input)` reads it,
+ * to its end, which is Ctrl-D in the editor; `await screen.line(text)` shows a
+ * line, `screen.close()` gives the terminal back.
  *
  * Where both stdin and stdout are a terminal, there is a line editor with a
  * history. Elsewhere bytes go through as they are.
  */
-export function open(socket, leave) {
+export function open() {
   const isTerminal =
     stdin.isTTY && stdout.isTTY && process.env.TERM !== 'dumb'
-  return isTerminal ? edit(socket, leave) : passThrough(socket)
+  return isTerminal ? edit() : {
+    input: stdin,
+    screen: { line: show, close: () => stdin.destroy() },
+    isTerminal: false,
+  }
 }
 
-function passThrough(socket) {
-  // Waits where the server does not read, and ends our direction with the
-  // pipe's end.
-  stdin.pipe(socket)
-  return { line, close: () => stdin.destroy() }
+// Waits while nobody reads our stdout: what waits there has no bound.
+async function show(text) {
+  line(text)
+  if (stdout.writableNeedDrain) await once(stdout, 'drain')
 }
 
-function edit(socket, leave) {
+function edit() {
   const editor = createInterface({ input: stdin, output: stdout, prompt: '> ' })
   let isOpen = true
-  editor.on('line', text => {
-    socket.write(`${text}\n`)
-    editor.prompt()
-  })
-  // In the editor, Ctrl-C is a key like any other. Ctrl-D closes it.
-  editor.on('SIGINT', leave)
-  editor.on('close', () => {
-    if (!isOpen) return
-    isOpen = false
-    stdout.write('\n')
-    leave()
-  })
-  editor.prompt()
-  return {
+  // In the editor, Ctrl-C is a key like any other.
+  editor.on('SIGINT', () => process.emit('SIGINT'))
+  const screen = {
     line(text) {
-      if (!isOpen) return line(text)
+      if (editor.closed) return line(text)
       // The line being typed may take several rows, and the cursor may be
       // in any of them. Remove it; show the text; draw it again below.
       const { rows } = editor.getCursorPos()
@@ -65,4 +58,11 @@ function edit(socket, leave) {
       editor.close()
     },
   }
+  return { input: typed(editor), screen, isTerminal: true }
+}
+
+async function* typed(editor) {
+  editor.on('line', () => editor.prompt())
+  editor.prompt()
+  for await (const line of editor) yield `${line}\n`
 }

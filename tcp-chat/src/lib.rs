@@ -1,7 +1,5 @@
 #![doc = include_str!("../README.md")]
 
-pub mod lines;
-pub mod queue;
 pub mod room;
 pub mod terminal;
 
@@ -11,5 +9,5 @@ mod tests;
 
 #[cfg(test)]
 fn main() -> std::process::ExitCode {
-    harness::testing::run("tcp-chat", [tests::tests(), lines::tests::tests()])
+    harness::testing::run("tcp-chat", [tests::tests()])
 }

@@ -1,217 +1,166 @@
-//! Who is there, and the one place where all that is said gets its order.
+//! Who is in the chat, and the one place where all lines get their order.
 //!
 //! Node twin: `node/room.js`.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::io;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use common::log;
-use tokio::time;
-use tokio_util::sync::CancellationToken;
+use tokio::sync::mpsc;
 
-use crate::lines::{LONGEST, Line};
-use crate::queue::Queue;
-
-/// How long somebody who has left may take to read the rest.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How many lines can wait for one client.
+const CAPACITY: usize = 1024;
 
 /// The longest name, in characters.
 const LONGEST_NAME: usize = 24;
 
-/// Letters that show nothing at all: no name may hide behind one.
+/// Letters that show nothing: no name may consist of them.
 const INVISIBLE: [char; 4] = ['\u{115F}', '\u{1160}', '\u{3164}', '\u{FFA0}'];
 
 /// Everybody who is connected.
-#[derive(Clone, Debug, Default)]
-pub struct Room(Arc<Mutex<Present>>);
-
 #[derive(Debug, Default)]
-struct Present {
-    /// How many have ever joined: the newest member's number.
-    joined: u64,
-    members: BTreeMap<u64, Entry>,
-}
+pub struct Room(Mutex<Clients>);
+
+type Clients = BTreeMap<SocketAddr, Client>;
 
 #[derive(Debug)]
-struct Entry {
+struct Client {
     name: String,
-    queue: Arc<Queue>,
-    gone: CancellationToken,
+    /// Bounded: a client that does not read must not fill our memory. The
+    /// text is shared: a line that waits in 1,000 queues is kept once.
+    queue: mpsc::Sender<Arc<str>>,
 }
 
-/// One client's place in the room. Dropped, it is left.
+/// The lines that wait for one client.
 #[derive(Debug)]
-pub struct Member {
-    room: Room,
-    number: u64,
-    address: SocketAddr,
-    queue: Arc<Queue>,
-    /// Has left, or was dropped.
-    gone: CancellationToken,
+pub struct Queue(mpsc::Receiver<Arc<str>>);
+
+impl Queue {
+    /// Waits for lines, and takes all that are there. `None` at the end.
+    pub async fn next(&mut self) -> Option<Vec<u8>> {
+        let mut lines = Vec::new();
+        match self.0.recv_many(&mut lines, CAPACITY).await {
+            0 => None,
+            _ => Some(lines.concat().into_bytes()),
+        }
+    }
 }
 
 impl Room {
     /// Takes a client in. Its name is its address until it chooses one.
-    pub fn join(&self, address: SocketAddr) -> Member {
+    pub fn join(&self, address: SocketAddr) -> Queue {
+        // One more, for the reason when it is dropped.
+        let (queue, lines) = mpsc::channel(CAPACITY + 1);
         let name = address.to_string();
-        let (queue, gone) = (Arc::default(), CancellationToken::new());
-        let mut present = self.lock();
-        present.joined += 1;
-        let number = present.joined;
-        let announcement = format!("* {name} joined");
-        let entry = Entry {
-            name,
-            queue: Arc::clone(&queue),
-            gone: gone.clone(),
+        let mut clients = self.lock();
+        clients.insert(address, Client { name, queue });
+        broadcast(&mut clients, &format!("* {address} joined"));
+        Queue(lines)
+    }
+
+    /// Gives up the client's place, and tells the others. What waits in its
+    /// queue is still sent.
+    pub fn leave(&self, address: SocketAddr) {
+        let mut clients = self.lock();
+        if let Some(client) = clients.remove(&address) {
+            broadcast(&mut clients, &format!("* {} left", client.name));
+        }
+    }
+
+    /// Does more than half of its queue still wait?
+    pub fn is_behind(&self, address: SocketAddr) -> bool {
+        self.lock()
+            .get(&address)
+            .is_some_and(|client| client.queue.capacity() <= CAPACITY / 2)
+    }
+
+    /// Handles a line from a client: a new name, or text for everybody.
+    pub fn handle(&self, address: SocketAddr, line: &str) {
+        let mut clients = self.lock();
+        let Some(client) = clients.get_mut(&address) else {
+            return; // dropped as a slow consumer
         };
-        present.members.insert(number, entry);
-        present.tell_all(announcement);
-        Member {
-            room: self.clone(),
-            number,
-            address,
-            queue,
-            gone,
+        let text = match line.strip_prefix("/name") {
+            Some(name) if name.is_empty() || name.starts_with(' ') => {
+                let before = client.name.clone();
+                match rename(&mut clients, address, name.trim()) {
+                    Ok(name) => format!("* {before} is now {name}"),
+                    Err(reason) => {
+                        drop(clients);
+                        return self.tell(address, &reason);
+                    }
+                }
+            }
+            _ if line.is_empty() => return,
+            // Escaped here, since a client may be a plain `nc`: a control
+            // character could clear its screen.
+            _ => format!("{}: {}", client.name, log::escaped(line)),
+        };
+        broadcast(&mut clients, &text);
+    }
+
+    /// Tells something to one client only.
+    pub fn tell(&self, address: SocketAddr, text: &str) {
+        if let Some(client) = self.lock().get(&address) {
+            // Half of its queue is free: see is_behind().
+            let _ = client.queue.try_send(format!("{text}\n").into());
         }
     }
 
     // Whoever holds this lock puts a line into every queue before anybody
-    // else can put in theirs. So everybody hears all lines in one order.
-    fn lock(&self) -> MutexGuard<'_, Present> {
+    // else can. So all clients get all lines in the same order.
+    fn lock(&self) -> MutexGuard<'_, Clients> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Present {
-    /// Puts a line into every queue. Nobody is waited for: a client whose
-    /// queue is full loses its place, and the others are told.
-    fn tell_all(&mut self, text: String) {
-        let mut texts = VecDeque::from([text]);
-        while let Some(text) = texts.pop_front() {
-            log::line(log::shown(&text));
-            let line: Arc<str> = format!("{text}\n").into();
-            let behind =
-                |_: &u64, member: &mut Entry| !member.queue.push(&line);
-            for (_, member) in self.members.extract_if(.., behind) {
-                let word = "* you fell too far behind: goodbye\n";
-                member.queue.end_with(word.into());
-                member.gone.cancel();
-                let name = &member.name;
-                texts.push_back(format!("* {name} fell too far behind"));
-            }
-        }
-    }
-
-    fn rename(&mut self, number: u64, name: &str) -> Result<(), String> {
-        let is_good = |c: char| {
-            (c.is_alphanumeric() && !INVISIBLE.contains(&c))
-                || matches!(c, '-' | '_')
+/// Puts a line into every queue and waits for nobody. A slow consumer, whose
+/// queue is full, is dropped, and the others are told.
+fn broadcast(clients: &mut Clients, text: &str) {
+    log::line(log::shown(text));
+    let line: Arc<str> = format!("{text}\n").into();
+    let mut dropped = Vec::new();
+    clients.retain(|_, client| {
+        let has_room = client.queue.capacity() > 1;
+        let line = match has_room {
+            true => Arc::clone(&line),
+            false => "* you fell too far behind: goodbye\n".into(),
         };
-        let length = name.chars().count();
-        if !(1..=LONGEST_NAME).contains(&length) || !name.chars().all(is_good) {
-            return Err(format!(
-                "* not a name: 1 to {LONGEST_NAME} letters, digits, - or _"
-            ));
+        let _ = client.queue.try_send(line);
+        if !has_room {
+            dropped.push(client.name.clone());
         }
-        // "ada" beside "Ada" is for deceiving people.
-        let key = name.to_lowercase();
-        let taken = self.members.iter().any(|(other, member)| {
-            *other != number && member.name.to_lowercase() == key
-        });
-        if taken || key == "server" {
-            return Err(format!("* the name {name} is taken"));
-        }
-        if let Some(member) = self.members.get_mut(&number) {
-            let before = std::mem::replace(&mut member.name, name.to_owned());
-            self.tell_all(format!("* {before} is now {name}"));
-        }
-        Ok(())
+        has_room
+    });
+    for name in dropped {
+        broadcast(clients, &format!("* {name} fell too far behind"));
     }
 }
 
-impl Member {
-    /// Takes one line from this client: a name, or words for everybody.
-    ///
-    /// Waits while much of what it has still to be sent is unread: who does
-    /// not read is not listened to, and so cannot flood itself out.
-    pub async fn say(&self, line: Line) {
-        self.queue.half_empty().await;
-        let mut present = self.room.lock();
-        let Some(member) = present.members.get(&self.number) else {
-            return; // it has lost its place
-        };
-        let refused = match line {
-            Line::Text(text) => match text.strip_prefix("/name") {
-                Some(name) if name.is_empty() || name.starts_with(' ') => {
-                    present.rename(self.number, log::trimmed(name)).err()
-                }
-                _ if text.is_empty() => None,
-                // Also those who listen with a plain `nc` must be safe.
-                _ => {
-                    let text = text.replace(log::drives_terminal, " ");
-                    let said = format!("{}: {text}", member.name);
-                    present.tell_all(said);
-                    None
-                }
-            },
-            Line::TooLong => {
-                Some(format!("* not sent: a line may have {LONGEST} bytes"))
-            }
-            Line::NotUtf8 => {
-                Some("* not sent: a line must be UTF-8".to_owned())
-            }
-        };
-        if let Some(why) = refused {
-            // Half of its queue is free.
-            self.queue.push(&format!("{why}\n").into());
-        }
+/// Gives a client this name.
+fn rename(
+    clients: &mut Clients,
+    address: SocketAddr,
+    name: &str,
+) -> Result<String, String> {
+    let is_good = |c: char| {
+        (c.is_alphanumeric() && !INVISIBLE.contains(&c)) || "-_".contains(c)
+    };
+    let length = name.chars().count();
+    if !(1..=LONGEST_NAME).contains(&length) || !name.chars().all(is_good) {
+        return Err("* not a name: 1 to 24 letters, digits, - or _".into());
     }
-
-    /// Gives up the place; the others are told.
-    pub fn leave(&self) {
-        let mut present = self.room.lock();
-        if let Some(member) = present.members.remove(&self.number) {
-            present.tell_all(format!("* {} left", member.name));
-        }
-        self.queue.end();
-        self.gone.cancel();
+    // "ada" beside "Ada" would deceive people, and so would "server".
+    let key = name.to_lowercase();
+    let is_taken = clients.iter().any(|(other, client)| {
+        *other != address && client.name.to_lowercase() == key
+    });
+    if is_taken || key == "server" {
+        return Err(format!("* the name {name} is taken"));
     }
-
-    /// What to write to this client next; `None` when that was all.
-    pub async fn next(&self) -> Option<Vec<u8>> {
-        self.queue.next().await
+    if let Some(client) = clients.get_mut(&address) {
+        client.name = name.to_owned();
     }
-
-    /// Where it came from.
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// Goes on with `serving`, but for at most ten seconds after it has
-    /// left or was dropped.
-    ///
-    /// # Errors
-    /// Those of `serving`.
-    pub async fn unless_overdue<T>(
-        &self,
-        serving: impl Future<Output = io::Result<T>>,
-    ) -> io::Result<()> {
-        let overdue = async {
-            self.gone.cancelled().await;
-            time::sleep(PATIENCE).await;
-        };
-        tokio::select! {
-            served = serving => served.map(drop),
-            () = overdue => Ok(()),
-        }
-    }
-}
-
-impl Drop for Member {
-    fn drop(&mut self) {
-        self.leave();
-    }
+    Ok(name.to_owned())
 }

@@ -29,7 +29,7 @@ const PROMPT: &str = "> ";
 const WAITING: usize = 256;
 
 /// How long the editor may take to show the last lines.
-const PATIENCE: Duration = Duration::from_millis(300);
+const DRAW_TIMEOUT: Duration = Duration::from_millis(300);
 
 /// What the user types.
 #[derive(Debug)]
@@ -208,7 +208,7 @@ impl Drop for Screen {
             return;
         };
         drop(printer.lines);
-        let _ = printer.ended.recv_timeout(PATIENCE);
+        let _ = printer.ended.recv_timeout(DRAW_TIMEOUT);
         // The editor could not give back a terminal that it no longer has.
         #[cfg(unix)]
         let _ = rustix::termios::tcsetattr(

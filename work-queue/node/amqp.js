@@ -33,7 +33,8 @@ export async function connect({ queue, amqp }) {
       noDelay: true, // disable Nagle's algorithm
     })
   } catch (error) {
-    const why = `connect to ${new URL(amqp).host}: ${error.message || error.code}`
+    const { host } = new URL(amqp)
+    const why = `connect to ${host}: ${error.message || error.code}`
     if (isRefusal(error)) throw Error(why)
     throw Error(`${why}; start RabbitMQ: rabbitmq-server`)
   }

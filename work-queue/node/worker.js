@@ -49,16 +49,11 @@ const { queue, redis, idle } = options
 // All workers are one consumer group: each job goes to one of them.
 const GROUP = 'workers'
 
-// How long one XREADGROUP waits for a job, at most; milliseconds.
-const MAX_BLOCK = 1000
-
 // Our name in the group.
 const NAME = `worker-${process.pid}`
 
-// How far we have searched for jobs that were not acknowledged, and when we
-// search again.
+// How far we have searched for jobs that were not acknowledged.
 let cursor = '0-0'
-let nextSearch = Date.now()
 let client
 
 main().catch(fail)
@@ -111,17 +106,11 @@ async function take() {
   // As bytes: in strings, what is not UTF-8 would be replaced.
   const redis = asBytes(client)
   while (true) {
-    if (nextSearch <= Date.now()) {
-      const job = await takeOver(redis)
-      if (job) return job
-    }
-    // One job at a time: the others are for the other workers. Wait for it,
-    // but not beyond the next search.
-    const left = nextSearch - Date.now()
-    const options = {
-      COUNT: 1,
-      BLOCK: Math.min(Math.max(left, 1), MAX_BLOCK),
-    }
+    const job = await takeOver(redis)
+    if (job) return job
+    // Wait for one new job, and not for long: perhaps another one has to be
+    // taken over by then. Not for several: they are for the other workers.
+    const options = { COUNT: 1, BLOCK: Math.min(Math.floor(idle / 2), 1000) }
     // '>': what no worker was given yet.
     const queues = { key: queue, id: '>' }
     const streams = await redis.xReadGroup(GROUP, NAME, queues, options)
@@ -137,11 +126,7 @@ async function takeOver(redis) {
   const one = { COUNT: 1 }
   const { nextId, messages } =
     await redis.xAutoClaim(queue, GROUP, NAME, idle, cursor, one)
-  cursor = nextId.toString()
-  if (cursor === '0-0') {
-    // It has seen all that are pending.
-    nextSearch = Date.now() + idle / 2
-  }
+  cursor = nextId.toString() // '0-0' after the last one
   const entry = messages.find(message => message)
   if (!entry) return undefined
   // Only XPENDING says how often a job was delivered.

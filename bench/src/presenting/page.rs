@@ -17,6 +17,7 @@ pub fn page(report: &Report) -> String {
     if let Some((title, lines)) = choice(report) {
         heading(&mut body, &title);
         list(&mut body, &lines);
+        note(&mut body, answers::WHICH_NOTE);
     }
     overview(&mut body, report);
     plots(&mut body, report);

@@ -32,7 +32,9 @@ pub fn screen(report: &Report, colour: bool) -> String {
         table(&mut out, section, colour);
     }
     let mut lists = endings(report);
-    lists.extend(choice(report));
+    let choice = choice(report);
+    let note = choice.as_ref().map_or("", |_| WHICH_NOTE);
+    lists.extend(choice);
     for (title, lines) in lists {
         push(&mut out, "");
         push(&mut out, &title);
@@ -40,6 +42,7 @@ pub fn screen(report: &Report, colour: bool) -> String {
             paragraph(&mut out, &format!("- {line}"), WIDTH);
         }
     }
+    paragraph(&mut out, note, WIDTH);
     out
 }
 
@@ -63,6 +66,8 @@ pub fn markdown(report: &Report) -> String {
     };
     if let Some(choice) = choice(report) {
         list(&mut body, choice);
+        push(&mut body, "");
+        paragraph(&mut body, WHICH_NOTE, 78);
     }
     let quick = report.settings.quick;
     let mut all = tables(report);
@@ -129,17 +134,15 @@ pub fn how(report: &Report) -> String {
     )
 }
 
-/// A list, and its title.
+/// A title, and a list.
 type List = (String, Vec<String>);
 
 /// Which transport to take, where the run can say.
 pub fn choice(report: &Report) -> Option<List> {
-    let mut lines = which(report);
-    if report.settings.quick || lines.is_empty() {
-        return None;
-    }
-    lines.push(WHICH_NOTE.to_owned());
-    Some(("Which should I take?".to_owned(), lines))
+    let lines = which(report);
+    let title = "Which should I take?".to_owned();
+    let can_say = !report.settings.quick && !lines.is_empty();
+    can_say.then_some((title, lines))
 }
 
 /// What comes after the tables: where Node was faster, what failed, what
@@ -217,6 +220,9 @@ fn push(out: &mut String, line: &str) {
 
 /// Text, its lines broken between words.
 fn paragraph(out: &mut String, text: &str, width: usize) {
+    if text.is_empty() {
+        return;
+    }
     for line in wrapped(text, width) {
         push(out, &line);
     }

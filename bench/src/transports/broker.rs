@@ -9,8 +9,8 @@ use std::process::{ChildStdout, Command};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
-use harness::Half;
+use anyhow::{Context, Result, ensure};
+use harness::{Half, redis};
 use memchr::memmem;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{RecvFlags, recv};
@@ -133,9 +133,9 @@ impl Transport for Broker {
         Ok(Peer {
             half,
             connect: Box::new(move || {
-                let redis = TcpStream::connect(&address)?;
-                redis.set_nodelay(true)?;
-                let redis = OwnedFd::from(redis);
+                let server_link = TcpStream::connect(&address)?;
+                server_link.set_nodelay(true)?;
+                let redis = OwnedFd::from(server_link);
                 let link: Box<dyn Link> = Box::new(Published {
                     fds: Fds::pair(stdout.try_clone()?, redis.try_clone()?),
                     redis,
@@ -154,13 +154,9 @@ fn printed(message: &[u8]) -> Vec<u8> {
 }
 
 /// Reads until the consumer listens.
-fn ready(
-    half: &Half,
-    stdout: ChildStdout,
-    patience: Duration,
-) -> Result<OwnedFd> {
+fn ready(half: &Half, stdout: ChildStdout, limit: Duration) -> Result<OwnedFd> {
     let mut stdout = File::from(OwnedFd::from(stdout));
-    let deadline = Instant::now() + patience;
+    let deadline = Instant::now() + limit;
     let mut said = Vec::new();
     let mut byte = [0];
     while !said.ends_with(b"\n") || !said.starts_with(b"listening on") {
@@ -186,7 +182,8 @@ fn ready(
 
 fn start_server() -> Result<(Half, String)> {
     at_a_free_port("redis-server", |port| {
-        let mut command = Command::new("redis-server");
+        let program = redis::program().context("there is no Redis here")?;
+        let mut command = Command::new(program);
         command
             .args(["--bind", "127.0.0.1", "--save", ""])
             .args(["--appendonly", "no", "--port"])

@@ -4,7 +4,7 @@
 //!
 //!     cargo run -p event-emitter --bin channels
 //!
-//! Try this: add a kind of event to `Happening`. The compiler names each
+//! Try this: add a kind of event to `RoomEvent`. The compiler names each
 //! place that has to deal with it.
 
 use clap::Parser;
@@ -14,58 +14,55 @@ use tokio::sync::{broadcast, mpsc, watch};
 
 /// Shows tokio's channels where a Node program would emit events.
 #[derive(Parser)]
-struct Args {
-    #[command(flatten)]
-    quiet: log::Quiet,
-}
+struct Args {}
 
-/// All that can happen in a room, each with what belongs to it. In Node
-/// these are strings, and a misspelt one is an event that never comes.
+/// All that can happen in a room, each with its arguments. In Node these are
+/// strings, and a misspelled one is an event that never comes.
 #[derive(Clone, Debug)]
-enum Happening {
+enum RoomEvent {
     /// Who.
     Joined(&'static str),
     /// Who, and what.
-    Said(&'static str, &'static str),
+    Sent(&'static str, &'static str),
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> common::Result {
-    Args::parse().quiet.apply();
+    Args::parse(); // only --help
 
-    // 1. broadcast: each subscriber gets every event that is sent after it
-    //    subscribed, and takes it when it is ready: nobody calls it.
+    // 1. Every subscriber receives every event: broadcast. From the moment it
+    //    subscribes, it takes each event when it is ready; nothing calls it.
     let (room, mut ada) = broadcast::channel(16);
     let mut bob = room.subscribe();
     log::line(format_args!("subscribers: {}", room.receiver_count()));
-    room.send(Happening::Joined("Cleo"))?;
-    tell("Ada", &ada.recv().await?);
-    tell("Bob", &bob.recv().await?);
+    room.send(RoomEvent::Joined("Cleo"))?;
+    print("Ada", &ada.recv().await?);
+    print("Bob", &bob.recv().await?);
 
-    // 2. A subscription ends when it is dropped. Nobody can forget off().
+    // 2. A subscription ends: when it is dropped. Nobody can forget off().
     drop(bob);
     log::line(format_args!("subscribers: {}", room.receiver_count()));
-    room.send(Happening::Said("Cleo", "hello"))?;
-    tell("Ada", &ada.recv().await?);
+    room.send(RoomEvent::Sent("Cleo", "hello"))?;
+    print("Ada", &ada.recv().await?);
 
-    // 3. A slow subscriber: the channel keeps four events and no more, so
-    //    it cannot fill the memory. Whoever is late is told how many it
-    //    missed, and goes on with the oldest that is still there.
+    // 3. A slow consumer: the channel keeps four events and no more, so it
+    //    cannot fill the memory. A subscriber that is too slow learns how many
+    //    it missed, and goes on with the oldest that is still there.
     let (numbers, mut slow) = broadcast::channel(4);
     for number in 1..=10 {
         numbers.send(number)?;
     }
-    drop(numbers); // the subscriber hears what is left, and then the end
+    drop(numbers); // the subscriber receives what is left, and then the end
     loop {
         match slow.recv().await {
-            Ok(number) => log::line(format_args!("slow hears: {number}")),
+            Ok(number) => log::line(format_args!("slow receives: {number}")),
             Err(Lagged(n)) => log::line(format_args!("slow missed: {n}")),
             Err(Closed) => break,
         }
     }
 
-    // 4. mpsc: many producers, one consumer; each job is done once. With
-    //    no room left, try_send() says so; send().await would wait.
+    // 4. Each job is done once: mpsc has many producers and one consumer. When
+    //    the queue is full, try_send() fails; send().await would wait.
     let (jobs, mut queue) = mpsc::channel(2);
     for job in 1..=3 {
         match jobs.try_send(job) {
@@ -73,12 +70,12 @@ async fn main() -> common::Result {
             Err(_) => log::line(format_args!("no room: {job}")),
         }
     }
-    drop(jobs); // the last producer is gone: the queue ends when empty
+    drop(jobs); // the last producer is gone: the queue ends when it is empty
     while let Some(job) = queue.recv().await {
         log::line(format_args!("done: {job}"));
     }
 
-    // 5. watch: only the latest value counts, like a setting. Whoever
+    // 5. Only the latest value matters: watch, for a setting. A receiver that
     //    looks late sees that it changed, and what it is now.
     let (volume, mut seen) = watch::channel(0);
     for level in 1..=3 {
@@ -89,10 +86,10 @@ async fn main() -> common::Result {
     Ok(())
 }
 
-fn tell(who: &str, happening: &Happening) {
-    let what = match happening {
-        Happening::Joined(who) => format!("{who} joined"),
-        Happening::Said(who, text) => format!("{who} said {text}"),
+fn print(who: &str, event: &RoomEvent) {
+    let what = match event {
+        RoomEvent::Joined(who) => format!("{who} joined"),
+        RoomEvent::Sent(who, text) => format!("{who} sent {text}"),
     };
-    log::line(format_args!("{who} hears: {what}"));
+    log::line(format_args!("{who} receives: {what}"));
 }

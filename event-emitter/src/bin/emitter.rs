@@ -9,60 +9,57 @@
 
 use clap::Parser;
 use common::log;
-use event_emitter::{Emitter, Event, Listener, Unheard, listener};
+use event_emitter::{Emitter, Event, Listener, Unhandled, listener};
 
 /// Shows what Node's EventEmitter does, in a small Rust one.
 #[derive(Parser)]
-struct Args {
-    #[command(flatten)]
-    quiet: log::Quiet,
-}
+struct Args {}
 
-// An event is a name, and the type of what comes with it.
+// An event is a name, and the type of its argument.
 const GREET: Event<&str> = Event::new("greet");
 const TICK: Event<u32> = Event::new("tick");
 const ERROR: Event<&str> = Event::new("error");
 
 fn main() -> common::Result {
-    Args::parse().quiet.apply();
+    Args::parse(); // only --help
     let emitter = Emitter::new();
 
     // 1. Listeners are called in the order in which they were added, before
     //    emit() returns: nothing waits, and nothing runs at the same time.
-    emitter.on(GREET, says("first"));
-    emitter.on(GREET, says("second"));
-    emitter.prepend(GREET, says("in front"));
-    let heard = emitter.emit(GREET, "Ada")?;
-    log::line(format_args!("greet was heard: {heard}"));
+    emitter.on(GREET, prints("first"));
+    emitter.on(GREET, prints("second"));
+    emitter.prepend(GREET, prints("in front"));
+    let had_listeners = emitter.emit(GREET, "Ada")?;
+    log::line(format_args!("greet had listeners: {had_listeners}"));
 
-    // 2. once() hears one event.
+    // 2. once() is for one event.
     emitter.remove_all(GREET);
-    emitter.once(GREET, says("once"));
+    emitter.once(GREET, prints("once"));
     emitter.emit(GREET, "Bob")?;
-    let heard = emitter.emit(GREET, "Bob again")?;
-    log::line(format_args!("greet was heard: {heard}"));
+    let had_listeners = emitter.emit(GREET, "Bob again")?;
+    log::line(format_args!("greet had listeners: {had_listeners}"));
 
     // 3. off() needs the listener that on() was given: two closures with
     //    the same text are two listeners.
-    let hello = says("hello");
+    let hello = prints("hello");
     emitter.on(GREET, hello.clone());
-    emitter.off(GREET, &says("hello"));
+    emitter.off(GREET, &prints("hello"));
     emitter.emit(GREET, "Cleo")?;
     emitter.off(GREET, &hello);
     let count = emitter.listener_count(GREET);
     log::line(format_args!("listeners of greet: {count}"));
 
-    // 4. emit() copies the list first. Whoever is removed meanwhile still
-    //    hears this event; whoever is added hears only the next one. The
-    //    emitter comes as an argument: a closure that held it would keep
-    //    it, and thereby itself, alive for ever.
-    let leaving = says("leaving");
+    // 4. emit() copies the list first. A listener that is removed meanwhile
+    //    still gets this event; one that is added gets only the next. The
+    //    emitter comes as an argument: a closure that held it would keep it,
+    //    and thereby itself, alive indefinitely.
+    let leaving = prints("leaving");
     let also = leaving.clone();
     emitter.once(
         GREET,
         listener(move |emitter: &Emitter, _| {
             emitter.off(GREET, &also);
-            emitter.on(GREET, says("new"));
+            emitter.on(GREET, prints("new"));
         }),
     );
     emitter.on(GREET, leaving);
@@ -81,16 +78,17 @@ fn main() -> common::Result {
         emitter.on(TICK, listener(|_, _| {}));
     }
 
-    // 6. Events may go unheard, but not an error: emit() gives it back, and
+    // 6. An error needs a listener: emit() returns it when there is none, and
     //    with `?` it goes up as far as main(), which then fails.
-    if let Err(Unheard(error)) = emitter.emit(ERROR, "disk full") {
-        log::line(format_args!("nobody heard the error: {error}"));
+    if let Err(Unhandled(error)) = emitter.emit(ERROR, "disk full") {
+        log::line(format_args!("unhandled error: {error}"));
     }
-    emitter.on(ERROR, says("alarm"));
+    emitter.on(ERROR, prints("alarm"));
     emitter.emit(ERROR, "disk full")?;
     Ok(())
 }
 
-fn says(who: &'static str) -> Listener<&'static str> {
-    listener(move |_, text| log::line(format_args!("{who}: {text}")))
+/// A listener that prints its name and the event's argument.
+fn prints(name: &'static str) -> Listener<&'static str> {
+    listener(move |_, text| log::line(format_args!("{name}: {text}")))
 }

@@ -1,22 +1,26 @@
-//! Pipe echo client: says hello every three seconds and prints the echo.
+//! Pipe echo client: sends hello every three seconds and prints the echo.
 //!
 //! Node twin: `node/client.js`. Other half: `server.rs`.
 //!
+//!     cargo run -p pipe-echo --bin server       # in a first terminal
 //!     cargo run -p pipe-echo --bin client
-//!     cargo run -p pipe-echo --bin client -- ./my.sock
 //!
 //! Try this: stop the server while the client runs.
 
-use std::io;
 use std::path::PathBuf;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, Result, anyhow};
 use clap::Parser;
-use common::pipe::{ClientStream, DEFAULT_PATH, connect};
-use common::{log, pace::Pace, tally::Tally};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
+use common::{log, pace::Pace, shutdown};
+use pipe_echo::DEFAULT_PATH;
+#[cfg(windows)]
+use pipe_echo::windows::Client as UnixStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
+#[cfg(unix)]
+use tokio::net::UnixStream;
+use tokio_util::sync::CancellationToken;
 
-/// Says hello to a pipe echo server and prints what comes back.
+/// Sends messages to a pipe echo server and prints what comes back.
 #[derive(Parser)]
 struct Args {
     /// Where the server listens
@@ -28,10 +32,7 @@ struct Args {
     message: String,
 
     #[command(flatten)]
-    pace: Pace,
-
-    #[command(flatten)]
-    quiet: log::Quiet,
+    pace: Pace, // --every and --count
 }
 
 const ADVICE: &str =
@@ -40,67 +41,79 @@ const ADVICE: &str =
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> common::Result {
     let args = Args::parse();
-    args.quiet.apply();
+    let stop = shutdown::token(); // cancelled by Ctrl-C and SIGTERM
 
     // 1. Connect.
     let path = args.path.display();
-    let socket = connect(&args.path)
+    let socket = UnixStream::connect(&args.path)
         .await
         .map_err(|error| anyhow!("connect to {path}: {error}; {ADVICE}"))?;
     log::line("connected.");
 
-    // A pipe has two directions, and both are used at once: with all
-    // buffers full, a client that writes before it reads and a server that
-    // does the same would wait for each other for ever.
-    let (reader, writer) = tokio::io::split(socket);
-    let tally = Tally::new(&args.message);
+    // 2. Send and receive at the same time. If both sides only wrote, all
+    //    buffers would fill up and each would wait for the other: a deadlock.
+    let (reader, writer) = split(socket);
+    let (mut sent, mut received) = (0, 0);
     tokio::select! {
-        heard = hear(reader, &tally) => heard.context("receive")?,
-        said = say(writer, &args, &tally) => said.context("send")?,
+        biased; // start with the first: send
+        // Only an error ends this here; when all is sent, we still receive.
+        Err(error) = send(writer, &args, stop, &mut sent) => {
+            return Err(error.context("send").into());
+        }
+        result = receive(reader, &args, &mut received) => {
+            result.context("receive")?;
+        }
     }
 
-    // 4. All came back, or the server has closed.
+    // 3. The server has closed, or all is back. Did everything come back?
     log::line("disconnected.");
-    Ok(tally.settle()?)
-}
-
-/// 2. Sends, now and at every tick, until that was all or Ctrl-C. Ends when
-///    all came back.
-async fn say(
-    mut writer: WriteHalf<ClientStream>,
-    args: &Args,
-    tally: &Tally<'_>,
-) -> io::Result<()> {
-    let mut ticks = args.pace.start();
-    while ticks.next().await {
-        log::line(format_args!("send: {}", log::shown(&args.message)));
-        tally.sent();
-        writer.write_all(args.message.as_bytes()).await?;
+    if received != sent {
+        return Err(anyhow!("{received} of {sent} bytes came back").into());
     }
-    // Says "that was all" and leaves the other direction open, so the last
-    // echo still arrives. A Windows pipe cannot be closed by half: there
-    // this does nothing, and counting what came back is the only way.
-    writer.shutdown().await?;
-    tally.complete().await;
     Ok(())
 }
 
-/// 3. Prints what comes back, until the server closes.
-async fn hear(
-    mut reader: ReadHalf<ClientStream>,
-    tally: &Tally<'_>,
-) -> io::Result<()> {
-    let mut buffer = vec![0; 16 * 1024];
-    let mut decoder = log::Decoder::default();
-    loop {
-        // One read is not one message: it may hold half a "hello".
-        let length = reader.read(&mut buffer).await?;
-        if length == 0 {
-            decoder.finish(|rest| log::line(format_args!("receive: {rest}")));
-            return Ok(());
-        }
-        let bytes = &buffer[..length];
-        log::line(format_args!("receive: {}", decoder.decode(bytes)));
-        tally.received(bytes)?;
+/// 4. Sends the message at each tick, until the last one or Ctrl-C.
+async fn send(
+    mut writer: impl AsyncWrite + Unpin,
+    Args { message, pace, .. }: &Args,
+    stop: CancellationToken,
+    sent: &mut u64,
+) -> Result<()> {
+    let mut ticks = pace.ticks(stop);
+    while ticks.next().await {
+        log::line(format_args!("send: {message}"));
+        *sent += message.len() as u64;
+        // Back-pressure: this waits while the server does not read.
+        writer.write_all(message.as_bytes()).await?;
     }
+    // Half-close: tells the server that nothing more will come, and leaves
+    // the other direction open, so that the last echo still arrives. On
+    // Windows this does nothing: see step 5.
+    writer.shutdown().await?;
+    Ok(())
+}
+
+/// 5. Receives and prints what comes back, until the server closes, or until
+///    all is back. A named pipe of Windows has no half-close: there, the server
+///    does not learn that nothing more will come, so this side has to count.
+async fn receive(
+    mut reader: impl AsyncRead + Unpin,
+    Args { message, pace, .. }: &Args,
+    received: &mut u64,
+) -> Result<()> {
+    let count = pace.count().unwrap_or(u64::MAX);
+    let all = count.saturating_mul(message.len() as u64);
+    let mut decoder = log::Decoder::default();
+    let mut bytes = Vec::with_capacity(16 * 1024);
+    // A pipe has no framing: one read may return half a "hello".
+    while reader.read_buf(&mut bytes).await? > 0 {
+        *received += bytes.len() as u64;
+        log::line(format_args!("receive: {}", decoder.decode(&bytes)));
+        bytes.clear();
+        if *received >= all {
+            break;
+        }
+    }
+    Ok(())
 }

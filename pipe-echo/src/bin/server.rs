@@ -1,20 +1,26 @@
-//! Pipe echo server: what a client sends, it gets back.
+//! Pipe echo server: sends back whatever a client sends.
 //!
 //! Node twin: `node/server.js`. Other half: `client.rs`.
 //!
 //!     cargo run -p pipe-echo --bin server
 //!     cargo run -p pipe-echo --bin client       # in a second terminal
 //!
-//! Try this: look at the pipe with `ls -l /tmp/unix.sock`, before and after.
+//! Try this: `ls -l /tmp/unix.sock`, while the server runs and afterwards.
 
-use std::io;
+use std::io::ErrorKind;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, Result};
 use clap::Parser;
-use common::pipe::{DEFAULT_PATH, Listener, ServerStream};
-use common::{accept, log, shutdown};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use common::{log, shutdown};
+use pipe_echo::DEFAULT_PATH;
+#[cfg(windows)]
+use pipe_echo::windows::{Stream, listen, remove_stale_file};
+use tokio::io::AsyncWriteExt;
+#[cfg(unix)]
+use tokio::net::{UnixListener, UnixStream as Stream};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -24,48 +30,88 @@ struct Args {
     /// Where to listen: a path; on Windows a name like \\.\pipe\mypip
     #[arg(default_value = DEFAULT_PATH)]
     path: PathBuf,
-
-    #[command(flatten)]
-    quiet: log::Quiet,
 }
 
-// One thread for every connection, like Node's event loop: an echo waits
-// far more than it computes, so more threads would only add hand-overs.
+// One thread for every connection, like Node's event loop: an echo server
+// waits far more than it computes.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> common::Result {
-    let Args { path, quiet } = Args::parse();
-    quiet.apply();
-    let stop = shutdown::token();
+    let Args { path } = Args::parse();
+    let stop = shutdown::token(); // cancelled by Ctrl-C and SIGTERM
 
-    // 1. Listen. A Unix socket is a file: one that a killed server left
-    //    behind is replaced, and a living server's is not. Only this user
-    //    may connect. From here on the kernel queues clients, so whoever
-    //    has read this line can connect.
-    let mut listener = Listener::bind(&path)
+    // 1. Listen. From here on the kernel queues clients, so anybody who has
+    //    read this line can connect.
+    let listener = listen(&path)
         .with_context(|| format!("listen on {}", path.display()))?;
-    log::ready(format_args!("listening on {}", path.display()));
+    log::line(format_args!("listening on {}", path.display()));
 
-    // 2. Take one connection after the other, each into a task of its own,
-    //    until Ctrl-C. The task is to Rust what the callback is to Node.
+    // 2. Accept clients until Ctrl-C. A task is spawned for each, where Node
+    //    calls a function. The tracker knows which tasks still run.
     let connections = TaskTracker::new();
-    while let Some(next) = stop.run_until_cancelled(listener.accept()).await {
-        match next {
-            Ok(socket) => {
+    while let Some(client) = stop.run_until_cancelled(listener.accept()).await {
+        match client {
+            Ok((socket, _)) => {
                 connections.spawn(serve(socket, stop.clone()));
             }
-            Err(error) => accept::failed(error).await,
+            // Out of file descriptors, say: other connections may close soon.
+            Err(error) => {
+                log::error(format_args!("accept: {error}"));
+                sleep(Duration::from_millis(100)).await;
+            }
         }
     }
 
-    // 5. Stop: take no more clients, finish the answers. The socket's file
-    //    goes with the listener.
+    // 3. Stop: accept nobody else, remove our file, which nobody listens at
+    //    any more, and let each task finish its answer. After 1.5 seconds
+    //    `shutdown` ends the program in any case, with status 0.
     drop(listener);
-    shutdown::finish(connections).await;
+    let _ = remove_stale_file(&path); // an error: another server is there now
+    connections.close();
+    connections.wait().await;
     Ok(())
 }
 
-/// 3. An error ends this connection, and no other.
-async fn serve(socket: ServerStream, stop: CancellationToken) {
+/// 4. Listens at the path. On Unix it is a file, and file permissions decide
+///    who may connect. Named pipes of Windows are in `src/windows.rs`.
+#[cfg(unix)]
+fn listen(path: &std::path::Path) -> Result<UnixListener> {
+    use rustix::fs::Mode;
+    use rustix::process::umask;
+
+    remove_stale_file(path)?;
+    // Before bind(), not a chmod() after it: until then, others could connect.
+    let before = umask(Mode::from_raw_mode(0o177)); // leaves rw------- (0600)
+    let listener = UnixListener::bind(path);
+    umask(before);
+    Ok(listener?)
+}
+
+/// 5. Removes the file of a server that was killed: it stays, and bind()
+///    would fail. Deletes nothing else.
+#[cfg(unix)]
+fn remove_stale_file(path: &std::path::Path) -> Result<()> {
+    use anyhow::bail;
+    use std::fs;
+    use std::os::unix::{fs::FileTypeExt, net::UnixDatagram};
+
+    let Ok(file) = fs::symlink_metadata(path) else {
+        return Ok(()); // nothing is there
+    };
+    if !file.file_type().is_socket() {
+        bail!("it is not a socket, and is left alone");
+    }
+    // Does a server still listen there? If not: "refused". A datagram socket
+    // cannot connect to it, and so it does not even notice the question.
+    match UnixDatagram::unbound()?.connect(path) {
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
+            Ok(fs::remove_file(path)?)
+        }
+        _ => bail!("another server is listening there"),
+    }
+}
+
+/// 6. Serves one client. An error ends this connection and no other.
+async fn serve(socket: Stream, stop: CancellationToken) {
     log::line("socket connected");
     if let Err(error) = echo(socket, stop).await {
         log::error(format_args!("socket: {error}"));
@@ -73,42 +119,36 @@ async fn serve(socket: ServerStream, stop: CancellationToken) {
     log::line("socket disconnected");
 }
 
-/// 4. Sends back what arrives, until the client has no more to say.
-async fn echo(
-    mut socket: ServerStream,
-    stop: CancellationToken,
-) -> io::Result<()> {
+/// Sends back what arrives until the client half-closes, or until Ctrl-C.
+async fn echo(mut socket: Stream, stop: CancellationToken) -> Result<()> {
     let mut decoder = log::Decoder::default();
     loop {
-        let bytes = tokio::select! {
+        // 7. Receive. A pipe has no framing: one read may return half a
+        //    "hello", or three. Take a buffer only when there is something to
+        //    read: held by 10,000 idle clients, 32 KiB each could be 320 MB.
+        tokio::select! {
             biased; // what has arrived is answered, even after Ctrl-C
-            bytes = receive(&mut socket) => bytes?,
-            () = stop.cancelled() => return Ok(()),
-        };
-        if bytes.is_empty() {
-            // The client has finished, perhaps within a character.
-            decoder.finish(|rest| log::line(format_args!("receive: {rest}")));
-            return Ok(());
+            readable = socket.readable() => readable?,
+            () = stop.cancelled() => break,
         }
-        // The decoder keeps a character whole that was cut in two; the
-        // bytes go back as they came.
+        let mut bytes = Vec::with_capacity(32 * 1024);
+        match socket.try_read_buf(&mut bytes) {
+            Ok(0) => break, // half-close: the client will send nothing more
+            Ok(_) => {}
+            // A false alarm: there is nothing to read yet.
+            Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
+            Err(error) => return Err(error.into()),
+        }
+        // For the log, the decoder keeps a character whole that was split
+        // over two reads; the bytes themselves go back as they came.
         let text = decoder.decode(&bytes);
         log::line(format_args!("receive: {text}"));
 
-        // Waits while the client does not read. Until it does, nothing
-        // more is read from it either, so it cannot fill our memory:
-        // Node's write() would queue without end.
+        // 8. Send. Back-pressure: this waits while the client does not read,
+        //    and meanwhile we read nothing from it. Our memory stays bounded.
         socket.write_all(&bytes).await?;
         log::line(format_args!("send: {text}"));
     }
-}
-
-/// A pipe carries bytes, not messages: one read may hold half a "hello", or
-/// three. No byte at all means that the client has finished.
-async fn receive(socket: &mut ServerStream) -> io::Result<Vec<u8>> {
-    // Wait first, take a buffer then. Held while waiting, 32 KiB for each
-    // of 10,000 quiet clients would be 320 MB.
-    socket.readable().await?;
-    let mut bytes = Vec::with_capacity(32 * 1024);
-    socket.read_buf(&mut bytes).await.map(|_| bytes)
+    // 9. Close our direction as well: `socket` is dropped here.
+    Ok(())
 }

@@ -7,12 +7,13 @@
 //!
 //! Try this: `seq 3 | cargo run -p stdio-ipc --bin child`.
 
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
-use common::{lines::Lines, log, shutdown};
+use common::{log, shutdown};
+use tokio::task;
 
 /// Answers each line from its parent.
 #[derive(Parser)]
@@ -20,45 +21,50 @@ struct Args {
     /// What a parent says that starts itself again
     #[arg(hide = true, value_parser = ["child"])]
     role: Option<String>,
-
-    #[command(flatten)]
-    quiet: log::Quiet,
 }
 
-/// Blocks, on purpose: this program does one thing at a time, so it has
-/// nothing else to do while it waits. tokio reads stdin and writes stdout on
-/// threads of their own, as not every system can wait for a file: most of a
-/// message's time would go into handing it from thread to thread.
-pub fn main() -> common::Result<ExitCode> {
-    Args::parse().quiet.apply();
-    shutdown::end_a_blocking_program().context("listen for Ctrl-C")?;
+/// The longest line that is kept whole, in bytes.
+const MAX_LINE: u64 = 1024 * 1024;
 
-    // 1. Read what comes, until the parent closes its end. One read is not
-    //    one line: it may hold half of one, or three.
-    let mut stdin = io::stdin().lock();
-    let mut buffer = vec![0; 64 * 1024]; // as much as a pipe holds
-    let mut lines = Lines::default();
-    loop {
-        let length = stdin.read(&mut buffer).context("read stdin")?;
-        if length == 0 {
-            break;
-        }
-        // While the parent does not read, this waits, and nothing more is
-        // taken from stdin: neither side has to keep what is on its way.
-        lines.feed(&buffer[..length], answer);
-    }
+/// The program. Public, as the parent starts it in its own executable.
+#[tokio::main(flavor = "current_thread")]
+pub async fn main() -> common::Result<ExitCode> {
+    Args::parse();
+    // Ctrl-C does not end us at once: the parent closes stdin, and we read
+    // the end. After 1.5 seconds `shutdown` ends the program in any case.
+    shutdown::token();
 
-    // 3. The end: also when the parent was killed, so no child is left
-    //    behind. A last line need not have a line end.
-    lines.finish(answer);
+    // 1. Receive lines until the parent closes its end. A thread of its own
+    //    may block in read() and write(): not every system can tell when a
+    //    stdin has something to read.
+    task::spawn_blocking(receive).await?.context("read stdin")?;
+
+    // 2. The end. It also comes when the parent was killed, as the system
+    //    closes its ends of the pipes: no child is left behind.
     log::line("Parent closed stdin");
     Ok(ExitCode::SUCCESS)
 }
 
-/// 2. Answers one line, with two lines in one write: that wakes the parent
-///    once. They leave at once; in a program that collects its output, the
-///    parent would wait for them.
-fn answer(line: log::Text<'_>) {
+/// 3. Receives lines, and answers each.
+fn receive() -> io::Result<()> {
+    let mut stdin = io::stdin().lock();
+    let mut line = Vec::new();
+    // Framing: one read may return half a line, or three. read_until()
+    // collects a whole one; take() limits it, as a line without an end would
+    // fill our memory. A longer one comes in pieces of MAX_LINE.
+    while (&mut stdin).take(MAX_LINE).read_until(b'\n', &mut line)? > 0 {
+        let text = String::from_utf8_lossy(&line);
+        answer(text.trim_end_matches(['\r', '\n']));
+        line.clear();
+    }
+    Ok(())
+}
+
+/// 4. Answers one line. Back-pressure: while the parent does not read, this
+///    waits, and we read nothing more from it.
+fn answer(line: &str) {
+    let line = log::shown(line);
+    // Written at once, not collected: the parent waits for it.
     log::line(format_args!(
         "Received from parent: {line}\nHello from child"
     ));

@@ -10,19 +10,48 @@
 mod child;
 
 use std::env;
+use std::ffi::OsString;
 use std::io::{self, ErrorKind};
 use std::process::{ExitCode, Stdio};
+use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, Result};
 use clap::Parser;
-use common::{exit::How, lines, log, shutdown};
-use stdio_ipc::{Args, Source};
-use tokio::io::{AsyncRead, AsyncWriteExt};
-use tokio::process::ChildStdin;
+use common::pace::{Pace, Ticks};
+use common::{log, shutdown};
+use stdio_ipc::ExitReason;
+use tokio::io::BufReader;
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::process::{Child, ChildStdin, Command};
+use tokio::time;
+use tokio_util::sync::CancellationToken;
+
+/// Starts a child with three pipes, and talks to it
+#[derive(Parser)]
+#[command(mut_arg("count", |count| count.default_value("1")
+    .help("How many messages to send before stdin is closed")))]
+struct Args {
+    /// What to send, a line each time
+    #[arg(long, value_name = "TEXT", default_value = "Hello from parent")]
+    message: String,
+
+    #[command(flatten)]
+    pace: Pace,
+
+    /// What to start instead of our own child, with its arguments
+    #[arg(last = true)]
+    program: Vec<OsString>,
+}
+
+/// The longest line that is kept whole, in bytes.
+const MAX_LINE: u64 = 1024 * 1024;
+
+/// How long a child may take to end after Ctrl-C, before it is killed.
+const END_TIMEOUT: Duration = Duration::from_secs(1);
 
 fn main() -> common::Result<ExitCode> {
-    // Our own child is this very program, started again: `cargo run` has
-    // built no other. Node's fork() does the same with its own executable.
+    // Our own child is this very program, started again: `--bin parent` has
+    // built no other. Node's fork() also starts its own executable.
     if env::args_os().nth(1).is_some_and(|role| role == "child") {
         return child::main();
     }
@@ -32,68 +61,102 @@ fn main() -> common::Result<ExitCode> {
 #[tokio::main(flavor = "current_thread")]
 async fn parent() -> common::Result<ExitCode> {
     let args = Args::parse();
-    args.quiet.apply();
-    let stop = shutdown::token();
-    let source = args.source().await?;
+    let stop = shutdown::token(); // cancelled by Ctrl-C and SIGTERM
 
-    // 1. Start the child, with a pipe for each of its three streams. Should
-    //    we fail on the way, it goes too.
-    let mut child = args
-        .command()?
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .with_context(|| format!("start {}", args.name()))?;
+    // 1. Start the child, with a pipe for each of its three streams.
+    let mut child = start(&args.program)?;
     let stdin = child.stdin.take().context("no pipe to stdin")?;
     let stdout = child.stdout.take().context("no pipe from stdout")?;
     let stderr = child.stderr.take().context("no pipe from stderr")?;
 
-    // All at once. A pipe holds 64 KiB or so: a child that nobody reads
-    // waits when it is full, and then reads nothing more from us either.
-    // Waiting for the child also clears it away: else a zombie is left.
+    // 2. Send and receive at the same time. A pipe holds some 64 KiB. If we
+    //    wrote everything first, the child's output would fill its pipe, the
+    //    child would stop reading, and each would wait for the other: a
+    //    deadlock. The same happens if we read stdout, and never stderr.
     let ended = async {
         tokio::try_join!(
-            hear(stdout, "Received from child"),
-            hear(stderr, "Child stderr"),
-            child.wait(),
+            receive(stdout, "Received from child"),
+            receive(stderr, "Child stderr"),
+            child.wait(), // without it, the child would remain as a zombie
         )
     };
+    let ticks = args.pace.ticks(stop.clone());
     let status = tokio::select! {
-        all = ended => all.context("read from the child")?.2,
-        // Only an error ends this here; all said, we go on listening.
-        Err(error) = say(stdin, source) => Err(error).context("send")?,
-        // Ctrl-C closes the child's stdin, and it should end by itself.
-        () = shutdown::overdue(&stop) => {
+        result = ended => result.context("receive")?.2,
+        // Only an error ends this here; when all is sent, we still receive.
+        Err(error) = send(stdin, &args.message, ticks) => {
+            return Err(error).context("send")?;
+        }
+        () = overdue(&stop) => {
             child.kill().await?;
             child.wait().await?
         }
     };
 
-    // 4. The child has ended, and so have its outputs.
-    log::line(format_args!("Child process {}", How(status)));
-    let is_well = status.success() || shutdown::is_asked();
-    Ok(ExitCode::from(u8::from(!is_well)))
+    // 3. The child has ended, and so have its outputs.
+    log::line(format_args!("Child process {}", ExitReason(status)));
+    if status.success() || stop.is_cancelled() {
+        Ok(ExitCode::SUCCESS)
+    } else {
+        Ok(ExitCode::FAILURE)
+    }
 }
 
-/// 2. Writes messages, or the file, and closes the child's stdin.
-async fn say(mut stdin: ChildStdin, mut source: Source) -> io::Result<()> {
-    while let Some(bytes) = source.next().await? {
-        // Waits while the child does not read, with one piece in hand.
-        match stdin.write_all(bytes).await {
-            // A child may stop listening when it has heard enough, as `head`
-            // does. Its exit code says whether that was a failure.
+/// 4. Starts the program that was named, or else our own child.
+fn start(program: &[OsString]) -> Result<Child> {
+    let own = [env::current_exe()?.into_os_string(), "child".into()];
+    let words = if program.is_empty() { &own } else { program };
+    Command::new(&words[0])
+        .args(&words[1..])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true) // should we fail, it is not left behind
+        .spawn()
+        .with_context(|| format!("start {}", words[0].display()))
+}
+
+/// 5. Sends the message at each tick, a line each time.
+async fn send(
+    mut stdin: ChildStdin,
+    message: &str,
+    mut ticks: Ticks,
+) -> io::Result<()> {
+    let line = format!("{message}\n");
+    while ticks.next().await {
+        // Back-pressure: this waits while the child does not read.
+        match stdin.write_all(line.as_bytes()).await {
+            // EPIPE: the child reads no more, as `head` when it has enough.
+            // Its exit code says whether something is wrong.
             Err(error) if error.kind() == ErrorKind::BrokenPipe => break,
             written => written?,
         }
     }
-    // Dropped here, stdin is closed: the child reads the end. Without this
-    // most programs would wait for more, and we for them.
+    // Dropped here, stdin is closed, and the child reads the end. Without
+    // that most programs would wait for more, and we for them.
     Ok(())
 }
 
-/// 3. Prints each line that comes from one of the child's outputs.
-async fn hear(from: impl AsyncRead + Unpin, what: &str) -> io::Result<()> {
-    lines::each(from, |line| log::line(format_args!("{what}: {line}"))).await
+/// 6. Receives lines from one of the child's outputs, and prints them.
+async fn receive(output: impl AsyncRead + Unpin, what: &str) -> io::Result<()> {
+    let mut output = BufReader::new(output);
+    let mut line = Vec::new();
+    // Framing: one read may return half a line, or three. read_until()
+    // collects a whole one; take() limits it, as a line without an end would
+    // fill our memory. A longer one comes in pieces of MAX_LINE.
+    let mut next = (&mut output).take(MAX_LINE);
+    while next.read_until(b'\n', &mut line).await? > 0 {
+        let text = String::from_utf8_lossy(&line);
+        let text = log::shown(text.trim_end_matches(['\r', '\n']));
+        log::line(format_args!("{what}: {text}"));
+        line.clear();
+        next.set_limit(MAX_LINE);
+    }
+    Ok(())
+}
+
+/// Waits for Ctrl-C, and a second longer: the child should have ended by then.
+async fn overdue(stop: &CancellationToken) {
+    stop.cancelled().await;
+    time::sleep(END_TIMEOUT).await;
 }

@@ -1,75 +1,74 @@
-//! TCP chat client: says what you type, shows what all say.
+//! TCP chat client: sends what you type, and shows what all say.
 //!
 //! Node twin: `node/client.js`. Other half: `server.rs`.
 //!
-//!     cargo run -p tcp-chat --bin client
+//!     cargo run -p tcp-chat --bin server         # in a first terminal
 //!     cargo run -p tcp-chat --bin client -- --name Ada
 //!
-//! Try this: type half a line, and let somebody else say something.
+//! Try this: type half a line, and let another client send something.
 
 use std::io;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, ensure};
 use clap::Parser;
 use common::{log, shutdown};
-use tcp_chat::lines::{Incoming, LONGEST, Line};
 use tcp_chat::terminal::{self, Input, Screen};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
-/// Says what you type in a chat, and shows what the others say.
+/// Sends what you type to a chat, and shows what all say.
 #[derive(Parser)]
 struct Args {
     /// Where the server listens
     #[arg(default_value = "127.0.0.1:8000")]
     address: String,
 
-    /// What the others call you; otherwise, your address
+    /// What the others call you; without it, your address
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-
-    #[command(flatten)]
-    quiet: log::Quiet,
 }
+
+/// The longest line that we show, in bytes.
+const LONGEST: u64 = 64 * 1024;
 
 const ADVICE: &str =
     "start the server first: cargo run -p tcp-chat --bin server";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> common::Result {
-    let args = Args::parse();
-    args.quiet.apply();
+    let Args { address, name } = Args::parse();
+    let stop = shutdown::token(); // cancelled by Ctrl-C and SIGTERM
 
-    // 1. Connect, or give up on Ctrl-C.
-    let address = &args.address;
-    let socket = shutdown::or_exit(TcpStream::connect(address))
+    // 1. Connect.
+    let socket = TcpStream::connect(&address)
         .await
         .map_err(|error| anyhow!("connect to {address}: {error}; {ADVICE}"))?;
     socket.set_nodelay(true)?;
     log::line("connected.");
 
-    // 2. Say and hear at once, until the server or the user has enough.
-    let stop = shutdown::token();
+    // 2. Send and receive at the same time, until the server closes or the
+    //    user leaves. In a terminal there is a line editor; from a pipe, bytes
+    //    come as they are.
     let (reader, writer) = socket.into_split();
     let (input, screen) = terminal::open(&stop);
-    let heard = tokio::select! {
-        heard = hear(reader, &screen) => heard,
-        // Otherwise a pipe has ended, or nothing can be sent any more: hear
-        // the rest. The server's last word may say why.
-        Ok(true) = say(writer, input, args.name) => Ok(()),
+    let received = tokio::select! {
+        received = receive(reader, &screen) => received,
+        // Otherwise a pipe has ended, or nothing can be sent any more: go on
+        // receiving. The server's last line may say why.
+        Ok(true) = send(writer, input, name) => Ok(()),
         () = stop.cancelled() => Ok(()),
     };
 
-    // 5. Give the terminal back before anything else is printed.
+    // 3. Give the terminal back before anything else is printed.
     drop(screen);
-    heard.context("receive")?;
+    received.context("receive")?;
     log::line("disconnected.");
     Ok(())
 }
 
-/// 3. Says what is typed. True when a person typed it, who now leaves.
-async fn say(
+/// 4. Send what is typed. True when a person typed it, who now leaves.
+async fn send(
     mut writer: OwnedWriteHalf,
     mut input: Input,
     name: Option<String>,
@@ -78,25 +77,32 @@ async fn say(
         let line = format!("/name {name}\n");
         writer.write_all(line.as_bytes()).await?;
     }
-    // The server looks for the line ends, so any piece will do.
+    // The server looks for the line ends, so pieces of any size will do.
     while let Some(typed) = input.next().await {
         writer.write_all(&typed).await?;
     }
-    // Says "that was all" and leaves the other direction open.
+    // Half-close: tells the server that nothing more will come, and leaves
+    // the other direction open.
     writer.shutdown().await?;
     Ok(input.is_terminal())
 }
 
-/// 4. Shows what all say, until the server closes. Only whole lines: half a
-///    line would stand in the line being typed.
-async fn hear(reader: OwnedReadHalf, screen: &Screen) -> io::Result<()> {
-    // A line from the server also has a name in front.
-    let mut lines = Incoming::new(reader, 2 * LONGEST);
-    while let Some(line) = lines.next().await? {
-        match line {
-            Line::Text(text) => screen.line(log::Escaped(&text)).await,
-            _ => screen.line("(a line that cannot be shown)").await,
+/// 5. Receive lines, and show them. TCP has no framing: a read may return
+///    half a line, which would stand in the line being typed. So collect
+///    bytes up to each line feed.
+async fn receive(reader: OwnedReadHalf, screen: &Screen) -> anyhow::Result<()> {
+    let mut reader = BufReader::new(reader);
+    let mut line = Vec::new();
+    loop {
+        let mut limited = (&mut reader).take(LONGEST);
+        if limited.read_until(b'\n', &mut line).await? == 0 {
+            return Ok(());
         }
+        // A server that sends no line feed would fill the memory.
+        ensure!(line.len() < LONGEST as usize, "a line without an end");
+        let text = String::from_utf8_lossy(&line);
+        let text = text.trim_end_matches(['\r', '\n']);
+        screen.line(log::escaped(text)).await;
+        line.clear();
     }
-    Ok(())
 }

@@ -1,4 +1,4 @@
-//! TCP chat server: what one client says, all clients hear.
+//! TCP chat server: sends each client's lines to all clients.
 //!
 //! Node twin: `node/server.js`. Other half: `client.rs`.
 //!
@@ -8,99 +8,152 @@
 //! Try this: talk to it with `nc 127.0.0.1 8000` from a third terminal.
 
 use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
 use common::{accept, log, shutdown};
-use tcp_chat::lines::{Incoming, LONGEST};
-use tcp_chat::room::{Member, Room};
-use tokio::io::AsyncWriteExt;
+use tcp_chat::room::{Queue, Room};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
+use tokio::task;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Sends what each client says to all of them.
+/// Sends each client's lines to all clients.
 #[derive(Parser)]
 struct Args {
     /// Where to listen; 0.0.0.0:8000 opens it to other computers
     #[arg(default_value = "127.0.0.1:8000")]
     address: String,
-
-    #[command(flatten)]
-    quiet: log::Quiet,
 }
+
+/// The longest line, in bytes, without its line feed.
+const LONGEST: usize = 4096;
+const TOO_LONG: &str = "* not sent: a line may have 4096 bytes";
+const NOT_UTF8: &str = "* not sent: a line must be UTF-8";
+/// telnet and Windows end lines with CR LF.
+const END: [char; 2] = ['\r', '\n'];
+
+/// How long a client may stop reading while something waits for it.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> common::Result {
-    let Args { address, quiet } = Args::parse();
-    quiet.apply();
-    let stop = shutdown::token();
+    let Args { address } = Args::parse();
+    let stop = shutdown::token(); // cancelled by Ctrl-C and SIGTERM
 
     // 1. Listen.
     let listener = TcpListener::bind(&address)
         .await
         .with_context(|| format!("listen on {address}"))?;
-    log::ready(format_args!("listening on {}", listener.local_addr()?));
+    log::line(format_args!("listening on {}", listener.local_addr()?));
 
-    // 2. Take one client after the other, each into a task of its own. What
-    //    they share is the room: who is there, and the order of all lines.
-    let room = Room::default();
-    let clients = TaskTracker::new();
-    while let Some(next) = stop.run_until_cancelled(listener.accept()).await {
-        match next {
+    // 2. Accept clients until Ctrl-C. Each gets a task of its own; what they
+    //    share is the room: who is there, and in which order lines are sent.
+    let room = Arc::new(Room::default());
+    let clients = TaskTracker::new(); // knows which tasks still run
+    while let Some(client) = stop.run_until_cancelled(listener.accept()).await {
+        match client {
             Ok((socket, address)) => {
-                let member = room.join(address);
-                clients.spawn(serve(socket, member, stop.clone()));
+                let serving =
+                    serve(socket, address, Arc::clone(&room), stop.clone());
+                clients.spawn(serving);
             }
-            Err(error) => accept::failed(error).await,
+            // Out of file descriptors, say: report it, and wait 100 ms.
+            Err(error) => accept::back_off(error).await,
         }
     }
 
-    // 6. Stop: take no more clients, let them read what was said.
+    // 3. Stop: accept nobody else, and let the clients read what was sent.
     drop(listener);
-    shutdown::finish(clients).await;
+    clients.close();
+    clients.wait().await;
     Ok(())
 }
 
-/// 3. Listens to a client and tells it what is said, both at once: it hears
-///    the others also while it is silent itself.
-async fn serve(socket: TcpStream, member: Member, stop: CancellationToken) {
+/// 4. Serve one client: receive and send at the same time, so that it gets
+///    the others' lines also while it is silent itself.
+async fn serve(
+    socket: TcpStream,
+    address: SocketAddr,
+    room: Arc<Room>,
+    stop: CancellationToken,
+) {
     let (reader, writer) = socket.into_split();
-    let hearing = async {
-        let heard = stop.run_until_cancelled(hear(reader, &member)).await;
-        member.leave();
-        heard.unwrap_or(Ok(()))
+    let queue = room.join(address);
+    let written = Notify::new(); // wakes receive() when send() has written
+    let receiving = async {
+        let received = receive(reader, address, &room, &written);
+        let result = stop.run_until_cancelled(received).await;
+        room.leave(address); // ends the queue, and so send()
+        result.unwrap_or(Ok(()))
     };
-    let both = async { tokio::try_join!(hearing, tell(writer, &member)) };
+    let sending = send(writer, queue, &written);
 
-    // Whoever has left, or was dropped for not reading, may read the rest.
-    // But whoever holds on to a connection for ever costs us one.
-    if let Err(error) = member.unless_overdue(both).await {
-        // It ends this connection, and no other.
-        log::error(format_args!("{}: {error}", member.address()));
+    // An error ends this connection and no other.
+    if let Err(error) = tokio::try_join!(receiving, sending) {
+        log::error(format_args!("{address}: {error}"));
+    }
+    room.leave(address);
+}
+
+/// 5. Receive lines. TCP has no framing: one read may return half a line, or
+///    ten of them. So collect bytes up to each line feed, and not more than a
+///    line may have: one that never ends would fill the memory.
+async fn receive(
+    reader: OwnedReadHalf,
+    address: SocketAddr,
+    room: &Room,
+    written: &Notify,
+) -> io::Result<()> {
+    let mut reader = BufReader::with_capacity(LONGEST, reader);
+    let mut is_rest = false; // of a line that is too long: it is skipped
+    loop {
+        let mut line = Vec::new();
+        let mut limited = (&mut reader).take(LONGEST as u64 + 1);
+        if limited.read_until(b'\n', &mut line).await? == 0 {
+            return Ok(()); // half-close: the client will send nothing more
+        }
+        // The last line of a stream may lack its line feed.
+        let is_whole = line.ends_with(b"\n") || line.len() <= LONGEST;
+        if !is_rest {
+            // Back-pressure: from a client that does not read what it is
+            // sent, we read nothing either. So it cannot flood the others.
+            while room.is_behind(address) {
+                written.notified().await;
+            }
+            match String::from_utf8(line) {
+                _ if !is_whole => room.tell(address, TOO_LONG),
+                Err(_) => room.tell(address, NOT_UTF8),
+                Ok(text) => room.handle(address, text.trim_end_matches(END)),
+            }
+            // Whatever has arrived at once: let the others' tasks run now.
+            task::yield_now().await;
+        }
+        is_rest = !is_whole;
     }
 }
 
-/// 4. Takes the lines that arrive, until the client has no more to say.
-async fn hear(reader: OwnedReadHalf, member: &Member) -> io::Result<()> {
-    // TCP carries bytes. `lines.rs` makes lines of them: this lesson's
-    // heart.
-    let mut lines = Incoming::new(reader, LONGEST);
-    while let Some(line) = lines.next().await? {
-        member.say(line).await;
-    }
-    Ok(())
-}
-
-/// 5. Writes what is said. While this client does not read, it waits here,
-///    and only here: its queue fills, and nobody else notices.
-async fn tell(mut writer: OwnedWriteHalf, member: &Member) -> io::Result<()> {
+/// 6. Send what waits in this client's queue. While the client does not read,
+///    only this waits: the queue fills, and the room drops a slow consumer.
+async fn send(
+    mut writer: OwnedWriteHalf,
+    mut queue: Queue,
+    written: &Notify,
+) -> io::Result<()> {
+    // Disable Nagle's algorithm, so that small writes are sent immediately.
     writer.as_ref().set_nodelay(true)?;
-    while let Some(lines) = member.next().await {
-        writer.write_all(&lines).await?;
+    while let Some(lines) = queue.next().await {
+        timeout(WRITE_TIMEOUT, writer.write_all(&lines)).await??;
+        written.notify_one();
     }
-    // Says "that was all", but goes on reading. To close with something
-    // unread would be a reset, and might overtake the last word.
+    // 7. Close our direction only: closing both with something unread would
+    //    be a reset, which can overtake the last line.
     writer.shutdown().await
 }

@@ -31,7 +31,7 @@ struct Args {
     message: String,
 
     #[command(flatten)]
-    pace: Pace,
+    pace: Pace, // --every and --count
 
     /// Milliseconds after which a message counts as lost
     #[arg(long, value_name = "MS", default_value_t = 1000)]
@@ -59,14 +59,13 @@ async fn main() -> common::Result {
     while ticks.next().await {
         sent += 1;
         let message = format!("{sent} {}", args.message);
-        let text = log::shown(&message);
-        log::line(format_args!("send: {text}"));
+        log::line(format_args!("send: {message}"));
         let start = Instant::now();
         match timeout(limit, round_trip(&socket, &message)).await {
             Ok(Ok(())) => {
                 received += 1;
                 let ms = start.elapsed().as_secs_f64() * 1000.0;
-                log::line(format_args!("receive: {text} after {ms:.2} ms"));
+                log::line(format_args!("receive: {message} after {ms:.2} ms"));
             }
             // "Connection refused": nobody listens there at the moment. There
             // is no connection that could break, so go on; the server may
@@ -74,11 +73,11 @@ async fn main() -> common::Result {
             Ok(Err(error)) => {
                 let length = message.len();
                 log::error(format_args!("send {length} bytes: {error}"));
-                log::line(format_args!("lost: {text}"));
+                log::line(format_args!("lost: {message}"));
             }
             // 3. Timeout. Packet loss is silent: whether the message or its
             //    echo was lost, nobody knows.
-            Err(_) => log::line(format_args!("lost: {text}")),
+            Err(_) => log::line(format_args!("lost: {message}")),
         }
     }
 
@@ -119,6 +118,7 @@ async fn round_trip(socket: &UdpSocket, message: &str) -> io::Result<()> {
             return Ok(());
         }
         let text = String::from_utf8_lossy(bytes);
-        log::line(format_args!("ignore: {}", log::shown(&text)));
+        let text = log::shown(&text); // escapes control characters
+        log::line(format_args!("ignore: {text}"));
     }
 }

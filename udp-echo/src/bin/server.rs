@@ -77,7 +77,7 @@ async fn echo(
     own_port: u16,
 ) {
     let text = String::from_utf8_lossy(bytes);
-    let text = log::shown(&text);
+    let text = log::shown(&text); // escapes control characters
     log::line(format_args!("receive: {text}"));
 
     // 5. Protect others. Spoofing: a sender's address can be forged. If it

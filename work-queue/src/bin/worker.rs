@@ -9,7 +9,7 @@
 //!
 //! Try this: `--work 5000`, kill the worker while it works, start another.
 
-use std::time::{Duration, Instant};
+use std::process;
 
 use clap::Parser;
 use common::{log, shutdown};
@@ -38,8 +38,8 @@ struct Args {
     /// Milliseconds after which a job that is not acknowledged goes to
     /// another worker
     #[arg(long, value_name = "MS", default_value_t = 30_000)]
-    #[arg(value_parser = clap::value_parser!(u64).range(10..))]
-    idle: u64,
+    #[arg(value_parser = clap::value_parser!(u32).range(10..))]
+    idle: u32,
 
     /// After how many failures a job becomes a dead letter
     #[arg(long, value_name = "N", default_value_t = 3)]
@@ -52,18 +52,13 @@ struct Args {
 /// All workers are one consumer group: each job goes to one of them.
 const GROUP: &str = "workers";
 
-/// How long one XREADGROUP waits for a job, at most.
-const MAX_BLOCK: Duration = Duration::from_secs(1);
-
 struct Worker {
     args: Args,
     redis: MultiplexedConnection,
     /// Our name in the group.
     name: String,
-    /// How far we have searched for jobs that were not acknowledged, and when
-    /// we search again.
+    /// How far we have searched for jobs that were not acknowledged.
     cursor: String,
-    next_search: Instant,
 }
 
 /// A job that we have taken.
@@ -86,11 +81,16 @@ async fn main() -> common::Result {
         .map_err(|error| no_connection(&client, &error))?;
     warn_of_forgetting(&mut redis).await;
     log::line(format_args!("listening on {}", log::shown(&args.queue)));
+    let mut worker = Worker {
+        args,
+        redis,
+        name: format!("worker-{}", process::id()),
+        cursor: "0-0".to_owned(),
+    };
 
     // 2. Work until Ctrl-C. When the connection breaks, the job in hand is
     //    not acknowledged, so it will come again, to us or to another worker.
     let mut backoff = Backoff::default();
-    let mut worker = Worker::new(args, redis);
     while let Err(error) = worker.work(&mut backoff).await {
         let reconnecting = reconnect(&client, error, &mut backoff);
         match stop.run_until_cancelled(reconnecting).await {
@@ -104,16 +104,6 @@ async fn main() -> common::Result {
 }
 
 impl Worker {
-    fn new(args: Args, redis: MultiplexedConnection) -> Self {
-        Self {
-            args,
-            redis,
-            name: format!("worker-{}", std::process::id()),
-            cursor: "0-0".to_owned(),
-            next_search: Instant::now(),
-        }
-    }
-
     /// 3. Does one job after the other. Ctrl-C ends the wait for a job, but
     ///    not the work on one: that has 1.5 seconds until `shutdown` exits.
     async fn work(&mut self, backoff: &mut Backoff) -> RedisResult<()> {
@@ -142,21 +132,18 @@ impl Worker {
     ///    stays in the stream, where it is pending from now on.
     async fn take(&mut self) -> RedisResult<Job> {
         loop {
-            if self.next_search <= Instant::now()
-                && let Some(job) = self.take_over().await?
-            {
+            if let Some(job) = self.take_over().await? {
                 return Ok(job);
             }
-            // One job at a time: the others are for the other workers. Wait
-            // for it, but not beyond the next search.
-            let left = self.next_search - Instant::now();
-            let block = left.clamp(Duration::from_millis(1), MAX_BLOCK);
+            // Wait for one new job, and not for long: perhaps another one has
+            // to be taken over by then. Not for several: they are for the
+            // other workers.
             let options = StreamReadOptions::default()
                 .group(GROUP, &self.name)
                 .count(1)
-                .block(block.as_millis() as usize);
-            // ">": what no worker was given yet.
+                .block((self.args.idle as usize / 2).min(1000));
             let queues = [&self.args.queue];
+            // ">": what no worker was given yet.
             let new: Option<StreamReadReply> =
                 self.redis.xread_options(&queues, &[">"], &options).await?;
             let mut streams = new.iter().flat_map(|reply| &reply.keys);
@@ -177,11 +164,7 @@ impl Worker {
             .redis
             .xautoclaim_options(queue, GROUP, name, *idle, cursor, one)
             .await?;
-        self.cursor = found.next_stream_id;
-        if self.cursor == "0-0" {
-            // It has seen all that are pending.
-            self.next_search = Instant::now() + Duration::from_millis(idle / 2);
-        }
+        self.cursor = found.next_stream_id; // "0-0" after the last one
         let Some(entry) = found.claimed.first() else {
             return Ok(None);
         };
