@@ -380,6 +380,8 @@ fn idle_server_ends(name: &str, language: Language) -> Result<()> {
         ensure!(peer.rest()?.is_empty());
         ensure!(!server.has_file(), "its file is still there");
         ensure!(server.half.stderr().is_empty());
+        // By itself, and not because its time was over.
+        server.half.wait_for("socket disconnected")?;
     }
     Ok(())
 }
