@@ -10,7 +10,7 @@ export function check(url, schemes) {
   ensure(rest !== undefined && schemes.includes(scheme),
     `expected ${schemes.join(':// or ')}://...`)
   ensure(!/[?# ]/.test(rest), 'write ? as %3F, # as %23 and a space as %20')
-  const [authority] = rest.split('/')
+  const [authority, path = ''] = rest.split(/\/(.*)/s)
   if (scheme === 'unix') {
     ensure(authority === '', 'expected unix:///PATH')
     return
@@ -24,6 +24,7 @@ export function check(url, schemes) {
   }
   ensure(host !== '' && !host.startsWith(':'), 'there is no host')
   ensure(!host.endsWith(':0'), 'there is no port 0')
+  ensure(scheme !== 'redis' || /^\d*$/.test(path), 'a database is a number')
 }
 
 function ensure(isSo, message) {

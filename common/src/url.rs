@@ -16,7 +16,7 @@ pub fn check(url: &str, schemes: &[&str]) -> Result<()> {
         !rest.contains(['?', '#', ' ']),
         "write ? as %3F, # as %23 and a space as %20"
     );
-    let authority = rest.split('/').next().unwrap_or_default();
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     if scheme == "unix" {
         ensure!(authority.is_empty(), "expected unix:///PATH");
         return Ok(());
@@ -33,6 +33,8 @@ pub fn check(url: &str, schemes: &[&str]) -> Result<()> {
         "there is no host"
     );
     ensure!(!host.ends_with(":0"), "there is no port 0");
+    let is_number = path.chars().all(|digit| digit.is_ascii_digit());
+    ensure!(scheme != "redis" || is_number, "a database is a number");
     Ok(())
 }
 
@@ -67,6 +69,7 @@ mod tests {
             "redis://user:@localhost",
             "amqp://:secret@localhost",
             "redis://localhost:0",
+            "redis://localhost/zero",
             "http://localhost",
             "unix://tmp/redis.sock",
             "unix:///tmp/ha#sh",

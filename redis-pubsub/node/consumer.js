@@ -15,6 +15,7 @@ import { args } from '../../common/node/args.js'
 import { error, fail, line, shown } from '../../common/node/log.js'
 import { pace } from '../../common/node/pace.js'
 import { stop } from '../../common/node/shutdown.js'
+import { check } from '../../common/node/url.js'
 import { clientFor, isRefusal, noConnection } from './redis.js'
 
 const { channel, pattern, redis, count } = args(
@@ -45,6 +46,7 @@ main().catch(fail)
 async function main() {
   // 1. Connect and subscribe. Redis stores nothing for those who are not
   //    subscribed: what was published before this line is gone.
+  check(redis, ['redis', 'unix']) // refuses what would be ignored
   const messages = await subscribe().catch(error => {
     throw noConnection(redis, error)
   })

@@ -13,6 +13,7 @@ import { args } from '../../common/node/args.js'
 import { fail, line, shown } from '../../common/node/log.js'
 import { pace, ticks } from '../../common/node/pace.js'
 import { stop } from '../../common/node/shutdown.js'
+import { check } from '../../common/node/url.js'
 import { answered, clientFor, noConnection, reason } from './redis.js'
 
 const { channel, message, redis, every, count } = args(
@@ -39,6 +40,7 @@ main().catch(fail)
 
 async function main() {
   // 1. Connect.
+  check(redis, ['redis', 'unix']) // refuses what would be ignored
   const client = clientFor(redis)
   await connect(client)
 

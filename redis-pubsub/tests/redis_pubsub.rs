@@ -327,6 +327,7 @@ fn odd_urls(language: Language) -> Result<()> {
             let stderr = half.stderr();
             ensure!(stderr.len() == 1, "{url}: {stderr:?}");
             ensure!(!stderr[0].contains("secret"), "{stderr:?}");
+            ensure!(!stderr[0].contains("connect to "), "{url}: {stderr:?}");
         }
     }
     // IPv6 is taken as given: nobody listens there.

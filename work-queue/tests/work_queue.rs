@@ -878,6 +878,8 @@ fn odd_urls(language: Language, at: &At) -> Result<()> {
             let stderr = half.stderr();
             ensure!(stderr.len() == 1, "{url}: {stderr:?}");
             ensure!(!stderr[0].contains("secret"), "{stderr:?}");
+            let tried = stderr[0].contains("connect to ");
+            ensure!(tried == url.contains("[::1]"), "{url}: {stderr:?}");
         }
     }
     Ok(())
