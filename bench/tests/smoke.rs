@@ -18,8 +18,14 @@ use rustix::process::{Pid, Signal, kill_process};
 const BENCH: &str = env!("CARGO_BIN_EXE_bench");
 const FLOOR: &str = env!("CARGO_BIN_EXE_floor");
 
-fn bench(arguments: &[&str]) -> Output {
-    Command::new(BENCH).args(arguments).output().unwrap()
+/// Runs the bench with these words as arguments.
+fn bench(words: &str) -> Output {
+    let words = words.split_whitespace();
+    Command::new(BENCH).args(words).output().unwrap()
+}
+
+fn read(json: &str) -> serde_json::Value {
+    serde_json::from_str(&fs::read_to_string(json).unwrap()).unwrap()
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -40,21 +46,11 @@ fn a_short_run_writes_its_table_its_json_and_its_page() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str| folder.path().join(name).display().to_string();
     let (json, html) = (file("json"), file("html"));
-    let output = bench(&[
-        "--quick",
-        "--rounds",
-        "2",
-        "--only",
-        "tcp-echo",
-        "--measure",
-        "round-trip,many,start",
-        "--with",
-        &program(folder.path(), "tcp"),
-        "--json",
-        &json,
-        "--html",
-        &html,
-    ]);
+    let output = bench(&format!(
+        "--quick --rounds 2 --only tcp-echo --measure round-trip,many,start \
+         --with {} --json {json} --html {html}",
+        program(folder.path(), "tcp")
+    ));
     let screen = text(&output.stdout);
     assert!(output.status.success(), "{screen}{}", text(&output.stderr));
     assert!(screen.contains("Round trips on one core"), "{screen}");
@@ -63,8 +59,7 @@ fn a_short_run_writes_its_table_its_json_and_its_page() {
         assert!(line.chars().count() <= 100, "{line}");
     }
 
-    let json = fs::read_to_string(json).unwrap();
-    let report: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let report = read(&json);
     let samples = report["samples"].as_array().unwrap();
     let rust: Vec<_> = samples
         .iter()
@@ -90,18 +85,11 @@ fn a_short_run_writes_its_table_its_json_and_its_page() {
 fn tcp_and_unix_sockets_are_measured_in_the_same_rounds() {
     let folder = tempfile::tempdir().unwrap();
     let json = folder.path().join("json").display().to_string();
-    let output = bench(&[
-        "--quick",
-        "--only",
-        "tcp-echo,pipe-echo",
-        "--measure",
-        "start",
-        "--json",
-        &json,
-    ]);
+    let output = bench(&format!(
+        "--quick --only tcp-echo,pipe-echo --measure start --json {json}"
+    ));
     assert!(output.status.success(), "{}", text(&output.stderr));
-    let json = fs::read_to_string(json).unwrap();
-    let report: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let report = read(&json);
     let taken: Vec<_> = report["samples"]
         .as_array()
         .unwrap()
@@ -117,16 +105,10 @@ fn tcp_and_unix_sockets_are_measured_in_the_same_rounds() {
 fn what_was_measured_before_can_be_shown_again() {
     let folder = tempfile::tempdir().unwrap();
     let json = folder.path().join("json").display().to_string();
-    let first = bench(&[
-        "--quick",
-        "--only",
-        "tcp-echo",
-        "--measure",
-        "start",
-        "--json",
-        &json,
-    ]);
-    let again = bench(&["--from", &json]);
+    let first = bench(&format!(
+        "--quick --only tcp-echo --measure start --json {json}"
+    ));
+    let again = bench(&format!("--from {json}"));
     assert!(again.status.success());
     assert_eq!(text(&again.stdout), text(&first.stdout));
 }
@@ -169,9 +151,8 @@ fn results_and_both_readmes_are_published_together_or_not_at_all() {
     let read = |name: &str| fs::read_to_string(file(name)).unwrap();
     let publish = |programs: &[(&str, f64)]| {
         fs::write(file("json"), report(programs).to_string()).unwrap();
-        let json = file("json").display().to_string();
-        let here = folder.path().display().to_string();
-        bench(&["--from", &json, "--publish", &here])
+        let here = folder.path().display();
+        bench(&format!("--from {here}/json --publish {here}"))
     };
 
     // The floor is slower than what stands on it: the run was disturbed.
@@ -199,17 +180,10 @@ fn results_and_both_readmes_are_published_together_or_not_at_all() {
 #[test]
 fn a_program_that_spoils_a_byte_fails_the_run_and_stands_in_the_table() {
     let folder = tempfile::tempdir().unwrap();
-    let output = bench(&[
-        "--quick",
-        "--rounds",
-        "1",
-        "--only",
-        "tcp-echo",
-        "--measure",
-        "round-trip",
-        "--with",
-        &program(folder.path(), "wrong"),
-    ]);
+    let output = bench(&format!(
+        "--quick --rounds 1 --only tcp-echo --measure round-trip --with {}",
+        program(folder.path(), "wrong")
+    ));
     let screen = text(&output.stdout);
     assert_eq!(output.status.code(), Some(1), "{screen}");
     assert!(screen.contains("my-wrong !  FAILED"), "{screen}");
@@ -221,15 +195,10 @@ fn a_program_that_spoils_a_byte_fails_the_run_and_stands_in_the_table() {
 #[test]
 fn a_program_that_does_not_start_is_a_failed_run() {
     let folder = tempfile::tempdir().unwrap();
-    let output = bench(&[
-        "--quick",
-        "--only",
-        "tcp-echo",
-        "--measure",
-        "start",
-        "--with",
-        &program(folder.path(), "nonsense"),
-    ]);
+    let output = bench(&format!(
+        "--quick --only tcp-echo --measure start --with {}",
+        program(folder.path(), "nonsense")
+    ));
     let screen = text(&output.stdout);
     assert_eq!(output.status.code(), Some(1), "{screen}");
     assert!(screen.contains("listening on"), "{screen}");
@@ -239,21 +208,13 @@ fn a_program_that_does_not_start_is_a_failed_run() {
 fn log_lines_memory_and_a_stuck_reader_have_their_figures() {
     let folder = tempfile::tempdir().unwrap();
     let json = folder.path().join("json").display().to_string();
-    let output = bench(&[
-        "--quick",
-        "--rounds",
-        "1",
-        "--only",
-        "tcp-echo",
-        "--measure",
-        "log-line,memory,stuck-reader",
-        "--json",
-        &json,
-    ]);
+    let output = bench(&format!(
+        "--quick --rounds 1 --only tcp-echo \
+         --measure log-line,memory,stuck-reader --json {json}"
+    ));
     let screen = text(&output.stdout);
     assert!(output.status.success(), "{screen}{}", text(&output.stderr));
-    let json = fs::read_to_string(json).unwrap();
-    let report: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let report = read(&json);
     let figure = |measure: &str, size: u64, name: &str| {
         let samples = report["samples"].as_array().unwrap();
         let found = samples.iter().find(|one| {
@@ -395,10 +356,10 @@ fn two_programs_of_one_name_are_not_mixed_up() {
     };
     let (one, two, node) = (file("mine.sh"), file("mine.py"), file("Node.sh"));
     for (with, name) in [(&[&one, &two][..], "mine"), (&[&node], "Node")] {
-        let mut arguments = vec!["--quick", "--measure", "start"];
-        with.iter()
-            .for_each(|one| arguments.extend(["--with", one]));
-        let stderr = text(&bench(&arguments).stderr);
+        let with: Vec<_> =
+            with.iter().map(|one| format!("--with {one}")).collect();
+        let words = format!("--quick --measure start {}", with.join(" "));
+        let stderr = text(&bench(&words).stderr);
         let said = format!("there is a {name} already");
         assert!(stderr.contains(&said), "{stderr}");
     }
@@ -406,34 +367,31 @@ fn two_programs_of_one_name_are_not_mixed_up() {
 
 #[test]
 fn mistakes_on_the_command_line_are_told() {
-    for (arguments, said) in [
-        (&["--only", "nonsense"][..], "see --list"),
-        (&["--with", "udp=/bin/true"], "udp is not measured here"),
-        (&["--with", "/no/such/file"], "/no/such/file"),
-        (&["--measure", "nonsense"], "nonsense"),
+    for (words, said) in [
+        ("--only nonsense", "see --list"),
+        ("--with udp=/bin/true", "udp is not measured here"),
+        ("--with /no/such/file", "/no/such/file"),
+        ("--measure nonsense", "nonsense"),
         (
-            &["--only", "shared-memory", "--measure", "stream"],
+            "--only shared-memory --measure stream",
             "nothing to measure",
         ),
-        (&["--from", "/no/such/file"], "read /no/such/file"),
+        ("--from /no/such/file", "read /no/such/file"),
         // What would be ignored is refused.
-        (&["--check", "--json", "x"], "cannot be used with"),
-        (&["--quick", "--publish", "x"], "cannot be used with"),
-        (
-            &["--publish", "/no/such", "--only", "x"],
-            "read /no/such/README",
-        ),
-        (&["--check", "--with", "x"], "cannot be used with"),
+        ("--check --json x", "cannot be used with"),
+        ("--check --with x", "cannot be used with"),
+        ("--quick --publish x", "cannot be used with"),
         // Before anything is measured, and before a lesson is looked for.
-        (&["--html", "/no/such", "--only", "x"], "write /no/such"),
+        ("--html /no/such --only x", "write /no/such"),
+        ("--publish /no/such --only x", "read /no/such/README"),
     ] {
-        let output = bench(arguments);
+        let output = bench(words);
         let stderr = text(&output.stderr);
-        assert!(!output.status.success(), "{arguments:?}");
-        assert!(stderr.contains(said), "{arguments:?}: {stderr}");
+        assert!(!output.status.success(), "{words}");
+        assert!(stderr.contains(said), "{words}: {stderr}");
     }
     // The help names every kind, and how many rounds there are.
-    let help = text(&bench(&["--help"]).stdout);
+    let help = text(&bench("--help").stdout);
     let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(
         help.contains("two rounds") && help.contains("quick: 2"),
@@ -442,6 +400,6 @@ fn mistakes_on_the_command_line_are_told() {
     let kinds = "round-trip, flood, stream, many, fan-out, log-line, start, \
                  memory, stuck-reader";
     assert!(help.contains(kinds), "{help}");
-    let list = text(&bench(&["--list"]).stdout);
+    let list = text(&bench("--list").stdout);
     assert!(list.contains("tcp-echo") && list.contains("floor, Rust, Node"));
 }
