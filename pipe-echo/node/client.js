@@ -15,7 +15,7 @@ import { Decoder, fail, line } from '../../common/node/log.js'
 import { pace, ticks } from '../../common/node/pace.js'
 import { DEFAULT_PATH, checked } from './path.js'
 
-const { path, message, ...rest } = args(
+const { path, message, ...timing } = args(
   'Sends messages to a pipe echo server and prints what comes back.', {
     path: {
       positional: true,
@@ -57,7 +57,7 @@ async function main() {
 // 4. Sends the message at each tick, until the last one or Ctrl-C.
 async function send(socket, signal) {
   const write = promisify(socket.write).bind(socket)
-  for await (const _ of ticks(rest, signal)) {
+  for await (const _ of ticks(timing, signal)) {
     line(`send: ${message}`)
     sent += Buffer.byteLength(message)
     // Back-pressure: this waits while the server does not read.
@@ -73,9 +73,10 @@ async function send(socket, signal) {
 //    all is back. A named pipe of Windows has no half-close: there, the server
 //    does not learn that nothing more will come, so this side has to count.
 async function receive(socket) {
-  const all = (rest.count ?? Infinity) * Buffer.byteLength(message)
+  const all = (timing.count ?? Infinity) * Buffer.byteLength(message)
   const decoder = new Decoder()
-  // A pipe has no framing: one piece may hold half a "hello".
+  // A pipe has no framing: one piece may hold half a "hello". The decoder
+  // keeps half a character until the rest arrives.
   for await (const bytes of socket) {
     received += bytes.length
     line(`receive: ${decoder.decode(bytes)}`)

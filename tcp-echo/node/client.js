@@ -14,7 +14,7 @@ import { address, args } from '../../common/node/args.js'
 import { Decoder, fail, line } from '../../common/node/log.js'
 import { pace, ticks } from '../../common/node/pace.js'
 
-const { address: { host, port }, message, ...rest } = args(
+const { address: { host, port }, message, ...timing } = args(
   'Sends messages to a TCP echo server and prints what comes back.', {
     address: {
       positional: true,
@@ -23,13 +23,13 @@ const { address: { host, port }, message, ...rest } = args(
       parse: address,
     },
     message: { value: 'TEXT', default: 'hello', help: 'What to send' },
-    ...pace,
+    ...pace, // --every and --count
   })
 const ADVICE = 'start the server first: node tcp-echo/node/server.js'
 let sent = 0
 let received = 0
 
-main().catch(fail)
+main().catch(fail) // prints the error, and ends with status 1
 
 async function main() {
   // 1. Connect.
@@ -60,7 +60,7 @@ async function main() {
 // 4. Sends the message at each tick, until the last one or Ctrl-C.
 async function send(socket, signal) {
   const write = promisify(socket.write).bind(socket)
-  for await (const _ of ticks(rest, signal)) {
+  for await (const _ of ticks(timing, signal)) {
     line(`send: ${message}`)
     sent += Buffer.byteLength(message)
     // Back-pressure: this waits while the server does not read.
@@ -74,7 +74,8 @@ async function send(socket, signal) {
 // 5. Receives and prints what comes back, until the server closes.
 async function receive(socket) {
   const decoder = new Decoder()
-  // TCP has no framing: one piece may hold half a "hello".
+  // TCP has no framing: one piece may hold half a "hello". The decoder
+  // keeps half a character until the rest arrives.
   for await (const bytes of socket) {
     received += bytes.length
     line(`receive: ${decoder.decode(bytes)}`)

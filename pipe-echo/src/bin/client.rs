@@ -38,6 +38,7 @@ struct Args {
 const ADVICE: &str =
     "start the server first: cargo run -p pipe-echo --bin server";
 
+// An error is printed in one line, and the program ends with status 1.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> common::Result {
     let args = Args::parse();
@@ -106,7 +107,8 @@ async fn receive(
     let all = count.saturating_mul(message.len() as u64);
     let mut decoder = log::Decoder::default();
     let mut bytes = Vec::with_capacity(16 * 1024);
-    // A pipe has no framing: one read may return half a "hello".
+    // A pipe has no framing: one read may return half a "hello". The decoder
+    // keeps half a character until the rest arrives.
     while reader.read_buf(&mut bytes).await? > 0 {
         *received += bytes.len() as u64;
         log::line(format_args!("receive: {}", decoder.decode(&bytes)));

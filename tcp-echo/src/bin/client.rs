@@ -33,6 +33,7 @@ struct Args {
 const ADVICE: &str =
     "start the server first: cargo run -p tcp-echo --bin server";
 
+// An error is printed in one line, and the program ends with status 1.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> common::Result {
     let args = Args::parse();
@@ -92,7 +93,8 @@ async fn send(
 async fn receive(mut reader: ReadHalf<'_>, received: &mut usize) -> Result<()> {
     let mut decoder = log::Decoder::default();
     let mut bytes = Vec::with_capacity(16 * 1024);
-    // TCP has no framing: one read may return half a "hello".
+    // TCP has no framing: one read may return half a "hello". The decoder
+    // keeps half a character until the rest arrives.
     while reader.read_buf(&mut bytes).await? > 0 {
         *received += bytes.len();
         log::line(format_args!("receive: {}", decoder.decode(&bytes)));

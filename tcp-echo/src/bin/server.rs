@@ -28,7 +28,8 @@ struct Args {
 }
 
 // One thread for every connection, like Node's event loop: an echo server
-// waits far more than it computes.
+// waits far more than it computes. An error is printed in one line, and the
+// program ends with status 1.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> common::Result {
     let Args { address } = Args::parse();
