@@ -594,7 +594,9 @@ fn few_descriptors(name: &str) -> Result<()> {
     for half in lesson.halves() {
         let mut command = lesson.half(Language::Rust, half)?;
         command.args(lesson.free_address(folder.path()));
-        let mut command = in_shell("2>&1; ulimit -n 9", &command);
+        // It inherits none but the usual three, whatever we have inherited.
+        let before = "2>&1 3>&- 4>&- 5>&- 6>&- 7>&- 8>&-; ulimit -n 9";
+        let mut command = in_shell(before, &command);
         let mut half = Half::start(&mut command)?;
         ensure!(half.wait()? == Exit::Code(1), "{:?}", half.stdout());
         let printed = half.stdout();
