@@ -38,7 +38,7 @@ struct Shared {
     second: Arc<OwnedFd>,
     serialization: Serialization,
     queue: Mutex<Queue>,
-    /// The runtime whose task empties the queue, from wherever a frame was sent.
+    /// The runtime whose task empties the queue, whatever task sends.
     runtime: Handle,
     /// Rings when the queue has become shorter, and when it is closed.
     shorter: Notify,
