@@ -62,7 +62,8 @@ pub fn tests(name: &'static str) -> Vec<Test> {
     .flatten()
     .collect();
     type Run = fn(&str) -> Result<()>;
-    let rust: [(_, Run); 3] = [
+    let rust: [(_, Run); 4] = [
+        ("an_idle_client_holds_no_buffer", idle_clients),
         ("lines_that_nobody_reads_hold_the_server_back", unread_lines),
         (
             "a_client_that_never_reads_does_not_fill_the_memory",
@@ -238,6 +239,22 @@ fn bounded_memory(name: &str) -> Result<()> {
     drop(stuck);
     ensure!(more < 16 * MIB as u64, "{} MiB more", more / MIB as u64);
     server.lives()
+}
+
+/// What each of them has sent before needed 32 KiB at once.
+fn idle_clients(name: &str) -> Result<()> {
+    let server = Server::start_quiet(name, Language::Rust, &[])?;
+    let memory = || server.half.peak_memory().context("/proc/PID/status");
+    let mut peers = server.connect_many(1000)?;
+    let idle = memory()?;
+    let bytes = vec![b'x'; 64 * 1024];
+    for peer in &mut peers {
+        peer.write_all(&bytes)?;
+        peer.expect(&bytes)?;
+    }
+    let more = memory()? - idle;
+    ensure!(more < 8 * MIB as u64, "{} MiB more", more / MIB as u64);
+    Ok(())
 }
 
 fn reset(name: &str, language: Language) -> Result<()> {
