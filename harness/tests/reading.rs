@@ -10,7 +10,7 @@ use harness::{LESSONS, Lesson};
 use harness::testing::{Test, test};
 
 /// Those that are still in the old form. Take yours off when it is rewritten.
-pub const NOT_YET: &[&str] = &["socketio-chat"];
+pub const NOT_YET: &[&str] = &[];
 
 pub fn tests() -> Vec<Test> {
     [

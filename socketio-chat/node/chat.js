@@ -1,19 +1,22 @@
-// What is said in the chat, and what is refused. Rust twin: ../src/chat.rs.
+// What a name, a room and a message are, and the limits of the server. Rust
+// twin: ../src/chat.rs.
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Server } from 'socket.io'
 import { escaped, line, shown } from '../../common/node/log.js'
-import { holdBack } from './unread.js'
+import { missing } from '../../common/node/packages.js'
 
-// In characters. What waits for a client that does not read takes memory.
+const { Server } = await import('socket.io').catch(missing)
+
+// In characters.
 const LONGEST_TEXT = 2000
 const LONGEST_NAME = 24
-const MOST_ROOMS = 20
-// So many packets wait for a client; with more, it is sent away.
-const MOST_WAITING = 4096
+// The maximum number of rooms that a client can join.
+const MAX_ROOMS = 20
+// How many packets can wait for a client; beyond this, it is disconnected.
+const MAX_WAITING = 4096
 
 // How long the other servers may take to answer, in milliseconds.
-const PATIENCE = 1000
+const ANSWER_TIMEOUT = 1000
 
 /**
  * A Socket.IO server behind `http`, which `admits(request)` guards. Its
@@ -27,142 +30,118 @@ export function open(http, origins, admits) {
     allowRequest: (request, decide) => decide(null, admits(request)),
   })
   io.engine.on('connection', mustRead)
-  holdBack(io.engine)
-  // Who upgrades to something else is sent away a second later. Until then
-  // nobody hears the socket's errors, and one of those would end the process.
+  // An upgrade to another path is ended a second later. Until then nobody
+  // listens for the socket's errors, and one of those would end the process.
   http.on('upgrade', (_, socket) => socket.on('error', () => {}))
   return io
 }
 
-/** Ends a connection whose client does not read what is sent to it. */
+/** Ends a connection whose client does not read: a slow consumer. */
 function mustRead(connection) {
   let waiting = 0
   connection.on('flush', () => { waiting = 0 })
   connection.on('packetCreate', () => {
     waiting += 1
     // Not at once: what is sent in one go cannot leave before its end.
-    if (waiting === MOST_WAITING) setImmediate(unlessRead)
+    if (waiting === MAX_WAITING) setImmediate(unlessRead)
   })
   function unlessRead() {
-    if (waiting >= MOST_WAITING) connection.close(true)
+    if (waiting >= MAX_WAITING) connection.close(true)
   }
 }
 
-/** Why something is refused, in words for the one who tried. */
+/** Why something is refused, in words for the client's user. */
 export class Refusal extends Error {}
 
-/** Lets somebody in who says a name. */
-export function introduce(me, next) {
-  try {
-    const { name } = me.handshake.auth
-    me.data.name = checkName(name, 'a name has 1 to 24 visible characters')
-    next()
-  } catch (refusal) {
-    next(refusal)
+/** The name, if it is a good one. */
+export function name(given) {
+  return visible(given, 'a name has 1 to 24 visible characters')
+}
+
+/** The room's name, if it is a good one. */
+export function room(given) {
+  return visible(given, 'a room\'s name has 1 to 24 visible characters')
+}
+
+// A name without spaces around it, in which nothing moves the cursor or
+// changes the direction of writing.
+function visible(given, reason) {
+  const name = typeof given === 'string' ? given.trim() : ''
+  const length = [...name].length
+  if (length < 1 || length > LONGEST_NAME || escaped(name) !== name) {
+    throw new Refusal(reason)
   }
+  return name
 }
 
-/** The room of this name, if it is one. */
-function roomOf(name) {
-  return checkName(name, 'a room\'s name has 1 to 24 visible characters')
-}
-
-function checkName(name, why) {
-  const trimmed = typeof name === 'string' ? name.trim() : ''
-  const length = [...trimmed].length
-  // Nothing in it moves the cursor or turns the direction of writing round.
-  if (length < 1 || length > LONGEST_NAME || escaped(trimmed) !== trimmed) {
-    throw new Refusal(why)
-  }
-  return trimmed
-}
-
-/** What Socket.IO calls a room: nobody joins his neighbour's own one. */
-export const key = room => `room:${room}`
-
-/** Something that somebody says to whoever is to hear it. */
-export function said(by, text) {
+/** A message of this socket, as it is sent to others. */
+export function message(socket, text) {
   const length = typeof text === 'string' ? [...text].length : 0
   if (length < 1 || length > LONGEST_TEXT) {
     throw new Refusal('a message has 1 to 2000 characters')
   }
   // The id says whose connection it was: two windows may have the same name.
-  return { id: by.id, name: by.data.name, text, time: Date.now() }
+  return { id: socket.id, name: socket.data.name, text, time: Date.now() }
 }
 
-/** Something that somebody says to those in a room. */
-export function saidInRoom(by, data) {
-  const { room, text } = data ?? {}
-  if (typeof room !== 'string' || typeof text !== 'string') {
+/** The parts of a message to a room. */
+export function roomAndText(given) {
+  const { room: name, text } = given ?? {}
+  if (typeof name !== 'string' || typeof text !== 'string') {
     throw new Refusal('a message needs a room and a text')
   }
-  const there = roomOf(room)
-  if (!by.rooms.has(key(there))) throw new Refusal('you are not in this room')
-  return { ...said(by, text), room: there }
+  return { room: room(name), text }
 }
 
-/** Tells `audience` what was said. */
-export function say(event, what, audience) {
-  const where = what.room ? ` in ${shown(what.room)}` : ''
-  line(`${event} from ${shown(what.name)}${where}: ${shown(what.text)}`)
-  // What others call "clientmessage" arrives as a message.
-  audience.emit(event === 'clientmessage' ? 'message' : event, what)
-  return {}
+/** What Socket.IO calls a room: no client joins another one's own room. */
+export const key = room => `room:${room}`
+
+/** Is this socket in the room? */
+export function isIn(socket, room) {
+  return socket.rooms.has(key(room))
 }
 
-/** Lets somebody into a room; the answer says who is there. */
-export function join(io, me, name) {
-  const room = roomOf(name)
-  if (!me.rooms.has(key(room))) {
-    // One more, for the room that Socket.IO has for each socket alone.
-    if (me.rooms.size > MOST_ROOMS) {
-      throw new Refusal('you are in 20 rooms already')
-    }
-    me.join(key(room))
-    tell('joined', me, room)
+/** May this socket join one more room? */
+export function checkRooms(socket) {
+  // One more, for the room that Socket.IO has for each socket alone.
+  if (socket.rooms.size > MAX_ROOMS) {
+    throw new Refusal('you are in 20 rooms already')
   }
-  return here(io.in(key(room)))
 }
 
-/** Somebody leaves a room. */
-export function leave(me, name) {
-  const room = roomOf(name)
-  if (me.rooms.has(key(room))) {
-    me.leave(key(room))
-    tell('left', me, room)
-  }
-  return {}
+/** Tells those in a room that this socket has joined or left. */
+export function tellRoom(socket, event, room) {
+  const { name } = socket.data
+  line(`* ${shown(name)} ${event} ${shown(room)}`)
+  socket.to(key(room)).emit(event, { name, room })
 }
 
-/** Tells the others that somebody comes or goes; in a room, if one is named. */
-export function tell(event, by, room) {
-  const { name } = by.data
-  line(`* ${shown(name)} ${event}${room ? ` ${shown(room)}` : ''}`)
-  const audience = room ? by.to(key(room)) : by.broadcast
-  audience.emit(event, { name, room })
+/** Prints a message that is sent on. */
+export function logMessage(event, { name, room, text }) {
+  const place = room === undefined ? '' : ` in ${shown(room)}`
+  line(`${event} from ${shown(name)}${place}: ${shown(text)}`)
 }
 
-/** The names of those who are in `audience`, on every server. */
+/** The names of those in `audience`, on every server. */
 export async function here(audience) {
-  // Not to be asked means that Redis is away, or answers nothing: then, on
-  // this server.
+  // When Redis is away or does not answer: those on this server.
   const everywhere = audience.fetchSockets().catch(() => undefined)
-  const late = sleep(PATIENCE, undefined, { ref: false })
+  const late = sleep(ANSWER_TIMEOUT, undefined, { ref: false })
   const sockets = await Promise.race([everywhere, late]) ??
     await audience.local.fetchSockets()
   const names = new Set(sockets.map(socket => socket.data.name))
   return { here: [...names].sort() }
 }
 
-/** Does what an event asks for, and tells who asked what came of it. */
+/** Acknowledges an event: with its result, or the reason of a refusal. */
 export async function answer(ack, run) {
-  let outcome
+  let result
   try {
-    outcome = await run()
+    result = await run()
   } catch (error) {
     if (!(error instanceof Refusal)) throw error
-    outcome = { error: error.message }
+    result = { error: error.message }
   }
-  // Not everybody wants to know. What is no function cannot be called.
-  if (typeof ack === 'function') ack(outcome)
+  // Not every client asks for an answer, and anything may stand there.
+  if (typeof ack === 'function') ack(result)
 }

@@ -3,13 +3,17 @@
 // Rust twin: ../src/cluster.rs. They cannot join each other: what they
 // publish has another form.
 
-import { createAdapter } from '@socket.io/redis-adapter'
-import { createClient } from 'redis'
-import { error } from '../../common/node/log.js'
+import { error, fail } from '../../common/node/log.js'
+import { missing } from '../../common/node/packages.js'
 import { stop } from '../../common/node/shutdown.js'
+import { check } from '../../common/node/url.js'
 
 /** Joins `io` with the others that use the Redis at `url`. */
 export async function join(io, url) {
+  const { createAdapter } =
+    await import('@socket.io/redis-adapter').catch(missing)
+  const { createClient } = await import('redis').catch(missing)
+  check(url, ['redis', 'rediss', 'unix'])
   const publisher = createClient({
     url,
     socket: { connectTimeout: 1000, reconnectStrategy: again },
@@ -37,15 +41,24 @@ export async function join(io, url) {
     await Promise.all([publisher.connect(), subscriber.connect()])
   } catch ({ message, code }) {
     const { host, pathname } = new URL(url)
-    error(`Error: connect to Redis at ${host || pathname}: ${message || code}`)
-    process.exit(1)
+    fail(Error(`connect to Redis at ${host || pathname}: ${message || code}`))
   }
   joined = true
 
-  // The adapter waits for no answer, so nobody would hear of a failure; a
-  // promise that nobody catches ends the process.
+  // The adapter looks at no answer, and a promise that nobody catches ends
+  // the process. What Redis refuses, waiting does not cure: say why.
   const publish = publisher.publish.bind(publisher)
-  publisher.publish = (...event) => publish(...event).catch(() => {})
+  let isRefused = false
+  publisher.publish = (...event) => publish(...event).catch(({ message }) => {
+    if (!isRefused && lost.size === 0) error(`redis: publish: ${message}`)
+    isRefused = true
+  })
+  for (const method of ['subscribe', 'pSubscribe']) {
+    const subscribe = subscriber[method].bind(subscriber)
+    subscriber[method] = (...channel) =>
+      subscribe(...channel).catch(({ message }) =>
+        fail(Error(`subscribe at Redis: ${message}`)))
+  }
   io.adapter(createAdapter(publisher, subscriber, { requestsTimeout: 1000 }))
   stop.addEventListener('abort', () => {
     publisher.destroy()
@@ -53,6 +66,7 @@ export async function join(io, url) {
   })
 
   function again(tries) {
-    return joined && Math.min(100 * 2 ** tries, 5000)
+    // Exponential backoff with jitter.
+    return joined && Math.min(100 * 2 ** tries, 5000) * (0.5 + Math.random())
   }
 }

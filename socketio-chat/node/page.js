@@ -12,16 +12,16 @@ frame-ancestors 'none'`
 const TEXT = 'text/plain; charset=utf-8'
 
 const FILES = new Map([
-  ['/', file('text/html', 'index.html')],
-  ['/chat.css', file('text/css', 'chat.css')],
-  ['/chat.js', file('text/javascript', 'chat.js')],
-  ['/texts.js', file('text/javascript', 'texts.js')],
-  ['/icon.svg', file('image/svg+xml', 'icon.svg')],
+  ['/', ['text/html', 'index.html']],
+  ['/chat.css', ['text/css', 'chat.css']],
+  ['/chat.js', ['text/javascript', 'chat.js']],
+  ['/texts.js', ['text/javascript', 'texts.js']],
+  ['/icon.svg', ['image/svg+xml', 'icon.svg']],
   // Version 4.8.4, as npm has it: see socket.io.LICENSE beside it.
-  ['/socket.io.min.js', file('text/javascript', 'socket.io.min.js')],
+  ['/socket.io.min.js', ['text/javascript', 'socket.io.min.js']],
 ])
 
-function file(type, name) {
+function read([type, name]) {
   const there = new URL(`../page/${name}`, import.meta.url)
   return { type: `${type}; charset=utf-8`, text: readFileSync(there) }
 }
@@ -33,7 +33,7 @@ export function answer(request, response) {
   const [status, { type, text }] =
     !found ? [404, { type: TEXT, text: 'there is no such page\n' }]
     : !reads ? [405, { type: TEXT, text: 'this is only read\n' }]
-    : [200, found]
+    : [200, read(found)]
   if (status === 405) response.setHeader('allow', 'GET, HEAD')
   response.writeHead(status, {
     'content-type': type,

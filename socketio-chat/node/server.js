@@ -1,22 +1,27 @@
-// Chat server: what one says, the others hear, in a browser or a terminal.
+// Chat server: passes on what people send, in a browser or in a terminal.
 //
 // Rust twin: ../src/bin/server.rs. Other half: client.js, or the page.
 //
-//     npm ci --prefix socketio-chat/node        # once
+//     npm ci --prefix socketio-chat             # once
 //     node socketio-chat/node/server.js
 //     node socketio-chat/node/client.js         # in a second terminal
+//
+// Try this: open http://127.0.0.1:3000 in two windows.
 
+import { once } from 'node:events'
 import { createServer } from 'node:http'
-import { address, args, wholeNumber } from '../../common/node/args.js'
-import { error, ready } from '../../common/node/log.js'
-import { overdue, stop } from '../../common/node/shutdown.js'
+import {
+  address, args, shownAddress, wholeNumber,
+} from '../../common/node/args.js'
+import { fail, line, shown } from '../../common/node/log.js'
+import { stop } from '../../common/node/shutdown.js'
 import * as chat from './chat.js'
 import { join } from './cluster.js'
 import { answer } from './page.js'
 import { admits } from './web.js'
 
 const { address: { host, port }, every, redis, origin } = args(
-  'Lets people chat: shows them a page, and passes on what they say.', {
+  'Lets people chat: shows them a page, and passes on what they send.', {
     address: {
       positional: true,
       default: '127.0.0.1:3000',
@@ -38,50 +43,121 @@ const { address: { host, port }, every, redis, origin } = args(
     },
   })
 
-// 1. Listen. Socket.IO takes what is for it, the page has the rest.
-const http = createServer(answer)
-const io = chat.open(http, origin, request => admits(request, origin))
-// Before anybody is in, it is asked for the name.
-io.use(chat.introduce)
-if (redis) await join(io, redis)
-http.listen({ host, port }, () => {
-  const { address, family, port } = http.address()
-  const shown = family === 'IPv6' ? `[${address}]` : address
-  ready(`listening on ${shown}:${port}`)
-})
-http.on('error', ({ message }) => {
-  error(`Error: listen on ${host}:${port}: ${message}`)
-  process.exit(1)
-})
+main().catch(fail) // prints the error, and ends with status 1
 
-// 2. Tell everybody the time, and serve until Ctrl-C.
-setInterval(() => io.emit('notification', { time: Date.now() }), every).unref()
+async function main() {
+  // 1. Listen. Socket.IO takes the requests below /socket.io/, the page has
+  //    the others. Before a client is in, admit() is asked.
+  const http = createServer(answer)
+  const io = chat.open(http, origin, request => admits(request, origin))
+  io.use(admit)
+  io.on('connection', socket => connected(io, socket))
+  if (redis !== undefined) await join(io, redis)
+  http.listen({ host, port })
+  await once(http, 'listening')
+  line(`listening on ${shownAddress(http.address())}`)
 
-// 3. Somebody is in: say what is to be done with each event. Data may be of
-//    any type, whatever the client's own code sends: look before you use it.
-io.on('connection', me => {
-  me.on('chat message', (text, ack) => chat.answer(ack, () =>
-    chat.say('chat message', chat.said(me, text), io))) // also who says it
-  me.on('clientmessage', (text, ack) => chat.answer(ack, () =>
-    chat.say('clientmessage', chat.said(me, text), me.broadcast)))
-  me.on('message', (data, ack) => chat.answer(ack, () => {
-    const said = chat.saidInRoom(me, data)
-    return chat.say('message', said, io.in(chat.key(said.room)))
-  }))
-  me.on('join room', (room, ack) => chat.answer(ack, () =>
-    chat.join(io, me, room)))
-  me.on('leave room', (room, ack) => chat.answer(ack, () =>
-    chat.leave(me, room)))
-  me.on('who is here', ack => chat.answer(ack, () => chat.here(io)))
+  // 2. Serve until Ctrl-C, and tell everybody the time.
+  sendTime(io)
+  await once(stop, 'abort') // by Ctrl-C and SIGTERM
 
-  // 4. Somebody is gone, for whatever reason.
-  me.on('disconnect', () => chat.tell('left', me))
+  // 3. Stop: disconnect all clients. They will try to reconnect.
+  io.close()
+  http.closeAllConnections()
+}
 
-  // 5. Greet who is in, and tell the others.
-  me.emit('greeting', { text: `Welcome, ${me.data.name}!` })
-  chat.tell('joined', me)
-})
+// 4. Admit a client that gives a good name. It comes with the connection.
+function admit(socket, next) {
+  try {
+    socket.data.name = chat.name(socket.handshake.auth.name)
+    next()
+  } catch (refusal) {
+    next(refusal)
+  }
+}
 
-// 6. Stop: say goodbye to all. They will try to come back.
-stop.addEventListener('abort', () => io.close())
-overdue(() => http.closeAllConnections())
+// 5. Connection: say what is to be done with each event, and greet.
+function connected(io, socket) {
+  // Each handler's result is the acknowledgement. Data may be of any type,
+  // whatever the client's own code sends: they are checked before use.
+  socket.on('chat message', (text, ack) =>
+    chat.answer(ack, () => sendToAll(io, socket, text)))
+  socket.on('clientmessage', (text, ack) =>
+    chat.answer(ack, () => sendToOthers(socket, text)))
+  socket.on('message', (message, ack) =>
+    chat.answer(ack, () => sendToRoom(io, socket, message)))
+  socket.on('join room', (room, ack) =>
+    chat.answer(ack, () => joinRoom(io, socket, room)))
+  socket.on('leave room', (room, ack) =>
+    chat.answer(ack, () => leaveRoom(socket, room)))
+  socket.on('who is here', ack => chat.answer(ack, () => chat.here(io)))
+  socket.on('disconnect', () => disconnected(socket))
+
+  const { name } = socket.data
+  socket.emit('greeting', { text: `Welcome, ${name}!` })
+  line(`* ${shown(name)} joined`)
+  socket.broadcast.emit('joined', { name })
+}
+
+// 6. Message to all clients, also to its sender: so all have the same order.
+function sendToAll(io, socket, text) {
+  const message = chat.message(socket, text)
+  chat.logMessage('chat message', message)
+  io.emit('chat message', message)
+  return {}
+}
+
+// 7. Message to all clients but its sender.
+function sendToOthers(socket, text) {
+  const message = chat.message(socket, text)
+  chat.logMessage('clientmessage', message)
+  socket.broadcast.emit('message', message)
+  return {}
+}
+
+// 8. Message to the clients in a room, if the sender is in there.
+function sendToRoom(io, socket, given) {
+  const { room, text } = chat.roomAndText(given)
+  if (!chat.isIn(socket, room)) {
+    throw new chat.Refusal('you are not in this room')
+  }
+  const message = { ...chat.message(socket, text), room }
+  chat.logMessage('message', message)
+  io.in(chat.key(room)).emit('message', message)
+  return {}
+}
+
+// 9. Join a room. The answer says who is there.
+function joinRoom(io, socket, given) {
+  const room = chat.room(given)
+  if (!chat.isIn(socket, room)) {
+    chat.checkRooms(socket)
+    socket.join(chat.key(room))
+    chat.tellRoom(socket, 'joined', room)
+  }
+  return chat.here(io.in(chat.key(room)))
+}
+
+// 10. Leave a room.
+function leaveRoom(socket, given) {
+  const room = chat.room(given)
+  if (chat.isIn(socket, room)) {
+    socket.leave(chat.key(room))
+    chat.tellRoom(socket, 'left', room)
+  }
+  return {}
+}
+
+// 11. Disconnect, for whatever reason: tell the others.
+function disconnected(socket) {
+  const { name } = socket.data
+  line(`* ${shown(name)} left`)
+  socket.broadcast.emit('left', { name })
+}
+
+// 12. Send the time to everybody, again and again.
+function sendTime(io) {
+  setInterval(() => {
+    io.emit('notification', { time: Date.now() })
+  }, every).unref()
+}

@@ -84,7 +84,11 @@ socket.on('connect_error', ({ message }) => {
 })
 socket.on('disconnect', reason => {
   showState('waiting', 'connection lost, connecting again …')
-  if (reason === 'io server disconnect') socket.connect()
+  // Socket.IO does not try again then. With a pause, and with jitter, so that
+  // not all pages reconnect at the same moment.
+  if (reason === 'io server disconnect') {
+    setTimeout(() => socket.connect(), 500 + 1000 * Math.random())
+  }
 })
 
 /** Shows what went wrong in an element of the page; nothing hides it. */

@@ -24,9 +24,9 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 /// How long Redis, or another server, may take to answer.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// So many events wait to be published.
-const MOST_WAITING: usize = 1024;
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
+/// The maximum number of events that wait to be published.
+const MAX_WAITING: usize = 1024;
 
 /// How this server reaches the others. `None`: there are none.
 #[derive(Clone)]
@@ -58,11 +58,12 @@ pub async fn adapter(url: Option<&str>) -> Result<RedisAdapterCtr<Link>> {
         Some(url) => Some(Arc::new(connect(url).await?)),
         None => None,
     };
-    let config = RedisAdapterConfig::new().with_request_timeout(PATIENCE);
+    let config = RedisAdapterConfig::new().with_request_timeout(ANSWER_TIMEOUT);
     Ok(RedisAdapterCtr::new_with_driver(Link(link), config))
 }
 
 async fn connect(url: &str) -> Result<Connected> {
+    common::url::check(url, &["redis", "rediss", "unix"]).context("--redis")?;
     let info = url.into_connection_info().context("--redis")?;
     // What is pushed, and that a connection is gone, only this version says.
     let settings = info.redis_settings().clone();
@@ -77,8 +78,8 @@ async fn connect(url: &str) -> Result<Connected> {
     let pushed = Arc::clone(&state);
     let config = || {
         ConnectionManagerConfig::new()
-            .set_response_timeout(Some(PATIENCE))
-            .set_connection_timeout(Some(PATIENCE))
+            .set_response_timeout(Some(ANSWER_TIMEOUT))
+            .set_connection_timeout(Some(ANSWER_TIMEOUT))
     };
     // Only the first attempt may fail; a later one is made again and again.
     ConnectionManager::new_with_config(
@@ -99,7 +100,7 @@ async fn connect(url: &str) -> Result<Connected> {
         .await
         .with_context(attempt)?;
 
-    let (outbox, waiting) = mpsc::channel(MOST_WAITING);
+    let (outbox, waiting) = mpsc::channel(MAX_WAITING);
     tokio::spawn(publish(redis.clone(), waiting, Arc::clone(&state)));
     Ok(Connected {
         redis,
@@ -114,11 +115,20 @@ async fn publish(
     mut waiting: mpsc::Receiver<ChanItem>,
     state: Arc<State>,
 ) {
+    let mut is_refused = false;
     while let Some((channel, event)) = waiting.recv().await {
-        // Not kept for later: then it would be news of yesterday.
-        if !state.lost.load(Ordering::Relaxed) {
-            let sent = redis.publish::<_, _, i64>(channel, event);
-            let _ = timeout(PATIENCE, sent).await;
+        // Not kept for later: by then it would be out of date.
+        if state.lost.load(Ordering::Relaxed) {
+            continue;
+        }
+        let sent = redis.publish::<_, _, i64>(channel, event);
+        // What Redis refuses, waiting does not cure: say why, once.
+        if let Ok(Err(error)) = timeout(ANSWER_TIMEOUT, sent).await
+            && !error.is_io_error()
+            && !is_refused
+        {
+            log::error(format_args!("redis: publish: {error}"));
+            is_refused = true;
         }
     }
 }
@@ -209,7 +219,7 @@ impl Driver for Link {
         command.arg("NUMSUB").arg(channel);
         let asked = command.query_async::<(String, u16)>(&mut redis);
         // Who cannot be asked is not there.
-        Ok(match timeout(PATIENCE, asked).await {
+        Ok(match timeout(ANSWER_TIMEOUT, asked).await {
             Ok(Ok((_, servers))) => servers,
             _ => 1,
         })

@@ -2,7 +2,6 @@
 
 pub mod chat;
 pub mod cluster;
-pub mod member;
 pub mod packet;
 pub mod page;
 pub mod session;

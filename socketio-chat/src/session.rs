@@ -2,7 +2,6 @@
 
 use std::error;
 use std::fmt::{self, Display};
-use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use anyhow::{Context, Error, Result, anyhow, bail, ensure};
@@ -20,18 +19,18 @@ use tokio_tungstenite::{
 use crate::packet::{self, Packet};
 
 /// How long a server may take to let us in, or to say goodbye.
-const PATIENCE: Duration = Duration::from_secs(20);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// What the server has to say.
+/// What comes from the server.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Heard {
+pub enum Received {
     /// An event's name, and the first thing that came with it.
     Event(String, Value),
     /// The answer to one of our events. They are answered in turn.
     Answer(Value),
 }
 
-/// Somebody is there, and will not have us: to try again is of no use.
+/// The server rejected the connection: do not retry.
 #[derive(Debug)]
 pub struct Refusal(pub String);
 
@@ -60,18 +59,19 @@ impl Session {
     /// # Errors
     /// When there is no such server, or it does not let us in.
     pub async fn open(url: &str, auth: &Value) -> Result<Self> {
-        timeout(PATIENCE, Self::enter(&address(url)?, auth))
+        timeout(ANSWER_TIMEOUT, Self::enter(&address(url)?, auth))
             .await
             .context("it does not answer")?
     }
 
     async fn enter(address: &str, auth: &Value) -> Result<Self> {
-        // true: small messages leave at once, without company.
+        // true: disable Nagle's algorithm, so that small messages are sent
+        // immediately.
         let connecting = connect_async_with_config(address, None, true);
         let (socket, _) = connecting.await?;
         let mut session = Self {
             socket,
-            longest_silence: PATIENCE,
+            longest_silence: ANSWER_TIMEOUT,
             heard: Instant::now(),
             sent: 0,
             unanswered: 0,
@@ -106,22 +106,22 @@ impl Session {
         self.send(packet::event(self.sent, event, &data)).await
     }
 
-    /// Waits for the next thing the server has to say, and answers its pings
-    /// meanwhile. May be dropped while it waits; nothing is lost.
+    /// Waits for the next event or answer, and answers the server's pings (the
+    /// heartbeat) meanwhile. May be dropped while it waits; nothing is lost.
     ///
     /// # Errors
     /// When the connection is lost, or the server sends what is no Socket.IO.
-    pub async fn next(&mut self) -> Result<Heard> {
+    pub async fn next(&mut self) -> Result<Received> {
         loop {
             match self.receive().await? {
                 Packet::Event(name, mut data) => {
                     let data = data.drain(..).next().unwrap_or_default();
-                    return Ok(Heard::Event(name, data));
+                    return Ok(Received::Event(name, data));
                 }
                 Packet::Ack(_, mut data) => {
                     self.unanswered = self.unanswered.saturating_sub(1);
                     let data = data.drain(..).next().unwrap_or_default();
-                    return Ok(Heard::Answer(data));
+                    return Ok(Received::Answer(data));
                 }
                 Packet::Ping => self.send(packet::PONG.into()).await?,
                 Packet::Close | Packet::Disconnected => {
@@ -138,15 +138,6 @@ impl Session {
     /// be lost.
     pub fn unanswered(&self) -> u64 {
         self.unanswered
-    }
-
-    /// What it means when the connection is lost now.
-    ///
-    /// # Errors
-    /// When events are unanswered.
-    pub fn all_answered(&self) -> Result<()> {
-        ensure!(self.unanswered == 0, "something on its way was lost");
-        Ok(())
     }
 
     /// Says goodbye, and waits until the server has heard it.
@@ -166,7 +157,7 @@ impl Session {
 
     async fn receive(&mut self) -> Result<Packet> {
         loop {
-            // A server that was unplugged says nothing: no ping either.
+            // Heartbeat: a server that was unplugged sends no ping either.
             let gone = time::sleep_until(self.heard + self.longest_silence);
             let message = tokio::select! {
                 message = self.socket.next() => message,
@@ -186,25 +177,14 @@ impl Session {
     }
 }
 
-/// How long to wait before the next try: twice as long each time, but not
-/// over five seconds, and give or take a half.
-#[derive(Debug)]
-pub struct Pause(Duration);
-
-impl Default for Pause {
-    fn default() -> Self {
-        Self(Duration::from_secs(1))
-    }
-}
-
-impl Pause {
-    /// This pause; the next one is longer.
-    pub fn grow(&mut self) -> Duration {
-        // Good enough to tell one client from another.
-        let dice = RandomState::new().hash_one(()) % 1000;
-        let pause = self.0.mul_f64(0.5 + dice as f64 / 1000.0);
-        self.0 = (2 * self.0).min(Duration::from_secs(5));
-        pause
+/// Can waiting not cure this error? The server has rejected us, or what is
+/// there is no Socket.IO server (HTTP's 4xx).
+pub fn is_final(error: &Error) -> bool {
+    match error.downcast_ref() {
+        Some(tungstenite::Error::Http(answer)) => {
+            answer.status().is_client_error()
+        }
+        _ => error.is::<Refusal>(),
     }
 }
 
@@ -295,9 +275,9 @@ pub(crate) mod tests {
                 with(&[OPEN, "2", "40", "6", "2", "42[\"a\",1,2]", "430[{}]"])
                     .await
                     .unwrap();
-            let event = Heard::Event("a".into(), json!(1));
+            let event = Received::Event("a".into(), json!(1));
             assert_eq!(session.next().await.unwrap(), event);
-            let answer = Heard::Answer(json!({}));
+            let answer = Received::Answer(json!({}));
             assert_eq!(session.next().await.unwrap(), answer);
         });
     }

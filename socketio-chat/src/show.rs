@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use crate::session::Refusal;
 
-/// Shows an event, if it is for people.
-pub fn event(event: &str, data: &Value) {
+/// Shows an event that is for people; the notification only if asked for.
+pub fn event(event: &str, data: &Value, shows_time: bool) {
     let text = |field: &str| log::shown(data[field].as_str().unwrap_or("?"));
     let room = |before: &str| match &data["room"] {
         Value::String(room) => format!("{before}{}", log::shown(room)),
@@ -25,7 +25,7 @@ pub fn event(event: &str, data: &Value) {
         "joined" | "left" => {
             log::line(format_args!("* {name} {event}{}", room(" ")));
         }
-        "notification" => {
+        "notification" if shows_time => {
             let time = data["time"].as_u64().map(clock);
             let time = time.as_deref().unwrap_or("?");
             log::line(format_args!("notification: {time}"));

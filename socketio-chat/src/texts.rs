@@ -1,17 +1,17 @@
-//! What a client says: lines that are typed, or one text at a pace.
+//! What a client sends: lines that are typed, or one text at a pace.
 
 use std::io::{self, BufRead};
 use std::thread;
 
 use common::pace::{Pace, Ticks};
-use common::{log, shutdown};
+use common::shutdown;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 /// `--message`, and how often.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Choice {
-    /// Say this at a pace, and not what is typed
+    /// Send this at a pace, and not what is typed
     #[arg(long, value_name = "TEXT")]
     message: Option<String>,
 
@@ -19,7 +19,7 @@ pub struct Choice {
     pace: Pace,
 }
 
-/// What is still to be said.
+/// What is still to be sent.
 #[derive(Debug)]
 pub struct Texts(Option<Source>);
 
@@ -34,10 +34,11 @@ enum Source {
 impl Texts {
     /// `message`, or "hello" where only its number is given; or else what is
     /// typed.
-    pub fn new(Choice { message, pace }: Choice) -> Self {
+    pub fn new(Choice { message, pace }: &Choice) -> Self {
         if message.is_some() || pace.count().is_some() {
-            let message = message.unwrap_or_else(|| "hello".to_owned());
-            return Self(Some(Source::Paced(message, pace.start())));
+            let message = message.as_deref().unwrap_or("hello").to_owned();
+            let ticks = pace.ticks(shutdown::token());
+            return Self(Some(Source::Paced(message, ticks)));
         }
         let (sender, receiver) = mpsc::channel(1);
         // A plain thread: tokio's stdin would keep the program from ending
@@ -56,7 +57,7 @@ impl Texts {
         Self(Some(Source::Typed(receiver, shutdown::token())))
     }
 
-    /// Has everything been said?
+    /// Has everything been sent?
     pub fn ended(&self) -> bool {
         self.0.is_none()
     }
@@ -70,7 +71,7 @@ impl Texts {
             }
             Source::Typed(lines, stop) => loop {
                 match stop.run_until_cancelled(lines.recv()).await.flatten() {
-                    Some(line) if log::trimmed(&line).is_empty() => {}
+                    Some(line) if line.trim().is_empty() => {}
                     line => break line,
                 }
             },

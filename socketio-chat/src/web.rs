@@ -24,8 +24,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::page;
 
-/// How long a client may take to say what it wants.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a client may take to send the head of a request.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The sites whose pages may use this server, other than its own.
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -45,14 +45,14 @@ impl Origins {
 
     /// May a page of this origin talk to us?
     ///
-    /// A browser asks nobody before it opens a WebSocket: without this, any
-    /// site that somebody visits could read along in their name. What is no
-    /// browser sends no Origin, and could send any.
+    /// CORS does not apply to WebSockets: without this check, a page of any
+    /// site that a user visits could connect in the user's name. A program
+    /// that is no browser sends no Origin, and could send any.
     fn admits(&self, headers: &HeaderMap, at_loopback: bool) -> bool {
         let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-        // DNS may say of any name that it leads to this computer. For a
-        // browser, the pages of that site are then our own, and send no
-        // Origin with a GET.
+        // DNS rebinding: an attacker's name can resolve to 127.0.0.1. For a
+        // browser, the attacker's pages are then our own, and send no Origin
+        // with a GET.
         let misled = at_loopback && !host.is_some_and(is_local);
         let mut named = self.named.iter().filter_map(|site| host_of(site));
         if misled && !named.any(|named| Some(named) == host) {
@@ -112,7 +112,7 @@ where
                 let (service, stop) = (service.clone(), stop.clone());
                 connections.spawn(connection(socket, service, origins, stop));
             }
-            Err(error) => accept::failed(error).await,
+            Err(error) => accept::back_off(error).await,
         }
     }
     connections
@@ -132,7 +132,7 @@ async fn connection<S, B>(
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: std::error::Error + Send + Sync + 'static,
 {
-    // Small answers leave at once instead of waiting for company.
+    // Disable Nagle's algorithm, so that small writes are sent immediately.
     if let Err(error) = socket.set_nodelay(true) {
         return log::error(format_args!("socket: {error}"));
     }
@@ -147,7 +147,7 @@ async fn connection<S, B>(
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(PATIENCE)
+        .header_read_timeout(HEADER_TIMEOUT)
         .serve_connection(TokioIo::new(socket), guarded)
         .with_upgrades();
     let mut served = pin!(served);

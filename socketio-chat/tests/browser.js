@@ -12,7 +12,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { delimiter, join } from 'node:path'
 
-const require = createRequire(new URL('../node/', import.meta.url))
+const require = createRequire(new URL('../', import.meta.url))
 const { chromium } = require('playwright-core')
 const AXE = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8')
 const [scenario, url, polling, folder] = process.argv.slice(2)
@@ -441,8 +441,8 @@ const scenarios = {
     assert.deepEqual(words.filter(word => !names.includes(word)), [])
 
     // Each reason that a server may give has its Chinese.
-    const source = readFileSync(new URL('../node/chat.js', import.meta.url),
-      'utf8')
+    const source = ['server.js', 'chat.js'].map(name =>
+      readFileSync(new URL(`../node/${name}`, import.meta.url), 'utf8')).join()
     const reasons = [...source.matchAll(
       /'((?:a|you) (?:[^'\\]|\\')*(?:characters|a text|room|already))'/g)]
       .map(([, reason]) => reason.replaceAll('\\\'', '\''))

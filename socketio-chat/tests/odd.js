@@ -8,12 +8,15 @@ import { createServer } from 'node:http'
 import { createRequire } from 'node:module'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-const require = createRequire(new URL('../node/', import.meta.url))
+const require = createRequire(new URL('../', import.meta.url))
 const { Server } = require('socket.io')
 const [scenario] = process.argv.slice(2)
 
 const http = createServer()
-const io = new Server(http)
+let isGone = false
+const io = new Server(http, {
+  allowRequest: (_, decide) => decide(null, !isGone),
+})
 let visits = 0
 
 const scenarios = {
@@ -58,6 +61,22 @@ const scenarios = {
   again(me) {
     me.emit('greeting', { text: 'Welcome!' })
     me.on('chat message', () => me.conn.close())
+  },
+
+  // Admits nobody any more, with HTTP 403, when somebody has talked.
+  gone(me) {
+    me.emit('greeting', { text: 'Welcome!' })
+    me.on('chat message', () => {
+      isGone = true
+      me.conn.close()
+    })
+  },
+
+  // Greets the first time; disconnects everybody later on.
+  kick(me) {
+    console.log(`visit ${visits}`)
+    if (visits === 1) me.emit('greeting', { text: 'Welcome!' })
+    setTimeout(() => me.disconnect(), visits === 1 ? 300 : 0)
   },
 
   // Is gone when somebody talks, and, the next time, when he wants to join a

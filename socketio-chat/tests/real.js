@@ -8,7 +8,7 @@ import { once } from 'node:events'
 import { createRequire } from 'node:module'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-const require = createRequire(new URL('../node/', import.meta.url))
+const require = createRequire(new URL('../', import.meta.url))
 const { transports } = require('engine.io-client')
 const { io } = require('socket.io-client')
 const [scenario, url, transport = 'websocket', otherUrl] =
@@ -70,7 +70,7 @@ async function settle(...sockets) {
 /** What this client heard since it was last asked, without times and ids. */
 function heard(socket) {
   return socket.heard.splice(0).map(([event, { id, time, ...data }]) => {
-    assert.ok(time === undefined || Math.abs(time - Date.now()) < 60_000)
+    assert.ok(time === undefined || Math.abs(time - Date.now()) < LIMIT)
     // Whoever says something has an id; who joins or leaves needs none here.
     assert.equal(typeof id, time === undefined ? 'undefined' : 'string')
     return [event, data]
@@ -121,7 +121,7 @@ const scenarios = {
     assert.deepEqual(await ask(ada, 'join room', 'lobby'), { here: ['Ada'] })
     assert.deepEqual(await ask(bob, 'join room', ' lobby '),
       { here: ['Ada', 'Bob'] })
-    assert.deepEqual(await ask(bob, 'join room', '\ufeff\u3000lobby\ufeff'),
+    assert.deepEqual(await ask(bob, 'join room', '\u3000lobby\t'),
       { here: ['Ada', 'Bob'] })
     assert.deepEqual(await ask(bob, 'message', { room: 'lobby', text: 'psst' }),
       {})
@@ -176,8 +176,8 @@ const scenarios = {
     }
     await refused('message', { room: 'lobby', text: 'from outside' })
     await refused('message', { room: 7, text: 'x' })
-    for (const room of ['', ' \ufeff ', 'x'.repeat(25), 'a\nb', 'a\u202eb',
-      '\u0085a']) {
+    for (const room of ['', ' \u3000 ', 'x'.repeat(25), 'a\nb', 'a\u202eb',
+      'a\u0085b']) {
       await refused('join room', room)
     }
     // Nobody can listen at another one's door.

@@ -233,8 +233,7 @@ fn replay_first_family(
 }
 
 /// Waits until a first version has said what the README shows, and ends it
-/// where the README does. Not by Ctrl-C, which it does not handle: what a shell
-/// runs in the background has been told to ignore that.
+/// with Ctrl-C where the README does.
 fn finish(half: &mut Half, block: &Transcript) -> Result<()> {
     if !block.interrupted {
         let exit = half.wait()?;
@@ -244,7 +243,10 @@ fn finish(half: &mut Half, block: &Transcript) -> Result<()> {
     half.wait_until("as many lines as in the README", |lines| {
         (lines.len() >= block.lines.len()).then_some(())
     })?;
-    half.stop(Signal::Kill)?;
+    half.stop(match cfg!(unix) {
+        true => Signal::Interrupt,
+        false => Signal::Kill,
+    })?;
     Ok(())
 }
 

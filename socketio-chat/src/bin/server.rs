@@ -1,4 +1,4 @@
-//! Chat server: what one says, the others hear, in a browser or a terminal.
+//! Chat server: passes on what people send, in a browser or in a terminal.
 //!
 //! Node twin: `node/server.js`. Other half: `client.rs`, or the page.
 //!
@@ -13,91 +13,187 @@ use anyhow::Context;
 use clap::Parser;
 use common::{log, shutdown};
 use hyper::service::service_fn;
-use serde_json::json;
-use socketio_chat::chat::{self, Ack, Answer, Chat, Name, Said, Socket};
+use serde_json::{Value, json};
+use socketio_chat::chat::{self, Ack, Chat, Given, Refusal, Socket};
 use socketio_chat::{page, web};
 use socketioxide::extract::TryData;
 use socketioxide::handler::ConnectHandler;
-use tokio::{net::TcpListener, time};
+use tokio::net::TcpListener;
+use tokio::time;
 
-/// Lets people chat: shows them a page, and passes on what they say.
+/// Lets people chat: shows them a page, and passes on what they send.
 #[derive(Parser)]
 struct Args {
     /// Where to listen; 0.0.0.0:3000 opens it to other computers
     #[arg(default_value = "127.0.0.1:3000")]
     address: String,
 
-    #[command(flatten)]
-    settings: chat::Settings,
+    /// Milliseconds between two notifications of the time
+    #[arg(long, value_name = "MS", default_value_t = 5000,
+        value_parser = clap::value_parser!(u64).range(1..=86_400_000))]
+    every: u64,
+
+    /// A Redis that joins this server with others
+    #[arg(long, value_name = "URL")]
+    redis: Option<String>,
 
     #[command(flatten)]
-    quiet: log::Quiet,
+    origins: web::Origins,
 }
 
-// One thread, and not only because Node has one: each event is a task of its
-// own, and on several threads two messages could overtake each other.
+// One thread, and not only because Node has one: each event is a task, and on
+// several threads two messages could overtake each other.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> common::Result {
     let args = Args::parse();
-    args.quiet.apply();
-    let stop = shutdown::token();
+    let stop = shutdown::token(); // cancelled by Ctrl-C and SIGTERM
 
-    // 1. Listen. Socket.IO takes what is for it, the page has the rest.
+    // 1. Listen. Socket.IO takes the requests below /socket.io/, the page has
+    //    the others. Before a client is in, admit() is asked.
     let listener = TcpListener::bind(&args.address)
         .await
         .with_context(|| format!("listen on {}", args.address))?;
     let page = service_fn(page::answer);
-    let (service, io) = chat::open(&args.settings, page).await?;
-    // Before anybody is in, it is asked for the name.
-    io.ns("/", enter.with(chat::introduce)).await?;
-    log::ready(format_args!("listening on {}", listener.local_addr()?));
+    let (service, io) = chat::open(args.redis.as_deref(), page).await?;
+    io.ns("/", connected.with(admit)).await?;
+    log::line(format_args!("listening on {}", listener.local_addr()?));
 
-    // 2. Tell everybody the time, and serve until Ctrl-C.
-    tokio::spawn(chat::tell_the_time(io.clone(), args.settings.clone()));
-    let connections =
-        web::serve(listener, service, args.settings.origins, &stop).await;
+    // 2. Serve until Ctrl-C, and tell everybody the time.
+    tokio::spawn(send_time(io.clone(), Duration::from_millis(args.every)));
+    let connections = web::serve(listener, service, args.origins, &stop).await;
 
-    // 6. Stop: say goodbye to all. They will try to come back.
+    // 3. Stop: disconnect all clients. They will try to reconnect.
     let _ = time::timeout(Duration::from_millis(500), io.close()).await;
-    shutdown::finish(connections).await;
+    connections.close();
+    connections.wait().await;
     Ok(())
 }
 
-/// 3. Somebody is in: says what is to be done with each event.
-async fn enter(me: Socket) {
-    // TryData, and not Data: what does not fit that is dropped unseen, and
-    // whoever sent it waits for an answer. Here it is refused in words.
-    me.on("chat message", async |io: Chat, me, TryData(text), ack| {
-        let all = io.of("/"); // also who says it
-        let said = chat::say("chat message", Said::new(&me, text), all);
-        chat::answer(ack, said).await;
-    });
-    me.on("clientmessage", async |me: Socket, TryData(text), ack| {
-        let others = me.broadcast(); // all but who says it
-        let said = chat::say("clientmessage", Said::new(&me, text), others);
-        chat::answer(ack, said).await;
-    });
-    me.on("message", async |me: Socket, TryData(said), ack| {
-        let said = Said::in_room(&me, said);
-        let room = chat::room_of(&said, &me);
-        chat::answer(ack, chat::say("message", said, room)).await;
-    });
-    me.on("join room", async |me: Socket, TryData(room), ack| {
-        chat::answer(ack, chat::join(&me, room)).await;
-    });
-    me.on("leave room", async |me: Socket, TryData(room), ack| {
-        chat::answer(ack, chat::leave(&me, room)).await;
-    });
-    me.on("who is here", async |io: Chat, ack: Ack| {
-        let _ = ack.send(&Answer::here(io.of("/")).await);
-    });
+/// 4. Admit a client that gives a good name. It comes with the connection.
+async fn admit(
+    socket: Socket,
+    TryData(auth): TryData<chat::Auth>,
+) -> Result<(), Refusal> {
+    let name = chat::name(auth.map(|auth| auth.name))?;
+    socket.extensions.insert(chat::Name(name));
+    Ok(())
+}
 
-    // 4. Somebody is gone, for whatever reason.
-    me.on_disconnect(async |me: Socket| Name::of(&me).tell("left", &me).await);
+/// 5. Connection: say what is to be done with each event, and greet.
+async fn connected(socket: Socket) {
+    // Each handler's result is the acknowledgement. TryData, and not Data:
+    // an event whose data have another type would be dropped without a word.
+    socket.on(
+        "chat message",
+        async |io, socket, TryData(text), ack: Ack| {
+            chat::answer(ack, send_to_all(io, socket, text).await);
+        },
+    );
+    socket.on("clientmessage", async |socket, TryData(text), ack: Ack| {
+        chat::answer(ack, send_to_others(socket, text).await);
+    });
+    socket.on("message", async |socket, TryData(message), ack: Ack| {
+        chat::answer(ack, send_to_room(socket, message).await);
+    });
+    socket.on("join room", async |socket, TryData(room), ack: Ack| {
+        chat::answer(ack, join_room(socket, room).await);
+    });
+    socket.on("leave room", async |socket, TryData(room), ack: Ack| {
+        chat::answer(ack, leave_room(socket, room).await);
+    });
+    socket.on("who is here", async |io: Chat, ack: Ack| {
+        chat::answer(ack, Ok(chat::here(io.of("/")).await));
+    });
+    socket.on_disconnect(disconnected);
 
-    // 5. Greet who is in, and tell the others.
-    let name = Name::of(&me);
-    me.join(name.room());
-    let _ = me.emit("greeting", &json!({ "text": name.welcome() }));
-    name.tell("joined", &me).await;
+    let name = chat::name_of(&socket);
+    socket.join(chat::name_key(&name)); // so that all servers know who is here
+    let welcome = json!({ "text": format!("Welcome, {name}!") });
+    let _ = socket.emit("greeting", &welcome);
+    log::line(format_args!("* {} joined", log::shown(&name)));
+    chat::emit(socket.broadcast(), "joined", json!({ "name": name })).await;
+}
+
+/// 6. Message to all clients, also to its sender: so all have the same order.
+async fn send_to_all(
+    io: Chat,
+    socket: Socket,
+    text: Given<String>,
+) -> Result<Value, Refusal> {
+    let message = chat::message(&socket, text)?;
+    chat::log_message("chat message", &message);
+    chat::emit(io.of("/"), "chat message", message).await;
+    Ok(json!({}))
+}
+
+/// 7. Message to all clients but its sender.
+async fn send_to_others(
+    socket: Socket,
+    text: Given<String>,
+) -> Result<Value, Refusal> {
+    let message = chat::message(&socket, text)?;
+    chat::log_message("clientmessage", &message);
+    chat::emit(socket.broadcast(), "message", message).await;
+    Ok(json!({}))
+}
+
+/// 8. Message to the clients in a room, if the sender is in there.
+async fn send_to_room(
+    socket: Socket,
+    message: Given<chat::ToRoom>,
+) -> Result<Value, Refusal> {
+    let (room, text) = chat::room_and_text(message)?;
+    if !chat::is_in(&socket, &room) {
+        return Err("you are not in this room");
+    }
+    let mut message = chat::message(&socket, Ok(text))?;
+    message["room"] = json!(room);
+    chat::log_message("message", &message);
+    chat::emit(socket.within(chat::key(&room)), "message", message).await;
+    Ok(json!({}))
+}
+
+/// 9. Join a room. The answer says who is there.
+async fn join_room(
+    socket: Socket,
+    room: Given<String>,
+) -> Result<Value, Refusal> {
+    let room = chat::room(room)?;
+    if !chat::is_in(&socket, &room) {
+        chat::check_rooms(&socket)?;
+        socket.join(chat::key(&room));
+        chat::tell_room(&socket, "joined", &room).await;
+    }
+    Ok(chat::here(socket.within(chat::key(&room))).await)
+}
+
+/// 10. Leave a room.
+async fn leave_room(
+    socket: Socket,
+    room: Given<String>,
+) -> Result<Value, Refusal> {
+    let room = chat::room(room)?;
+    if chat::is_in(&socket, &room) {
+        socket.leave(chat::key(&room));
+        chat::tell_room(&socket, "left", &room).await;
+    }
+    Ok(json!({}))
+}
+
+/// 11. Disconnect, for whatever reason: tell the others.
+async fn disconnected(socket: Socket) {
+    let name = chat::name_of(&socket);
+    log::line(format_args!("* {} left", log::shown(&name)));
+    chat::emit(socket.broadcast(), "left", json!({ "name": name })).await;
+}
+
+/// 12. Send the time to everybody, again and again.
+async fn send_time(io: Chat, every: Duration) {
+    let mut clock = time::interval_at(time::Instant::now() + every, every);
+    clock.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
+    loop {
+        clock.tick().await;
+        let time = json!({ "time": chat::now() });
+        chat::emit(io.of("/"), "notification", time).await;
+    }
 }

@@ -12,8 +12,10 @@ use anyhow::{Result, anyhow};
 use clap::Parser;
 use common::{log, pace::Pace, shutdown};
 use redis::aio::MultiplexedConnection;
-use redis::pipe;
-use work_queue::streams::{connect, reconnect};
+use redis::{Client, pipe};
+use work_queue::streams::{
+    client, connect, no_connection, reconnect, warn_of_forgetting,
+};
 use work_queue::{Backoff, answered};
 
 /// Adds numbered jobs to a queue in Redis.
@@ -46,7 +48,11 @@ async fn main() -> common::Result {
     let stop = shutdown::token(); // cancelled by Ctrl-C and SIGTERM
 
     // 1. Connect.
-    let mut redis = connect(&args.redis).await?;
+    let client = client(&args.redis)?;
+    let mut redis = connect(&client)
+        .await
+        .map_err(|error| no_connection(&client, &error))?;
+    warn_of_forgetting(&mut redis).await;
 
     // 2. Make jobs at each tick, until the last one or Ctrl-C.
     let mut ticks = args.pace.ticks(stop);
@@ -58,7 +64,7 @@ async fn main() -> common::Result {
             jobs.push(format!("{} {last}", args.message));
         }
         // After Ctrl-C, wait for the answer for one second more.
-        let added = add(&mut redis, &args, &jobs);
+        let added = add(&client, &mut redis, &args.queue, &jobs);
         answered(added).await.flatten().map_err(|error| {
             anyhow!("perhaps not stored: {}: {error}", jobs.join(", "))
         })?;
@@ -76,8 +82,9 @@ async fn main() -> common::Result {
 /// them, so they are added again. This is at-least-once delivery: a job may
 /// be done twice, but none is lost.
 async fn add(
+    client: &Client,
     redis: &mut MultiplexedConnection,
-    args: &Args,
+    queue: &str,
     jobs: &[String],
 ) -> Result<()> {
     let mut backoff = Backoff::default();
@@ -85,12 +92,12 @@ async fn add(
         // One round trip, and one write to the disk, for all of them.
         let mut pipe = pipe();
         for job in jobs {
-            pipe.xadd(&args.queue, "*", &[("job", job)]).ignore();
+            pipe.xadd(queue, "*", &[("job", job)]).ignore();
         }
         match pipe.exec_async(redis).await {
             Ok(()) => return Ok(()),
             Err(error) => {
-                *redis = reconnect(&args.redis, error, &mut backoff).await?
+                *redis = reconnect(client, error, &mut backoff).await?
             }
         }
     }
