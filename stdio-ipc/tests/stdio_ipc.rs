@@ -66,6 +66,10 @@ pub fn tests() -> Vec<Test> {
     .flatten()
     .chain(pairs("fifo_as_in_the_readme", fifo))
     .chain(pairs("signals_as_in_the_readme", signals))
+    .chain([
+        test("the_readme_shows_fifo_and_signals_as_they_are", sources)
+            .of("stdio-ipc"),
+    ])
     .collect();
     tests.extend(
         [
@@ -648,6 +652,31 @@ fn shown(program: &str) -> Result<Vec<String>> {
     }
     ensure!(all[0] == all[1], "{all:?}");
     Ok(all.swap_remove(0))
+}
+
+/// Each program is there as its file has it, less the comment at its top.
+fn sources() -> Result<()> {
+    for readme in ["README.md", "README.zh-CN.md"] {
+        let readme = root().join("stdio-ipc").join(readme);
+        let text = fs::read_to_string(&readme)?.replace("\r\n", "\n");
+        for program in [
+            "fifo/reader",
+            "fifo/writer",
+            "signals/receiver",
+            "signals/sender",
+        ] {
+            for (end, fence) in [("rs", "rust,no_run"), ("js", "js")] {
+                let file = format!("{program}.{end}");
+                let path = root().join("stdio-ipc").join(&file);
+                let source = fs::read_to_string(path)?.replace("\r\n", "\n");
+                let (_, code) = source.split_once('\n').context("empty")?;
+                let code = code.trim_start();
+                let block = format!("```{fence}\n{code}```\n");
+                ensure!(text.contains(&block), "{file}: {}", readme.display());
+            }
+        }
+    }
+    Ok(())
 }
 
 fn fifo([first, second]: [Language; 2]) -> Result<()> {

@@ -25,12 +25,6 @@ const options = args('Takes jobs from a queue in RabbitMQ and does them.', {
     help: 'How many jobs to hold at a time; no other worker gets them',
     parse: text => wholeNumber(text, 1, 65535),
   },
-  tries: {
-    value: 'N',
-    default: '3',
-    help: 'After how many failures a job becomes a dead letter',
-    parse: text => wholeNumber(text, 0),
-  },
   ...workFlags,
 })
 let broker
@@ -84,21 +78,11 @@ async function work(backoff) {
 //    has done it, and it is done again: at-least-once delivery. One that
 //    acknowledges first, and then dies, has lost it.
 async function handle(job) {
-  const text = job.content.toString()
-  const counted = `try ${tries(job)} of ${options.tries}`
-  line(`taken: ${shown(text)}`)
-  // After more tries than that, perhaps each worker has died of it.
-  if (tries(job) <= options.tries && await perform(text, options)) {
-    line(`done: ${shown(text)}`)
-    ack(job)
-  } else if (tries(job) < options.tries) {
-    line(`failed: ${shown(text)} (${counted})`)
-    requeue(job)
-  } else {
-    // A poison message. Requeued each time, it would never end.
-    line(`dead letter: ${shown(text)} (${counted})`)
-    await deadLetter(job)
-  }
+  const outcome = await perform(job.content, tries(job), options)
+  if (outcome === 'done') ack(job)
+  if (outcome === 'failed') requeue(job)
+  // A poison message. Requeued each time, it would never end.
+  if (outcome === 'poisonous') await deadLetter(job)
 }
 
 // 5. How often the job was delivered, this time included.

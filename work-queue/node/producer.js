@@ -13,7 +13,7 @@ import { args, wholeNumber } from '../../common/node/args.js'
 import { fail, line, shown } from '../../common/node/log.js'
 import { pace, ticks } from '../../common/node/pace.js'
 import { stop } from '../../common/node/shutdown.js'
-import { connect, reconnect, warnOfForgetting } from './streams.js'
+import { connect, reconnect } from './streams.js'
 import { Backoff, answered } from './work.js'
 
 const { queue, redis, message, batch, every, count } = args(
@@ -48,7 +48,6 @@ main().catch(fail)
 async function main() {
   // 1. Connect.
   client = await connect(redis)
-  await warnOfForgetting(client)
 
   // 2. Make jobs at each tick, until the last one or Ctrl-C.
   let last = 0

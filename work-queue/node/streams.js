@@ -6,7 +6,7 @@ import { check } from '../../common/node/url.js'
 
 const { createClient, RESP_TYPES } = await import('redis').catch(missing)
 
-/** Connects to the Redis at `url`. */
+/** Connects to the Redis at `url`. Warns when it may lose jobs in a crash. */
 export async function connect(url) {
   check(url, ['redis', 'unix'])
   const client = createClient({
@@ -32,6 +32,7 @@ export async function connect(url) {
     if (isRefusal(error)) throw Error(why)
     throw Error(`${why}; start Redis first: redis-server`)
   }
+  await warnOfForgetting(client)
   return client
 }
 
@@ -62,11 +63,9 @@ function isRefusal({ message }) {
   return /\b(NOAUTH|NOPERM|WRONGPASS|WRONGTYPE)\b/.test(message)
 }
 
-/**
- * Warns when this Redis may lose jobs in a crash. One that does not let us ask
- * is trusted.
- */
-export async function warnOfForgetting(client) {
+// Warns when this Redis may lose jobs in a crash. One that does not let us ask
+// is trusted.
+async function warnOfForgetting(client) {
   const settings = await client.configGet('append*').catch(() => undefined)
   if (!settings) return
   if (settings.appendonly !== 'yes' || settings.appendfsync !== 'always') {

@@ -2,7 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { wholeNumber } from '../../common/node/args.js'
-import { error } from '../../common/node/log.js'
+import { error, line, shown } from '../../common/node/log.js'
 import { stop } from '../../common/node/shutdown.js'
 
 /** The work that a job stands for: here a pause, or a failure. */
@@ -14,10 +14,37 @@ export const work = {
     parse: text => wholeNumber(text, 0, 86_400_000),
   },
   fail: { value: 'TEXT', help: 'Fail at jobs that contain this text' },
+  tries: {
+    value: 'N',
+    default: '3',
+    help: 'After how many failures a job becomes a dead letter',
+    parse: text => wholeNumber(text, 0),
+  },
 }
 
-/** Does one job. False when it fails. */
-export async function perform(job, { work, fail }) {
+/**
+ * Does a job that was delivered `tries` times, this time included, and prints
+ * what becomes of it: 'done', 'failed', or 'poisonous' when it failed too often.
+ */
+export async function perform(job, tries, options) {
+  const text = job.toString()
+  line(`taken: ${shown(text)}`)
+  // After more tries than that, perhaps each worker has died of it. Such a job
+  // is not even begun.
+  if (tries <= options.tries && await succeeds(text, options)) {
+    line(`done: ${shown(text)}`)
+    return 'done'
+  }
+  const counted = `(try ${tries} of ${options.tries})`
+  if (tries < options.tries) {
+    line(`failed: ${shown(text)} ${counted}`)
+    return 'failed'
+  }
+  line(`dead letter: ${shown(text)} ${counted}`)
+  return 'poisonous'
+}
+
+async function succeeds(job, { work, fail }) {
   if (work > 0) await sleep(work)
   return fail === undefined || !job.includes(fail)
 }

@@ -13,9 +13,7 @@
 import { args, wholeNumber } from '../../common/node/args.js'
 import { fail, line, shown } from '../../common/node/log.js'
 import { stop } from '../../common/node/shutdown.js'
-import {
-  asBytes, connect, reconnect, warnOfForgetting,
-} from './streams.js'
+import { asBytes, connect, reconnect } from './streams.js'
 import { Backoff, perform, untilStop, work as workFlags } from './work.js'
 
 const options = args('Takes jobs from a queue in Redis and does them.', {
@@ -36,12 +34,6 @@ const options = args('Takes jobs from a queue in Redis and does them.', {
       'another worker',
     parse: text => wholeNumber(text, 10),
   },
-  tries: {
-    value: 'N',
-    default: '3',
-    help: 'After how many failures a job becomes a dead letter',
-    parse: text => wholeNumber(text, 0),
-  },
   ...workFlags,
 })
 const { queue, redis, idle } = options
@@ -61,7 +53,6 @@ main().catch(fail)
 async function main() {
   // 1. Connect.
   client = await connect(redis)
-  await warnOfForgetting(client)
   line(`listening on ${shown(queue)}`)
 
   // 2. Work until Ctrl-C. When the connection breaks, the job in hand is not
@@ -139,21 +130,11 @@ async function takeOver(redis) {
 //    has done it, and it is done again: at-least-once delivery. One that
 //    acknowledges first, and then dies, has lost it.
 async function handle(job) {
-  const text = job.bytes.toString()
-  const counted = `try ${job.tries} of ${options.tries}`
-  line(`taken: ${shown(text)}`)
-  // After more tries than that, perhaps each worker has died of it.
-  if (job.tries <= options.tries && await perform(text, options)) {
-    line(`done: ${shown(text)}`)
-    await ack(job)
-  } else if (job.tries < options.tries) {
-    // Requeue it by doing nothing: it is taken over after `--idle`.
-    line(`failed: ${shown(text)} (${counted})`)
-  } else {
-    // A poison message. Requeued each time, it would never end.
-    line(`dead letter: ${shown(text)} (${counted})`)
-    await deadLetter(job)
-  }
+  const outcome = await perform(job.bytes, job.tries, options)
+  if (outcome === 'done') await ack(job)
+  // Requeue a failed one by doing nothing: it is taken over after `--idle`.
+  // A poison message, requeued each time, would never end.
+  if (outcome === 'poisonous') await deadLetter(job)
 }
 
 // 8. Acknowledges a job and deletes it, both or neither. So the stream holds

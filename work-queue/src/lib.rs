@@ -19,17 +19,54 @@ pub struct Work {
     /// Fail at jobs that contain this text
     #[arg(long, value_name = "TEXT")]
     fail: Option<String>,
+
+    /// After how many failures a job becomes a dead letter
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    tries: u64,
+}
+
+/// What has become of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is done.
+    Done,
+    /// It failed, and can be tried again.
+    Failed,
+    /// It failed too often.
+    Poisonous,
 }
 
 impl Work {
-    /// Does one job. False when it fails.
-    pub async fn perform(&self, job: &str) -> bool {
+    /// Does a job that was delivered `tries` times, this time included, and
+    /// prints what becomes of it.
+    pub async fn perform(&self, job: &[u8], tries: u64) -> Outcome {
+        let text = String::from_utf8_lossy(job);
+        let shown = log::shown(&text);
+        log::line(format_args!("taken: {shown}"));
+        // After more tries than that, perhaps each worker has died of it. Such
+        // a job is not even begun.
+        if tries <= self.tries && self.succeeds(&text).await {
+            log::line(format_args!("done: {shown}"));
+            return Outcome::Done;
+        }
+        let counted = format!("(try {tries} of {})", self.tries);
+        if tries < self.tries {
+            log::line(format_args!("failed: {shown} {counted}"));
+            return Outcome::Failed;
+        }
+        log::line(format_args!("dead letter: {shown} {counted}"));
+        Outcome::Poisonous
+    }
+
+    async fn succeeds(&self, job: &str) -> bool {
         if self.work > 0 {
             // Not for 0: tokio's timer makes at least a millisecond of it.
             time::sleep(Duration::from_millis(self.work)).await;
         }
-        let fails = self.fail.as_ref().is_some_and(|text| job.contains(text));
-        !fails
+        match &self.fail {
+            Some(text) => !job.contains(text),
+            None => true,
+        }
     }
 }
 

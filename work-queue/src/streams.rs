@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Error, Result, anyhow};
 use common::log;
 use redis::aio::MultiplexedConnection;
 use redis::io::tcp::TcpSettings;
@@ -16,29 +16,33 @@ use crate::Backoff;
 /// The redis crate's own half a second would end each such wait in an error.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A client for the Redis at `url`. It does not connect yet.
+/// Connects to the Redis at `url`. Warns when it may lose jobs in a crash.
 ///
 /// # Errors
-/// When this is no URL of a Redis.
-pub fn client(url: &str) -> Result<Client> {
+/// When this is no URL of a Redis, and when it cannot be reached, with its
+/// address. A URL may hold a password, and is not repeated.
+pub async fn connect(url: &str) -> Result<MultiplexedConnection> {
     common::url::check(url, &["redis", "unix"]).context("--redis")?;
     // Disable Nagle's algorithm, so that small commands are sent immediately.
     let tcp = TcpSettings::default().set_nodelay(true);
     let server = url.into_connection_info().context("--redis")?;
-    Ok(Client::open(server.set_tcp_settings(tcp))?)
-}
-
-/// Connects. Warns when this Redis may lose jobs in a crash.
-///
-/// # Errors
-/// When Redis cannot be reached, or refuses us.
-pub async fn connect(client: &Client) -> RedisResult<MultiplexedConnection> {
+    let client = Client::open(server.set_tcp_settings(tcp))?;
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(TIMEOUT))
         .set_response_timeout(Some(TIMEOUT));
-    client
+    let mut connection = client
         .get_multiplexed_async_connection_with_config(&config)
         .await
+        .map_err(|error| {
+            let address = client.get_connection_info().addr();
+            let error = anyhow!("connect to {address}: {error}");
+            if is_refusal(&error) {
+                return error;
+            }
+            anyhow!("{error}; start Redis first: redis-server")
+        })?;
+    warn_of_forgetting(&mut connection).await;
+    Ok(connection)
 }
 
 /// Connects again after `error`, with exponential backoff.
@@ -46,37 +50,26 @@ pub async fn connect(client: &Client) -> RedisResult<MultiplexedConnection> {
 /// # Errors
 /// When Redis answers that we may not do this: waiting cannot help.
 pub async fn reconnect(
-    client: &Client,
-    mut error: RedisError,
+    url: &str,
+    error: RedisError,
     backoff: &mut Backoff,
 ) -> Result<MultiplexedConnection> {
-    let mut why = anyhow!("{error}");
+    let mut error = anyhow!("{error}");
     loop {
         if is_refusal(&error) {
-            return Err(why);
+            return Err(error);
         }
-        backoff.wait(&why).await;
-        match connect(client).await {
+        backoff.wait(&error).await;
+        match connect(url).await {
             Ok(connection) => return Ok(connection),
             Err(failure) => error = failure,
         }
-        why = no_connection(client, &error);
     }
-}
-
-/// The error for a connection that fails: the address without the password
-/// that a URL may hold, and what to do.
-pub fn no_connection(client: &Client, error: &RedisError) -> anyhow::Error {
-    let address = client.get_connection_info().addr();
-    if is_refusal(error) {
-        return anyhow!("connect to {address}: {error}");
-    }
-    anyhow!("connect to {address}: {error}; start Redis first: redis-server")
 }
 
 /// Whether Redis answered that this is not allowed, or that the key is of
 /// another type.
-fn is_refusal(error: &RedisError) -> bool {
+fn is_refusal(error: &Error) -> bool {
     let text = error.to_string();
     ["AuthenticationFailed", "NOAUTH", "NoPerm", "WRONGTYPE"]
         .iter()
@@ -85,7 +78,7 @@ fn is_refusal(error: &RedisError) -> bool {
 
 /// Warns when this Redis may lose jobs in a crash. One that does not let us
 /// ask is trusted.
-pub async fn warn_of_forgetting(connection: &mut MultiplexedConnection) {
+async fn warn_of_forgetting(connection: &mut MultiplexedConnection) {
     let asked: RedisResult<Vec<String>> = redis::cmd("CONFIG")
         .arg(&["GET", "append*"])
         .query_async(connection)

@@ -46,7 +46,10 @@ pub fn tests() -> Vec<Test> {
     // counterpart there.
     let of_any_bytes: &[(&str, Promise)] = &[
         ("a_dead_letter_has_the_bytes_of_the_job", dead_bytes),
-        ("a_job_of_16_mib_is_done_and_buried_whole", large),
+        (
+            "a_job_of_16_mib_is_done_whole_or_a_whole_dead_letter",
+            large,
+        ),
     ];
     let of_redis: &[(&str, RedisPromise)] = &[
         ("both_halves_outlive_a_killed_redis", killed_redis),

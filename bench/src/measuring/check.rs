@@ -20,8 +20,9 @@ use super::watchdog::Watchdog;
 use crate::sample::{Better, Measure, Placement, Sample, What};
 use crate::transports::{Entry, Program};
 
-/// How much of Node's figure is enough: below it, more than noise.
-const ENOUGH: f64 = 0.95;
+/// How much of Node's figure is enough: below it, more than noise. The echo
+/// with 'data' events does less than the lesson, which decodes what it logs.
+const ENOUGH: f64 = 0.9;
 
 /// How often a pair is measured before it counts as slow; each time longer.
 const TRIES: u32 = 6;

@@ -68,7 +68,9 @@ pub async fn main() -> common::Result {
                     log::error(format_args!("message from parent: {error}"));
                 }
                 None if stop.is_cancelled() => return Ok(()),
-                None => return Err(anyhow!("the parent has disconnected"))?,
+                None => {
+                    return Err(anyhow!("the parent has disconnected").into());
+                }
             },
         }
     }

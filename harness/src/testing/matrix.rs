@@ -233,7 +233,8 @@ fn replay_first_family(
 }
 
 /// Waits until a first version has said what the README shows, and ends it
-/// with Ctrl-C where the README does.
+/// where the README does. Not by Ctrl-C, which it does not handle: what a shell
+/// runs in the background has been told to ignore that.
 fn finish(half: &mut Half, block: &Transcript) -> Result<()> {
     if !block.interrupted {
         let exit = half.wait()?;
@@ -243,10 +244,7 @@ fn finish(half: &mut Half, block: &Transcript) -> Result<()> {
     half.wait_until("as many lines as in the README", |lines| {
         (lines.len() >= block.lines.len()).then_some(())
     })?;
-    half.stop(match cfg!(unix) {
-        true => Signal::Interrupt,
-        false => Signal::Kill,
-    })?;
+    half.stop(Signal::Kill)?;
     Ok(())
 }
 

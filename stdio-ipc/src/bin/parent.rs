@@ -82,10 +82,13 @@ async fn parent() -> common::Result<ExitCode> {
     };
     let ticks = args.pace.ticks(stop.clone());
     let status = tokio::select! {
-        result = ended => result.context("receive")?.2,
+        result = ended => {
+            let (_, _, status) = result.context("receive")?;
+            status
+        }
         // Only an error ends this here; when all is sent, we still receive.
         Err(error) = send(stdin, &args.message, ticks) => {
-            return Err(error).context("send")?;
+            return Err(error.into());
         }
         () = overdue(&stop) => {
             child.kill().await?;
@@ -121,7 +124,7 @@ async fn send(
     mut stdin: ChildStdin,
     message: &str,
     mut ticks: Ticks,
-) -> io::Result<()> {
+) -> Result<()> {
     let line = format!("{message}\n");
     while ticks.next().await {
         // Back-pressure: this waits while the child does not read.
@@ -129,7 +132,7 @@ async fn send(
             // EPIPE: the child reads no more, as `head` when it has enough.
             // Its exit code says whether something is wrong.
             Err(error) if error.kind() == ErrorKind::BrokenPipe => break,
-            written => written?,
+            written => written.context("send")?,
         }
     }
     // Dropped here, stdin is closed, and the child reads the end. Without
@@ -139,18 +142,17 @@ async fn send(
 
 /// 6. Receives lines from one of the child's outputs, and prints them.
 async fn receive(output: impl AsyncRead + Unpin, what: &str) -> io::Result<()> {
-    let mut output = BufReader::new(output);
+    let mut output = BufReader::new(output).take(MAX_LINE);
     let mut line = Vec::new();
     // Framing: one read may return half a line, or three. read_until()
     // collects a whole one; take() limits it, as a line without an end would
     // fill our memory. A longer one comes in pieces of MAX_LINE.
-    let mut next = (&mut output).take(MAX_LINE);
-    while next.read_until(b'\n', &mut line).await? > 0 {
+    while output.read_until(b'\n', &mut line).await? > 0 {
         let text = String::from_utf8_lossy(&line);
         let text = log::shown(text.trim_end_matches(['\r', '\n']));
         log::line(format_args!("{what}: {text}"));
         line.clear();
-        next.set_limit(MAX_LINE);
+        output.set_limit(MAX_LINE);
     }
     Ok(())
 }

@@ -21,7 +21,7 @@ use lapin::options::{
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{BasicProperties, Confirmation};
 use work_queue::amqp::{Broker, Place, connect, reconnect};
-use work_queue::{Backoff, Work};
+use work_queue::{Backoff, Outcome, Work};
 
 /// Takes jobs from a queue in RabbitMQ and does them.
 #[derive(Parser)]
@@ -33,10 +33,6 @@ struct Args {
     #[arg(long, value_name = "N", default_value_t = 1)]
     #[arg(value_parser = clap::value_parser!(u16).range(1..))]
     prefetch: u16,
-
-    /// After how many failures a job becomes a dead letter
-    #[arg(long, value_name = "N", default_value_t = 3)]
-    tries: u64,
 
     #[command(flatten)]
     work: Work,
@@ -99,22 +95,11 @@ async fn work(
 ///    between has done it, and it is done again: at-least-once delivery. One
 ///    that acknowledges first, and then dies, has lost it.
 async fn handle(broker: &Broker, args: &Args, job: Delivery) -> Result<()> {
-    let tries = tries(&job);
-    let text = String::from_utf8_lossy(&job.data);
-    let shown = log::shown(&text);
-    let counted = format!("try {tries} of {}", args.tries);
-    log::line(format_args!("taken: {shown}"));
-    // After more tries than that, perhaps each worker has died of it.
-    if tries <= args.tries && args.work.perform(&text).await {
-        log::line(format_args!("done: {shown}"));
-        ack(&job).await
-    } else if tries < args.tries {
-        log::line(format_args!("failed: {shown} ({counted})"));
-        requeue(&job).await
-    } else {
+    match args.work.perform(&job.data, tries(&job)).await {
+        Outcome::Done => ack(&job).await,
+        Outcome::Failed => requeue(&job).await,
         // A poison message. Requeued each time, it would never end.
-        log::line(format_args!("dead letter: {shown} ({counted})"));
-        dead_letter(broker, &job).await
+        Outcome::Poisonous => dead_letter(broker, &job).await,
     }
 }
 

@@ -12,10 +12,8 @@ use anyhow::{Result, anyhow};
 use clap::Parser;
 use common::{log, pace::Pace, shutdown};
 use redis::aio::MultiplexedConnection;
-use redis::{Client, pipe};
-use work_queue::streams::{
-    client, connect, no_connection, reconnect, warn_of_forgetting,
-};
+use redis::pipe;
+use work_queue::streams::{connect, reconnect};
 use work_queue::{Backoff, answered};
 
 /// Adds numbered jobs to a queue in Redis.
@@ -48,11 +46,7 @@ async fn main() -> common::Result {
     let stop = shutdown::token(); // cancelled by Ctrl-C and SIGTERM
 
     // 1. Connect.
-    let client = client(&args.redis)?;
-    let mut redis = connect(&client)
-        .await
-        .map_err(|error| no_connection(&client, &error))?;
-    warn_of_forgetting(&mut redis).await;
+    let mut redis = connect(&args.redis).await?;
 
     // 2. Make jobs at each tick, until the last one or Ctrl-C.
     let mut ticks = args.pace.ticks(stop);
@@ -64,7 +58,7 @@ async fn main() -> common::Result {
             jobs.push(format!("{} {last}", args.message));
         }
         // After Ctrl-C, wait for the answer for one second more.
-        let added = add(&client, &mut redis, &args.queue, &jobs);
+        let added = add(&mut redis, &args, &jobs);
         answered(added).await.flatten().map_err(|error| {
             anyhow!("perhaps not stored: {}: {error}", jobs.join(", "))
         })?;
@@ -82,9 +76,8 @@ async fn main() -> common::Result {
 /// them, so they are added again. This is at-least-once delivery: a job may
 /// be done twice, but none is lost.
 async fn add(
-    client: &Client,
     redis: &mut MultiplexedConnection,
-    queue: &str,
+    args: &Args,
     jobs: &[String],
 ) -> Result<()> {
     let mut backoff = Backoff::default();
@@ -92,12 +85,12 @@ async fn add(
         // One round trip, and one write to the disk, for all of them.
         let mut pipe = pipe();
         for job in jobs {
-            pipe.xadd(queue, "*", &[("job", job)]).ignore();
+            pipe.xadd(&args.queue, "*", &[("job", job)]).ignore();
         }
         match pipe.exec_async(redis).await {
             Ok(()) => return Ok(()),
             Err(error) => {
-                *redis = reconnect(client, error, &mut backoff).await?
+                *redis = reconnect(&args.redis, error, &mut backoff).await?
             }
         }
     }

@@ -19,10 +19,8 @@ use redis::streams::{
     StreamPendingCountReply, StreamReadOptions, StreamReadReply,
 };
 use redis::{AsyncCommands, RedisResult, pipe};
-use work_queue::streams::{
-    client, connect, no_connection, reconnect, warn_of_forgetting,
-};
-use work_queue::{Backoff, Work};
+use work_queue::streams::{connect, reconnect};
+use work_queue::{Backoff, Outcome, Work};
 
 /// Takes jobs from a queue in Redis and does them.
 #[derive(Parser)]
@@ -40,10 +38,6 @@ struct Args {
     #[arg(long, value_name = "MS", default_value_t = 30_000)]
     #[arg(value_parser = clap::value_parser!(u32).range(10..))]
     idle: u32,
-
-    /// After how many failures a job becomes a dead letter
-    #[arg(long, value_name = "N", default_value_t = 3)]
-    tries: usize,
 
     #[command(flatten)]
     work: Work,
@@ -66,7 +60,7 @@ struct Job {
     id: String,
     bytes: Vec<u8>,
     /// How often it was delivered to a worker, this time included.
-    tries: usize,
+    tries: u64,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -75,11 +69,7 @@ async fn main() -> common::Result {
     let stop = shutdown::token(); // cancelled by Ctrl-C and SIGTERM
 
     // 1. Connect.
-    let client = client(&args.redis)?;
-    let mut redis = connect(&client)
-        .await
-        .map_err(|error| no_connection(&client, &error))?;
-    warn_of_forgetting(&mut redis).await;
+    let redis = connect(&args.redis).await?;
     log::line(format_args!("listening on {}", log::shown(&args.queue)));
     let mut worker = Worker {
         args,
@@ -92,7 +82,7 @@ async fn main() -> common::Result {
     //    not acknowledged, so it will come again, to us or to another worker.
     let mut backoff = Backoff::default();
     while let Err(error) = worker.work(&mut backoff).await {
-        let reconnecting = reconnect(&client, error, &mut backoff);
+        let reconnecting = reconnect(&worker.args.redis, error, &mut backoff);
         match stop.run_until_cancelled(reconnecting).await {
             Some(connection) => worker.redis = connection?,
             None => break,
@@ -173,30 +163,19 @@ impl Worker {
         let pending: StreamPendingCountReply =
             self.redis.xpending_count(queue, GROUP, id, id, 1).await?;
         let tries = pending.ids.first().map_or(1, |it| it.times_delivered);
-        Ok(Some(Job::new(entry, tries)))
+        Ok(Some(Job::new(entry, tries as u64)))
     }
 
     /// 7. Does a job, and acknowledges it afterwards. A worker that dies in
     ///    between has done it, and it is done again: at-least-once delivery.
     ///    One that acknowledges first, and then dies, has lost it.
     async fn handle(&mut self, job: &Job) -> RedisResult<()> {
-        let Args { work, tries, .. } = &self.args;
-        let text = String::from_utf8_lossy(&job.bytes);
-        let shown = log::shown(&text);
-        let counted = format!("try {} of {tries}", job.tries);
-        log::line(format_args!("taken: {shown}"));
-        // After more tries than that, perhaps each worker has died of it.
-        if job.tries <= *tries && work.perform(&text).await {
-            log::line(format_args!("done: {shown}"));
-            self.ack(job).await
-        } else if job.tries < *tries {
+        match self.args.work.perform(&job.bytes, job.tries).await {
+            Outcome::Done => self.ack(job).await,
             // Requeue it by doing nothing: it is taken over after `--idle`.
-            log::line(format_args!("failed: {shown} ({counted})"));
-            Ok(())
-        } else {
+            Outcome::Failed => Ok(()),
             // A poison message. Requeued each time, it would never end.
-            log::line(format_args!("dead letter: {shown} ({counted})"));
-            self.dead_letter(job).await
+            Outcome::Poisonous => self.dead_letter(job).await,
         }
     }
 
@@ -225,7 +204,7 @@ impl Worker {
 }
 
 impl Job {
-    fn new(entry: &StreamId, tries: usize) -> Self {
+    fn new(entry: &StreamId, tries: u64) -> Self {
         Self {
             id: entry.id.clone(),
             bytes: entry.get("job").unwrap_or_default(),
