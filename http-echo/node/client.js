@@ -58,17 +58,20 @@ async function main() {
 async function askAll() {
   for (let number = 0; number < count; number += 1) {
     if (number > 0) await sleep(every, undefined, { signal: stop })
-    await ask()
+    await Promise.race([ask(), overdue('whole answer')])
   }
+}
+
+// Rejects when TIMEOUT is over. The program does not wait for it (`ref`).
+async function overdue(what) {
+  await sleep(TIMEOUT, undefined, { ref: false })
+  throw Error(`no ${what} in 10 seconds`)
 }
 
 // Asks once, on a connection of its own.
 async function ask() {
   // 3. Connect. `agent: false` keeps no connection for the next request.
   const request = get(url, { agent: false, signal: stop })
-  setTimeout(() => {
-    request.destroy(Error('no whole answer in 10 seconds'))
-  }, TIMEOUT).unref() // the program does not wait for this timer
 
   // 4. Ask. The server learns the path, and which of its names was used. An
   //    answer of 101 is an 'upgrade'; if nobody listened for it, Node would

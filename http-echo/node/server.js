@@ -52,7 +52,8 @@ async function main() {
 }
 
 // 4. Serves each connection: Node reads its requests, one after the other,
-//    and calls answer() for each. An error ends no other connection.
+//    and calls answer() for each. An error ends no other connection. (It is
+//    called once, for the server: Node has its connections out of sight.)
 function serve(server) {
   // Slow-loris: a client that sends one byte of its headers every few seconds
   // would hold its connection for Node's default of a minute.

@@ -6,8 +6,8 @@ import { line, shown } from '../../common/node/log.js'
 // The longest body that is accepted, in bytes.
 const BODY_LIMIT = 16 * 1024 * 1024
 
-// The longest headers of HTTP/2: each counts 32 bytes more than it has. hyper
-// has this limit by itself.
+// The longest headers in bytes; HTTP/2 adds 32 for each. More gets 431. hyper
+// does so by itself, over HTTP/2.
 const HEADER_LIMIT = 16 * 1024
 
 /** Reads the request's body and drops it; answers with the path. */

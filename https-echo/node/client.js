@@ -68,15 +68,21 @@ async function main() {
 // 2. Asks as often as `--count` says: once, unless given. All requests go
 //    over one connection.
 async function askAll() {
-  const session = await connect()
+  const session = await Promise.race([connect(), overdue('connection')])
   try {
     for (let number = 0; number < count; number += 1) {
       if (number > 0) await sleep(every, undefined, { signal: stop })
-      await ask(session)
+      await Promise.race([ask(session), overdue('whole answer')])
     }
   } finally {
     session.close()
   }
+}
+
+// Rejects when TIMEOUT is over. The program does not wait for it (`ref`).
+async function overdue(what) {
+  await sleep(TIMEOUT, undefined, { ref: false })
+  throw Error(`no ${what} in 10 seconds`)
 }
 
 // 3. Connects: TCP, then TLS, then HTTP/2.
@@ -88,11 +94,7 @@ async function connect() {
   // ALPN: 'node:http2' speaks no other protocol, and says so.
   const session = connectHttp2(url.origin, { ca })
   session.on('error', () => {}) // it also reaches the request, or `once`
-  const timer = setTimeout(() => {
-    session.destroy(Error('no connection in 10 seconds'))
-  }, TIMEOUT)
   await once(session, 'connect', { signal: stop })
-  clearTimeout(timer)
   return session
 }
 
@@ -102,9 +104,6 @@ async function ask(session) {
     ':authority': url.host, // as Host of HTTP/1.1
     ':path': url.pathname + url.search,
   }, { signal: stop })
-  setTimeout(() => {
-    request.destroy(Error('no whole answer in 10 seconds'))
-  }, TIMEOUT).unref() // the program does not wait for this timer
   const [headers] = await Promise.race([
     once(request, 'response'),
     // Without this, Node would end the program in the middle of `await` when

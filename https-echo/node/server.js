@@ -77,11 +77,9 @@ function tls() {
   }
 }
 
-// 6. Serves each client. An error ends this connection and no other.
+// 6. Serves each client. An error ends this connection and no other. (It is
+//    called once, for the server: Node has its connections out of sight.)
 function serve(server) {
-  server.on('tlsClientError', ({ message, reason }) => {
-    error(`socket: TLS handshake: ${reason ?? message}`)
-  })
   // For step 4, as server.close() leaves connections of HTTP/2 open.
   server.on('session', session => {
     sessions.add(session)
@@ -98,7 +96,10 @@ function speak(server) {
   server.keepAliveTimeout = TIMEOUT
 
   // 7. Shake hands: agree on keys, show the certificate, choose a protocol.
-  //    Node does so by itself.
+  //    Node does so by itself, and tells of those that failed.
+  server.on('tlsClientError', ({ message, reason }) => {
+    error(`socket: TLS handshake: ${reason ?? message}`)
+  })
 
   // 8. Speak what was agreed on: the client may know no HTTP/2. Node calls
   //    the same function for both protocols.

@@ -43,6 +43,7 @@ const ADVICE: &str =
     "start the server first: cargo run -p http-echo --bin server";
 
 #[tokio::main(flavor = "current_thread")]
+// An error becomes one line on stderr, and status 1.
 async fn main() -> common::Result {
     let args = Args::parse();
     let stop = shutdown::token(); // cancelled by Ctrl-C and SIGTERM
@@ -62,8 +63,10 @@ async fn ask_all(args: &Args) -> Result<()> {
         if number > 0 {
             sleep(Duration::from_millis(args.every)).await;
         }
-        let asked = timeout(TIMEOUT, ask(&args.url)).await;
-        asked.context("no whole answer in 10 seconds")??;
+        let outcome = timeout(TIMEOUT, ask(&args.url))
+            .await
+            .context("no whole answer in 10 seconds")?;
+        outcome?;
     }
     Ok(())
 }
@@ -73,7 +76,7 @@ async fn ask(url: &Url) -> Result<()> {
     // 3. Connect. hyper makes two of it: `sender` takes requests, and
     //    `connection` moves the bytes, in a task of its own. Node does so
     //    out of sight.
-    let host = &url[Position::BeforeHost..Position::AfterHost];
+    let host = &url[Position::BeforeHost..Position::AfterHost]; // as given
     let address = format!("{host}:{}", url.port().unwrap_or(80));
     let socket = TcpStream::connect(&address)
         .await
@@ -98,9 +101,8 @@ async fn ask(url: &Url) -> Result<()> {
     let mut body = response.into_body();
     while let Some(frame) = body.frame().await {
         // The other kind of frame holds trailers: headers after the body.
-        if let Ok(bytes) = frame?.into_data() {
-            log::line(decoder.decode(&bytes));
-        }
+        let bytes = frame?.into_data().unwrap_or_default();
+        log::line(decoder.decode(&bytes));
     }
     ensure!(status == 200, "the server answered {status}");
     Ok(())

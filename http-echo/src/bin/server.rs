@@ -13,7 +13,7 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use common::{log, shutdown};
 use http_body_util::BodyExt;
-use hyper::body::{Bytes, Incoming};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
@@ -38,6 +38,7 @@ struct Args {
 }
 
 #[tokio::main(flavor = "current_thread")]
+// An error becomes one line on stderr, and status 1.
 async fn main() -> common::Result {
     let Args { address } = Args::parse();
     let stop = shutdown::token(); // cancelled by Ctrl-C and SIGTERM
@@ -51,7 +52,7 @@ async fn main() -> common::Result {
 
     // 2. Accept clients until Ctrl-C. A task is spawned for each; Node
     //    accepts them by itself.
-    let connections = GracefulShutdown::new();
+    let connections = GracefulShutdown::new(); // hyper's, for step 3
     while let Some(client) = stop.run_until_cancelled(listener.accept()).await {
         match client {
             Ok((socket, _)) => {
@@ -100,7 +101,9 @@ async fn answer(request: Request<Incoming>) -> Result<Response<String>> {
     let mut body = request.into_body();
     let mut length = 0;
     while let Some(frame) = timeout(TIMEOUT, body.frame()).await? {
-        length += frame?.data_ref().map_or(0, Bytes::len);
+        // The other kind of frame holds trailers: headers after the body.
+        let bytes = frame?.into_data().unwrap_or_default();
+        length += bytes.len();
         if length > BODY_LIMIT {
             // Go on reading for a while. To close a socket that still
             // receives would reset the connection (RST), and the client

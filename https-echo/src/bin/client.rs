@@ -21,7 +21,6 @@ use hyper::Request;
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
-use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::crypto::ring;
@@ -58,6 +57,7 @@ const ADVICE: &str =
     "start the server first: cargo run -p https-echo --bin server";
 
 #[tokio::main(flavor = "current_thread")]
+// An error becomes one line on stderr, and status 1.
 async fn main() -> common::Result {
     let args = Args::parse();
     let stop = shutdown::token(); // cancelled by Ctrl-C and SIGTERM
@@ -73,27 +73,24 @@ async fn main() -> common::Result {
 /// 2. Asks as often as `--count` says: once, unless given. All requests go
 ///    over one connection.
 async fn ask_all(args: &Args) -> Result<()> {
-    let connected = timeout(TIMEOUT, connect(&args.url, &args.certs)).await;
-    let connected = connected.context("no connection in 10 seconds")??;
-    let (mut sender, connection) = connected;
+    let connected = timeout(TIMEOUT, connect(&args.url, &args.certs))
+        .await
+        .context("no connection in 10 seconds")?;
+    let mut sender = connected?;
     for number in 0..args.count {
         if number > 0 {
             sleep(Duration::from_millis(args.every)).await;
         }
-        let asked = timeout(TIMEOUT, ask(&mut sender, &args.url)).await;
-        asked.context("no whole answer in 10 seconds")??;
+        let outcome = timeout(TIMEOUT, ask(&mut sender, &args.url))
+            .await
+            .context("no whole answer in 10 seconds")?;
+        outcome?;
     }
-    // Without a sender, the connection ends: with a goodbye (GOAWAY).
-    drop(sender);
-    let _ = connection.await;
     Ok(())
 }
 
 /// 3. Connects: TCP, then TLS, then HTTP/2.
-async fn connect(
-    url: &Url,
-    certs: &Path,
-) -> Result<(SendRequest<String>, JoinHandle<hyper::Result<()>>)> {
+async fn connect(url: &Url, certs: &Path) -> Result<SendRequest<String>> {
     let host = &url[Position::BeforeHost..Position::AfterHost];
     let address = format!("{host}:{}", url.port().unwrap_or(443));
     let socket = TcpStream::connect(&address)
@@ -116,14 +113,15 @@ async fn connect(
     let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned())?;
     let tls = TlsConnector::from(Arc::new(config));
     let socket = tls.connect(name, socket).await.context("TLS handshake")?;
-    let protocol = socket.get_ref().1.alpn_protocol();
-    ensure!(protocol == Some(b"h2"), "the server does not speak HTTP/2");
+    let (_, session) = socket.get_ref();
+    let is_http2 = session.alpn_protocol() == Some(b"h2");
+    ensure!(is_http2, "the server does not speak HTTP/2");
 
     let executor = TokioExecutor::new();
     let (sender, connection) =
         http2::handshake(executor, TokioIo::new(socket)).await?;
-    // A task moves the bytes, as in http-echo.
-    Ok((sender, tokio::spawn(connection)))
+    tokio::spawn(connection); // moves the bytes, as in http-echo
+    Ok(sender)
 }
 
 /// 5. Asks once, and prints the answer as it arrives.
@@ -136,9 +134,9 @@ async fn ask(sender: &mut SendRequest<String>, url: &Url) -> Result<()> {
     let mut decoder = log::Decoder::default();
     let mut body = response.into_body();
     while let Some(frame) = body.frame().await {
-        if let Ok(bytes) = frame?.into_data()
-            && !bytes.is_empty()
-        {
+        let bytes = frame?.into_data().unwrap_or_default();
+        // The last frame of HTTP/2 may have no more than the end.
+        if !bytes.is_empty() {
             log::line(decoder.decode(&bytes));
         }
     }

@@ -7,8 +7,6 @@
 //!
 //! Try this: `curl --cacert target/https-echo/ca.pem https://localhost:8443/`
 
-use std::io;
-use std::io::ErrorKind::{BrokenPipe, ConnectionReset};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,6 +46,7 @@ struct Args {
 }
 
 #[tokio::main(flavor = "current_thread")]
+// An error becomes one line on stderr, and status 1.
 async fn main() -> common::Result {
     let Args { address, certs } = Args::parse();
     let stop = shutdown::token(); // cancelled by Ctrl-C and SIGTERM
@@ -105,12 +104,7 @@ fn tls(certs: &Path) -> Result<TlsAcceptor> {
 /// 6. Serves each client. An error ends this connection and no other.
 async fn serve(socket: TcpStream, tls: TlsAcceptor, watcher: Watcher) {
     if let Err(error) = speak(socket, tls, watcher).await {
-        // A client that needs nothing more closes at once. HTTP/2 still has
-        // something to acknowledge then, which fails: no error.
-        let cause = error.root_cause().downcast_ref().map(io::Error::kind);
-        if cause != Some(BrokenPipe) && cause != Some(ConnectionReset) {
-            log::error(format_args!("socket: {error:#}"));
-        }
+        log::error(format_args!("socket: {error:#}"));
     }
 }
 
@@ -126,23 +120,28 @@ async fn speak(
     let mut socket = TimeoutStream::new(socket);
     socket.set_read_timeout(Some(TIMEOUT));
     socket.set_write_timeout(Some(TIMEOUT));
+    let socket = Box::pin(socket); // it has timers, which must not be moved
 
     // 7. Shake hands: agree on keys, show the certificate, choose a protocol.
-    let handshake = timeout(TIMEOUT, tls.accept(Box::pin(socket))).await;
-    let socket = handshake
-        .context("TLS handshake")?
+    let shaken = timeout(TIMEOUT, tls.accept(socket))
+        .await
         .context("TLS handshake")?;
+    let socket = shaken.context("TLS handshake")?;
 
     // 8. Speak what was agreed on: the client may know no HTTP/2.
-    let protocol = socket.get_ref().1.alpn_protocol();
-    if protocol == Some(b"h2") {
+    let (_, session) = socket.get_ref();
+    let is_http2 = session.alpn_protocol() == Some(b"h2");
+    if is_http2 {
         let connection = http2::Builder::new(TokioExecutor::new())
-            // A client cannot answer a PING in the middle of its headers.
             .timer(TokioTimer::new())
+            // Slow-loris: a client must answer a PING after 5 seconds, and
+            // within 5. It cannot in the middle of a request's headers.
             .keep_alive_interval(TIMEOUT / 2)
             .keep_alive_timeout(TIMEOUT / 2)
             .serve_connection(TokioIo::new(socket), service_fn(answer));
-        watcher.watch(connection).await?;
+        // A client that has its answers may just close. What is still to be
+        // acknowledged then fails, which is not worth a line.
+        let _ = watcher.watch(connection).await;
     } else {
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
