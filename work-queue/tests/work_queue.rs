@@ -853,7 +853,7 @@ fn odd_urls(language: Language, at: &At) -> Result<()> {
     // Nobody is there; certainly not the broker that listens on 127.0.0.1.
     let port = at.url.rsplit(':').next().unwrap_or_default();
     let port = if at.is_amqp() { port } else { "1" };
-    let there = format!("{scheme}://user:top-secret@[::1]:{port}");
+    let there = format!("{scheme}://guest:guest@[::1]:{port}");
     let mut wrong = vec![there];
     for rest in [
         ":localhost",
