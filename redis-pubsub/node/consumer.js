@@ -41,7 +41,7 @@ const MAX_PAUSE = 5000
 let client
 let pause = FIRST_PAUSE
 
-main().catch(fail)
+main().catch(fail) // prints the error, and ends with status 1
 
 async function main() {
   // 1. Connect and subscribe. Redis stores nothing for those who are not
@@ -82,8 +82,8 @@ async function receive(messages) {
 // 4. Connects, and waits until Redis has confirmed the subscription.
 async function subscribe() {
   client = clientFor(redis)
-  // The client calls a function for each message, and one when the connection
-  // ends; `on` makes a queue of that, as Rust has it.
+  // The client calls a function for each message, and another one when the
+  // connection ends. `on` makes of both what Rust has: something to await.
   const inbox = new EventEmitter()
   const messages = on(inbox, 'message', { close: ['end'], signal: stop })
   const push = (message, from) => inbox.emit('message', message, from)

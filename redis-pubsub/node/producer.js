@@ -16,7 +16,7 @@ import { stop } from '../../common/node/shutdown.js'
 import { check } from '../../common/node/url.js'
 import { answered, clientFor, noConnection, reason } from './redis.js'
 
-const { channel, message, redis, every, count } = args(
+const { channel, message, redis, ...timing } = args(
   'Publishes to a channel of Redis.', {
     channel: {
       positional: true,
@@ -36,7 +36,7 @@ const { channel, message, redis, every, count } = args(
     ...pace,
   })
 
-main().catch(fail)
+main().catch(fail) // prints the error, and ends with status 1
 
 async function main() {
   // 1. Connect.
@@ -45,7 +45,7 @@ async function main() {
   await connect(client)
 
   // 2. Publish at each tick, until the last one or Ctrl-C.
-  for await (const _ of ticks({ every, count }, stop)) {
+  for await (const _ of ticks(timing, stop)) {
     // An error leaves open whether the message was delivered: perhaps only
     // the answer was lost. Do not publish it again, as it could arrive twice.
     const receivers = await publish(client).catch(error => {

@@ -17,7 +17,7 @@ pub const TIMEOUT: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// When this is no URL of a Redis.
-pub fn client(url: &str) -> Result<Client> {
+pub fn client_for(url: &str) -> Result<Client> {
     common::url::check(url, &["redis", "unix"]).context("--redis")?;
     let tcp = TcpSettings::default()
         // Disable Nagle's algorithm, so that small messages are sent
@@ -49,14 +49,16 @@ pub fn is_refusal(error: &RedisError) -> bool {
 /// What `answer` comes to. After Ctrl-C, it is awaited for one second more.
 ///
 /// # Errors
-/// When it has not come by then.
-pub async fn answered<T>(answer: impl Future<Output = T>) -> Result<T> {
+/// Those of the answer, and when it has not come by then.
+pub async fn answered<T, E: Into<anyhow::Error>>(
+    answer: impl Future<Output = Result<T, E>>,
+) -> Result<T> {
     let overdue = async {
         shutdown::token().cancelled().await;
         time::sleep(Duration::from_secs(1)).await;
     };
     tokio::select! {
-        answer = answer => Ok(answer),
+        answer = answer => answer.map_err(Into::into),
         () = overdue => bail!("no answer"),
     }
 }

@@ -33,7 +33,7 @@ const options = args('Adds numbered jobs to a queue in RabbitMQ.', {
 })
 let broker
 
-main().catch(fail)
+main().catch(fail) // prints the error, and ends with status 1
 
 async function main() {
   // 1. Connect.
@@ -69,7 +69,9 @@ async function add(jobs) {
       await publish(jobs)
       return
     } catch (error) {
-      close(broker) // not awaited: perhaps nobody answers
+      // Rust closes the connection by replacing it. Not awaited here, as
+      // perhaps nobody answers.
+      close(broker)
       const why = broker.failure ?? error
       broker = await reconnect(options, why, backoff)
     }
@@ -79,14 +81,13 @@ async function add(jobs) {
 // 4. Publishes the jobs, and waits until the broker has confirmed each.
 async function publish(jobs) {
   const { channel, queue } = broker
-  let returned = false
-  channel.once('return', () => { returned = true })
+  broker.returned = false
   for (const job of jobs) {
     channel.sendToQueue(queue, Buffer.from(job), {
       persistent: true, // on the disk, not only in memory
-      mandatory: true, // without the queue: return it, do not drop it
+      mandatory: true, // without such a queue, return the job to us
     })
   }
   await channel.waitForConfirms()
-  if (returned) throw Error('publish: the broker returns it')
+  if (broker.returned) throw Error('publish: the broker returns it')
 }

@@ -29,7 +29,7 @@ const options = args('Takes jobs from a queue in RabbitMQ and does them.', {
 })
 let broker
 
-main().catch(fail)
+main().catch(fail) // prints the error, and ends with status 1
 
 async function main() {
   // 1. Connect.
@@ -38,12 +38,15 @@ async function main() {
 
   // 2. Work until Ctrl-C. When the connection breaks, the job in hand is not
   //    acknowledged, so it will come again, to us or to another worker.
+  //    On Ctrl-C, work() returns.
   const backoff = new Backoff()
   while (!stop.aborted) {
     try {
       await work(backoff)
     } catch (error) {
-      close(broker) // not awaited: perhaps nobody answers
+      // Rust closes the connection by replacing it. Not awaited here, as
+      // perhaps nobody answers.
+      close(broker)
       const why = broker.failure ?? error
       broker = await untilStop(reconnect(options, why, backoff))
       if (!broker) return
@@ -57,10 +60,11 @@ async function main() {
 //    work on one: that has 1.5 seconds until shutdown.js exits.
 async function work(backoff) {
   const { channel, queue } = broker
-  // The client calls a function for each job; `on` makes a queue of that.
+  // The client calls a function for each job. `on` makes of that what Rust
+  // has: something to await.
   const jobs = on(channel, 'job', { close: ['close'] })
-  // Back-pressure: the broker pushes jobs to us, at most so many that are not
-  // acknowledged. Without a limit it would send all it has.
+  // Back-pressure: the broker pushes jobs to us, at most `--prefetch` that are
+  // not acknowledged. Without a limit it would send all it has.
   await channel.prefetch(options.prefetch)
   // With acknowledgements: no `noAck`.
   await channel.consume(queue, job => {
@@ -106,13 +110,12 @@ function requeue(job) {
 //    then acknowledges it. A crash in between leaves it in both queues.
 async function deadLetter(job) {
   const { channel, dead } = broker
-  let returned = false
-  channel.once('return', () => { returned = true })
+  broker.returned = false
   channel.sendToQueue(dead, job.content, {
     persistent: true, // on the disk, not only in memory
-    mandatory: true, // without the queue: return it, do not drop it
+    mandatory: true, // without such a queue, return the job to us
   })
   await channel.waitForConfirms()
-  if (returned) throw Error('publish: the broker returns it')
+  if (broker.returned) throw Error('publish: the broker returns it')
   ack(job)
 }

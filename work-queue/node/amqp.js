@@ -46,6 +46,8 @@ export async function connect({ queue, amqp }) {
   // Why the broker closed the channel. What is awaited then rejects, but says
   // only "channel closed".
   channel.on('error', error => { broker.failure = error })
+  // The broker returns what is `mandatory` and finds no queue.
+  channel.on('return', () => { broker.returned = true })
 
   // Both halves declare the queues, so either one may come first. A quorum
   // queue is always on the disk, and counts deliveries.

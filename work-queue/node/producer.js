@@ -16,7 +16,7 @@ import { stop } from '../../common/node/shutdown.js'
 import { connect, reconnect } from './streams.js'
 import { Backoff, answered } from './work.js'
 
-const { queue, redis, message, batch, every, count } = args(
+const { queue, redis, message, batch, ...timing } = args(
   'Adds numbered jobs to a queue in Redis.', {
     queue: {
       positional: true,
@@ -43,7 +43,7 @@ const { queue, redis, message, batch, every, count } = args(
   })
 let client
 
-main().catch(fail)
+main().catch(fail) // prints the error, and ends with status 1
 
 async function main() {
   // 1. Connect.
@@ -51,7 +51,7 @@ async function main() {
 
   // 2. Make jobs at each tick, until the last one or Ctrl-C.
   let last = 0
-  for await (const _ of ticks({ every, count }, stop)) {
+  for await (const _ of ticks(timing, stop)) {
     const jobs = []
     for (let i = 0; i < batch; i += 1) {
       last += 1

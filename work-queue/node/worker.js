@@ -48,7 +48,7 @@ const NAME = `worker-${process.pid}`
 let cursor = '0-0'
 let client
 
-main().catch(fail)
+main().catch(fail) // prints the error, and ends with status 1
 
 async function main() {
   // 1. Connect.
@@ -57,12 +57,13 @@ async function main() {
 
   // 2. Work until Ctrl-C. When the connection breaks, the job in hand is not
   //    acknowledged, so it will come again, to us or to another worker.
+  //    On Ctrl-C, work() returns.
   const backoff = new Backoff()
   while (!stop.aborted) {
     try {
       await work(backoff)
     } catch (error) {
-      client.destroy()
+      client.destroy() // Rust does so by replacing it
       client = await untilStop(reconnect(redis, error, backoff))
       if (!client) return
       line(`listening on ${shown(queue)} again`)
@@ -81,8 +82,9 @@ async function work(backoff) {
   }
 }
 
-// 4. Joins the consumer group, which the first worker creates. '0': it also
-//    gets the jobs that were added before it existed.
+// 4. Joins the consumer group, which the first worker creates. It begins at
+//    the start of the stream ('0'), so that the jobs that were added before
+//    are done as well.
 async function join() {
   try {
     await client.xGroupCreate(queue, GROUP, '0', { MKSTREAM: true })
@@ -138,7 +140,8 @@ async function handle(job) {
 }
 
 // 8. Acknowledges a job and deletes it, both or neither. So the stream holds
-//    what is still to be done. (MAXLEN deletes jobs that are not.)
+//    what is still to be done. To limit its length (MAXLEN) would delete jobs
+//    that nobody has done.
 async function ack(job) {
   await client.multi()
     .xAck(queue, GROUP, job.id)

@@ -103,14 +103,16 @@ impl Backoff {
 /// What `answer` comes to. After Ctrl-C, it is awaited for one second more.
 ///
 /// # Errors
-/// When it has not come by then.
-pub async fn answered<T>(answer: impl Future<Output = T>) -> Result<T> {
+/// Those of the answer, and when it has not come by then.
+pub async fn answered<T, E: Into<anyhow::Error>>(
+    answer: impl Future<Output = Result<T, E>>,
+) -> Result<T> {
     let overdue = async {
         shutdown::token().cancelled().await;
         time::sleep(Duration::from_secs(1)).await;
     };
     tokio::select! {
-        answer = answer => Ok(answer),
+        answer = answer => answer.map_err(Into::into),
         () = overdue => bail!("no answer"),
     }
 }

@@ -17,7 +17,7 @@ use common::{log, shutdown};
 use futures_util::StreamExt;
 use redis::aio::PubSubStream;
 use redis::{Client, RedisResult};
-use redis_pubsub::{TIMEOUT, client, is_refusal, no_connection};
+use redis_pubsub::{TIMEOUT, client_for, is_refusal, no_connection};
 use tokio::time;
 
 /// Prints what is published to a channel of Redis.
@@ -45,6 +45,7 @@ struct Args {
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const MAX_PAUSE: Duration = Duration::from_secs(5);
 
+// An error is printed in one line, and the program ends with status 1.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> common::Result {
     let args = Args::parse();
@@ -52,7 +53,7 @@ async fn main() -> common::Result {
 
     // 1. Connect and subscribe. Redis stores nothing for those who are not
     //    subscribed: what was published before this line is gone.
-    let client = client(&args.redis)?;
+    let client = client_for(&args.redis)?;
     let messages = subscribe(&client, &args)
         .await
         .map_err(|error| no_connection(&client, &error))?;
@@ -108,8 +109,10 @@ async fn subscribe(client: &Client, args: &Args) -> RedisResult<PubSubStream> {
         }
         Ok(pubsub.into_on_message())
     };
-    let subscribed = time::timeout(TIMEOUT, subscribed).await;
-    subscribed.map_err(io::Error::from)?
+    match time::timeout(TIMEOUT, subscribed).await {
+        Ok(subscribed) => subscribed,
+        Err(elapsed) => Err(io::Error::from(elapsed).into()),
+    }
 }
 
 /// 5. Subscribes again, with exponential backoff: each pause is twice as long.

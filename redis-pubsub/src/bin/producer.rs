@@ -12,8 +12,8 @@ use anyhow::{Result, anyhow};
 use clap::Parser;
 use common::{log, pace::Pace, shutdown};
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, AsyncTypedCommands, Client, RedisResult};
-use redis_pubsub::{TIMEOUT, answered, client, no_connection};
+use redis::{AsyncConnectionConfig, AsyncTypedCommands, Client};
+use redis_pubsub::{TIMEOUT, answered, client_for, no_connection};
 
 /// Publishes to a channel of Redis.
 #[derive(Parser)]
@@ -34,16 +34,15 @@ struct Args {
     pace: Pace,
 }
 
+// An error is printed in one line, and the program ends with status 1.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> common::Result {
     let args = Args::parse();
     let stop = shutdown::token(); // cancelled by Ctrl-C and SIGTERM
 
     // 1. Connect.
-    let client = client(&args.redis)?;
-    let mut redis = connect(&client)
-        .await
-        .map_err(|error| no_connection(&client, &error))?;
+    let client = client_for(&args.redis)?;
+    let mut redis = connect(&client).await?;
 
     // 2. Publish at each tick, until the last one or Ctrl-C.
     let mut ticks = args.pace.ticks(stop);
@@ -65,13 +64,14 @@ async fn main() -> common::Result {
 }
 
 /// 3. Connects.
-async fn connect(client: &Client) -> RedisResult<MultiplexedConnection> {
+async fn connect(client: &Client) -> Result<MultiplexedConnection> {
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(TIMEOUT))
         .set_response_timeout(Some(TIMEOUT));
     client
         .get_multiplexed_async_connection_with_config(&config)
         .await
+        .map_err(|error| no_connection(client, &error))
 }
 
 /// 4. Publishes once. Returns how many subscribers Redis has passed it on to.
@@ -81,7 +81,7 @@ async fn publish(
 ) -> Result<usize> {
     let published = redis.publish(&args.channel, &args.message);
     // After Ctrl-C, wait for the answer for one second more.
-    Ok(answered(published).await??)
+    answered(published).await
 }
 
 /// 5. Says what that number means. It counts the connections that Redis has

@@ -36,6 +36,7 @@ struct Args {
     pace: Pace,
 }
 
+// An error is printed in one line, and the program ends with status 1.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> common::Result {
     let args = Args::parse();
@@ -55,7 +56,7 @@ async fn main() -> common::Result {
         }
         // After Ctrl-C, wait for the answer for one second more.
         let added = add(&mut broker, &args.place, &jobs);
-        answered(added).await.flatten().map_err(|error| {
+        answered(added).await.map_err(|error| {
             anyhow!("perhaps not stored: {}: {error}", jobs.join(", "))
         })?;
         for job in &jobs {
@@ -86,7 +87,7 @@ async fn add(
 /// 4. Publishes the jobs, and waits until the broker has confirmed each.
 async fn publish(broker: &Broker, jobs: &[String]) -> Result<()> {
     let options = BasicPublishOptions {
-        mandatory: true, // without the queue: return it, do not drop it
+        mandatory: true, // without such a queue, return the job to us
         ..BasicPublishOptions::default()
     };
     let persistent = BasicProperties::default().with_delivery_mode(2);

@@ -38,6 +38,7 @@ struct Args {
     work: Work,
 }
 
+// An error is printed in one line, and the program ends with status 1.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> common::Result {
     let args = Args::parse();
@@ -50,6 +51,7 @@ async fn main() -> common::Result {
 
     // 2. Work until Ctrl-C. When the connection breaks, the job in hand is
     //    not acknowledged, so it will come again, to us or to another worker.
+    //    On Ctrl-C, work() returns Ok.
     let mut backoff = Backoff::default();
     while let Err(error) = work(&broker, &args, &mut backoff).await {
         let reconnecting = reconnect(&args.place, error, &mut backoff);
@@ -72,8 +74,8 @@ async fn work(
 ) -> Result<()> {
     let stop = shutdown::token();
     let channel = &broker.channel;
-    // Back-pressure: the broker pushes jobs to us, at most so many that are
-    // not acknowledged. Without a limit it would send all it has.
+    // Back-pressure: the broker pushes jobs to us, at most `--prefetch` that
+    // are not acknowledged. Without a limit it would send all it has.
     let options = BasicQosOptions::default();
     channel.basic_qos(args.prefetch, options).await?;
     let mut jobs = channel
@@ -133,7 +135,7 @@ async fn requeue(job: &Delivery) -> Result<()> {
 ///    then acknowledges it. A crash in between leaves it in both queues.
 async fn dead_letter(broker: &Broker, job: &Delivery) -> Result<()> {
     let options = BasicPublishOptions {
-        mandatory: true, // without the queue: return it, do not drop it
+        mandatory: true, // without such a queue, return the job to us
         ..BasicPublishOptions::default()
     };
     let confirm = broker

@@ -40,6 +40,7 @@ struct Args {
     pace: Pace,
 }
 
+// An error is printed in one line, and the program ends with status 1.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> common::Result {
     let args = Args::parse();
@@ -59,7 +60,7 @@ async fn main() -> common::Result {
         }
         // After Ctrl-C, wait for the answer for one second more.
         let added = add(&mut redis, &args, &jobs);
-        answered(added).await.flatten().map_err(|error| {
+        answered(added).await.map_err(|error| {
             anyhow!("perhaps not stored: {}: {error}", jobs.join(", "))
         })?;
         for job in &jobs {

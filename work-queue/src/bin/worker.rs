@@ -46,6 +46,7 @@ struct Args {
 /// All workers are one consumer group: each job goes to one of them.
 const GROUP: &str = "workers";
 
+/// What the Node twin keeps in variables of its module.
 struct Worker {
     args: Args,
     redis: MultiplexedConnection,
@@ -63,6 +64,7 @@ struct Job {
     tries: u64,
 }
 
+// An error is printed in one line, and the program ends with status 1.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> common::Result {
     let args = Args::parse();
@@ -80,6 +82,7 @@ async fn main() -> common::Result {
 
     // 2. Work until Ctrl-C. When the connection breaks, the job in hand is
     //    not acknowledged, so it will come again, to us or to another worker.
+    //    On Ctrl-C, work() returns Ok.
     let mut backoff = Backoff::default();
     while let Err(error) = worker.work(&mut backoff).await {
         let reconnecting = reconnect(&worker.args.redis, error, &mut backoff);
@@ -106,8 +109,9 @@ impl Worker {
         Ok(())
     }
 
-    /// 4. Joins the consumer group, which the first worker creates. "0": it
-    ///    also gets the jobs that were added before it existed.
+    /// 4. Joins the consumer group, which the first worker creates. It begins
+    ///    at the start of the stream ("0"), so that the jobs that were added
+    ///    before are done as well.
     async fn join(&mut self) -> RedisResult<()> {
         let queue = &self.args.queue;
         let created: RedisResult<()> =
@@ -136,8 +140,9 @@ impl Worker {
             // ">": what no worker was given yet.
             let new: Option<StreamReadReply> =
                 self.redis.xread_options(&queues, &[">"], &options).await?;
-            let mut streams = new.iter().flat_map(|reply| &reply.keys);
-            if let Some(entry) = streams.find_map(|queue| queue.ids.first()) {
+            let entry =
+                new.as_ref().and_then(|it| it.keys.first()?.ids.first());
+            if let Some(entry) = entry {
                 return Ok(Job::new(entry, 1));
             }
         }
@@ -180,7 +185,8 @@ impl Worker {
     }
 
     /// 8. Acknowledges a job and deletes it, both or neither. So the stream
-    ///    holds what is still to be done. (MAXLEN deletes jobs that are not.)
+    ///    holds what is still to be done. To limit its length (MAXLEN) would
+    ///    delete jobs that nobody has done.
     async fn ack(&mut self, job: &Job) -> RedisResult<()> {
         pipe()
             .atomic()
