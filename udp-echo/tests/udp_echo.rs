@@ -16,7 +16,7 @@ use harness::testing::random::Random;
 use harness::testing::server::{
     Server, ends_unread, lesson, start_stuck, start_unread, tool,
 };
-use harness::testing::{NC, Need, SOCAT, Test, both, test};
+use harness::testing::{NC, NODE, Need, SOCAT, Test, both, test};
 
 const NAME: &str = "udp-echo";
 const MIB: usize = 1024 * 1024;
@@ -66,7 +66,9 @@ pub fn tests() -> Vec<Test> {
         test("a_flood_does_not_fill_the_memory", bounded_memory)
             .needs(Need::Proc),
         test("a_server_that_nobody_reads_echoes_no_more", unread_server),
-        test("no_answer_goes_to_a_service", service).needs(Need::Proc),
+        test("no_answer_goes_to_a_service", service)
+            .needs(Need::Proc)
+            .needs(NODE),
         test("a_small_buffer_cuts_as_the_readme_says", small_buffer)
             .needs(Need::Unix),
     ];

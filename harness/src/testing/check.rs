@@ -27,8 +27,8 @@ pub enum Need {
     Program(&'static str, &'static str),
     /// Signals, Unix sockets, file modes.
     Unix,
-    /// What the Node halves of this lesson get from npm. It is fetched
-    /// where it is absent, as the lesson's README says.
+    /// Node, and what the Node halves of this lesson get from npm. That is
+    /// fetched where it is absent, as the lesson's README says.
     Packages(&'static str),
     /// What a project apart from the workspace is built of: the name of its
     /// folder in `target/projects`, and the lines of its `[dependencies]`.
@@ -72,9 +72,10 @@ impl Need {
                     .status();
                 found.err().map(|error| format!("needs {name}: {error}"))
             }
-            Self::Packages(lesson) => npm_ci(lesson)
-                .err()
-                .map(|error| format!("needs npm packages: {error:#}")),
+            Self::Packages(lesson) => NODE.missing().or_else(|| {
+                let error = npm_ci(lesson).err()?;
+                Some(format!("needs npm packages: {error:#}"))
+            }),
             Self::Crates(name, dependencies) => fetch(name, dependencies)
                 .err()
                 .map(|error| format!("needs crates: {error:#}")),
