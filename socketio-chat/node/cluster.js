@@ -1,5 +1,5 @@
-// Several servers that are one chat: what one of them is told, it publishes
-// to Redis, and the others tell it to their clients.
+// Several servers that are one chat: each publishes its events to Redis, and
+// the others send them to their clients.
 // Rust twin: ../src/cluster.rs. They cannot join each other: what they
 // publish has another form.
 
@@ -45,8 +45,8 @@ export async function join(io, url) {
   }
   joined = true
 
-  // The adapter looks at no answer, and a promise that nobody catches ends
-  // the process. What Redis refuses, waiting does not cure: say why.
+  // The adapter looks at no answer, and a rejected promise would end the
+  // process. Waiting does not cure a refusal: report it, once.
   const publish = publisher.publish.bind(publisher)
   let isRefused = false
   publisher.publish = (...event) => publish(...event).catch(({ message }) => {

@@ -93,6 +93,7 @@ function connected(io, socket) {
   socket.on('who is here', ack => chat.answer(ack, () => chat.here(io)))
   socket.on('disconnect', () => disconnected(socket))
 
+  // The greeting goes to this socket, `joined` to all others.
   const { name } = socket.data
   socket.emit('greeting', { text: `Welcome, ${name}!` })
   line(`* ${shown(name)} joined`)
@@ -101,7 +102,7 @@ function connected(io, socket) {
 
 // 6. Message to all clients, also to its sender: so all have the same order.
 function sendToAll(io, socket, text) {
-  const message = chat.message(socket, text)
+  const message = chat.message(socket, text) // checks the text
   chat.logMessage('chat message', message)
   io.emit('chat message', message)
   return {}
@@ -115,7 +116,9 @@ function sendToOthers(socket, text) {
   return {}
 }
 
-// 8. Message to the clients in a room, if the sender is in there.
+// 8. Message to the clients in a room, if the sender is in there. For
+//    Socket.IO a room is only a name; key() puts "room:" in front, so that no
+//    client can choose the name of another kind of room.
 function sendToRoom(io, socket, given) {
   const { room, text } = chat.roomAndText(given)
   if (!chat.isIn(socket, room)) {
@@ -127,7 +130,8 @@ function sendToRoom(io, socket, given) {
   return {}
 }
 
-// 9. Join a room. The answer says who is there.
+// 9. Join a room. The answer says who is there. To join twice is no error: a
+//    client does so after reconnecting, and to ask who is there.
 function joinRoom(io, socket, given) {
   const room = chat.room(given)
   if (!chat.isIn(socket, room)) {
@@ -148,7 +152,8 @@ function leaveRoom(socket, given) {
   return {}
 }
 
-// 11. Disconnect, for whatever reason: tell the others.
+// 11. Disconnect, for whatever reason: a goodbye, a closed tab, or a missing
+//     answer to the heartbeat. Socket.IO has left all rooms already.
 function disconnected(socket) {
   const { name } = socket.data
   line(`* ${shown(name)} left`)

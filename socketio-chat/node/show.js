@@ -1,4 +1,4 @@
-// What a client shows of what it hears. Rust twin: ../src/show.rs.
+// How a client shows what it receives. Rust twin: ../src/show.rs.
 //
 // Another server's data may be of any type: look before you use it.
 
@@ -23,7 +23,7 @@ export function events(socket, time) {
   socket.on('notification', data => line(`notification: ${clock(data?.time)}`))
 }
 
-/** Shows what became of something that was said. */
+/** Shows the acknowledgement of a message. */
 export function answer(answer) {
   const why = refusal(answer)
   line(why === undefined ? 'acknowledged.' : `refused: ${shown(why)}`)

@@ -1,9 +1,9 @@
-//! Several servers that are one chat: what one of them is told, it publishes
-//! to Redis, and the others tell it to their clients.
+//! Several servers that are one chat: each publishes its events to Redis, and
+//! the others send them to their clients.
 //!
 //! The adapter's own driver has one connection that is never replaced, and
 //! an event that cannot be published is not told here either. This one waits
-//! for nothing: without Redis, this server's clients still hear each other.
+//! for nothing: without Redis, this server's clients still reach each other.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -42,7 +42,7 @@ type Inbox = mpsc::Sender<ChanItem>;
 
 #[derive(Default)]
 struct State {
-    /// Who is told what comes through a channel.
+    /// Where the events of each channel go.
     inboxes: Mutex<HashMap<String, Inbox>>,
     /// Redis is away.
     lost: AtomicBool,
@@ -65,7 +65,7 @@ pub async fn adapter(url: Option<&str>) -> Result<RedisAdapterCtr<Link>> {
 async fn connect(url: &str) -> Result<Connected> {
     common::url::check(url, &["redis", "rediss", "unix"]).context("--redis")?;
     let info = url.into_connection_info().context("--redis")?;
-    // What is pushed, and that a connection is gone, only this version says.
+    // Only RESP3 pushes messages, and reports a lost connection.
     let settings = info.redis_settings().clone();
     let info =
         info.set_redis_settings(settings.set_protocol(ProtocolVersion::RESP3));
@@ -122,7 +122,7 @@ async fn publish(
             continue;
         }
         let sent = redis.publish::<_, _, i64>(channel, event);
-        // What Redis refuses, waiting does not cure: say why, once.
+        // Waiting does not cure a refusal: report it, once.
         if let Ok(Err(error)) = timeout(ANSWER_TIMEOUT, sent).await
             && !error.is_io_error()
             && !is_refused
@@ -154,8 +154,7 @@ impl State {
         }
     }
 
-    /// Hands on what came through a channel: the name of the channel, and
-    /// what came.
+    /// Delivers one message: the name of its channel, and its bytes.
     fn deliver(&self, data: Vec<Value>) -> Option<()> {
         let mut parts = data.into_iter();
         let channel: String = from_redis_value(parts.next()?).ok()?;
@@ -235,7 +234,7 @@ mod redis_error {
 
     use std::fmt;
 
-    /// What Redis said.
+    /// The error of Redis.
     #[derive(Debug)]
     pub struct Failed(redis::RedisError);
 

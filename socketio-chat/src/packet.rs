@@ -41,7 +41,7 @@ pub const PONG: &str = "3";
 /// We leave.
 pub const DISCONNECT: &str = "41";
 
-/// When silence means that the other side is gone.
+/// The heartbeat: how long silence may last.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
 pub struct Heartbeat {
     #[serde(rename = "pingInterval")]
@@ -51,13 +51,13 @@ pub struct Heartbeat {
 }
 
 impl Heartbeat {
-    /// So long may the server say nothing at all.
+    /// After this much silence, the server is gone.
     pub fn longest_silence(self) -> Duration {
         Duration::from_millis(self.interval.saturating_add(self.timeout))
     }
 }
 
-/// Asks to be let in, with what the server wants to know about us.
+/// Connects, with what the server wants to know about us.
 pub fn connect(auth: &Value) -> String {
     format!("40{auth}")
 }

@@ -18,7 +18,7 @@ use tokio_tungstenite::{
 
 use crate::packet::{self, Packet};
 
-/// How long a server may take to let us in, or to say goodbye.
+/// How long a server may take to open a session.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What comes from the server.
@@ -140,15 +140,15 @@ impl Session {
         self.unanswered
     }
 
-    /// Says goodbye, and waits until the server has heard it.
+    /// Disconnects, and waits until the server has closed the connection.
     pub async fn leave(mut self) {
-        let goodbye = async {
+        let closing = async {
             self.send(packet::DISCONNECT.into()).await?;
             self.socket.close(None).await?;
             while let Some(Ok(_)) = self.socket.next().await {}
             Ok::<_, anyhow::Error>(())
         };
-        let _ = timeout(Duration::from_secs(1), goodbye).await;
+        let _ = timeout(Duration::from_secs(1), closing).await;
     }
 
     async fn send(&mut self, text: String) -> Result<()> {
@@ -177,8 +177,8 @@ impl Session {
     }
 }
 
-/// Can waiting not cure this error? The server has rejected us, or what is
-/// there is no Socket.IO server (HTTP's 4xx).
+/// Is it of no use to wait and retry? The server has rejected us, or there is
+/// no Socket.IO server at this address (HTTP's 4xx).
 pub fn is_final(error: &Error) -> bool {
     match error.downcast_ref() {
         Some(tungstenite::Error::Http(answer)) => {
@@ -191,7 +191,7 @@ pub fn is_final(error: &Error) -> bool {
 /// Why we could not connect at all, and what to do about it.
 pub fn advise(error: Error, url: &str, advice: &str) -> Error {
     match error.downcast_ref() {
-        // Somebody is there, and answers as a web server does.
+        // A web server that answered, but not with a WebSocket.
         Some(tungstenite::Error::Http(answer)) => anyhow!(
             "connect to {url}: no WebSocket there ({}), and this client \
              has nothing else; the page and node/client.js have long polling",

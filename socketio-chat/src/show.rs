@@ -1,4 +1,4 @@
-//! What a client shows of what it hears.
+//! How a client shows what it receives.
 //!
 //! Another server's data may be of any type: what does not fit is `?`.
 
@@ -34,7 +34,7 @@ pub fn event(event: &str, data: &Value, shows_time: bool) {
     }
 }
 
-/// Shows what became of something that was said.
+/// Shows the acknowledgement of a message.
 pub fn answer(answer: &Value) {
     match answer["error"].as_str() {
         Some(why) => log::line(format_args!("refused: {}", log::shown(why))),

@@ -77,7 +77,7 @@ fn host_of(site: &str) -> Option<&str> {
     Some(host.trim_end_matches('/'))
 }
 
-/// Is this what a server at a loopback address is called, with any port?
+/// Is this the name of a server at a loopback address, with any port?
 fn is_local(host: &str) -> bool {
     host.parse::<Authority>().is_ok_and(|host| {
         let name = host.host();
@@ -158,7 +158,7 @@ async fn connection<S, B>(
             served.await
         }
     };
-    // That a client is gone, or was silent too long, is nobody's error.
+    // A client that is gone, or was silent for too long, is no error.
     if let Err(error) = result
         && error.is_parse()
     {
@@ -194,7 +194,7 @@ where
     Ok(response)
 }
 
-/// What a browser asks for before it sends a request to another site.
+/// CORS preflight: what a browser asks for before a request to another site.
 fn permission() -> Response<Full<Bytes>> {
     let mut response = page::plain(StatusCode::NO_CONTENT, "");
     let headers = response.headers_mut();

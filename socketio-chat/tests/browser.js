@@ -376,6 +376,13 @@ const scenarios = {
     }
   },
 
+  // The server disconnects us each time: the page tries again, for four
+  // seconds here, but not at once. How long it pauses, the server measures.
+  async kicked() {
+    const page = await tab('Ada')
+    await page.waitForTimeout(4000)
+  },
+
   // A window of 1280 x 1024 with a zoom of 400 %: nothing has to be pushed
   // from side to side, and the log can be read.
   async zoom() {

@@ -7,17 +7,19 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { createRequire } from 'node:module'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { answer } from '../node/page.js'
 
 const require = createRequire(new URL('../', import.meta.url))
 const { Server } = require('socket.io')
 const [scenario] = process.argv.slice(2)
 
-const http = createServer()
+const http = createServer(answer) // the page, for browser.js
 let isGone = false
 const io = new Server(http, {
   allowRequest: (_, decide) => decide(null, !isGone),
 })
 let visits = 0
+let lastVisit
 
 const scenarios = {
   // Sends data of all the wrong types, and answers with them.
@@ -75,6 +77,8 @@ const scenarios = {
   // Greets the first time; disconnects everybody later on.
   kick(me) {
     console.log(`visit ${visits}`)
+    if (visits > 2) console.log(`pause ${Date.now() - lastVisit}`)
+    lastVisit = Date.now()
     if (visits === 1) me.emit('greeting', { text: 'Welcome!' })
     setTimeout(() => me.disconnect(), visits === 1 ? 300 : 0)
   },

@@ -100,6 +100,8 @@ pub fn tests() -> Vec<Test> {
         let page = test(format!("page::{promise}"), run).of(NAME);
         tests.push(page.needs(PACKAGES).needs(CHROMIUM));
     }
+    let kicked = test("page::a_page_that_is_disconnected_pauses", kicked);
+    tests.push(kicked.of(NAME).needs(PACKAGES).needs(CHROMIUM));
     // Node's halves keep such lines in memory: see the README.
     for (promise, run) in [
         (
@@ -887,6 +889,24 @@ fn browser(language: Language, scenario: &str) -> Result<()> {
     let exit = node.wait_at_most(Duration::from_secs(200))?;
     ensure!(exit == Exit::Code(0), "{}", node.stderr().join("\n"));
     drop(again);
+    Ok(())
+}
+
+fn kicked() -> Result<()> {
+    let (server, url) = odd("kick")?;
+    let mut node = Command::new("node");
+    node.arg(root().join(NAME).join("tests/browser.js"))
+        .args(["kicked", &url]);
+    let mut node = Half::start(&mut node)?;
+    let exit = node.wait_at_most(Duration::from_secs(200))?;
+    ensure!(exit == Exit::Code(0), "{}", node.stderr().join("\n"));
+    let lines = server.stdout();
+    let pauses = lines.iter().filter_map(|line| line.strip_prefix("pause "));
+    let pauses: Result<Vec<u64>, _> = pauses.map(str::parse).collect();
+    let pauses = pauses?;
+    // Half a second at the least, by the browser's clock.
+    let shortest = pauses.iter().min().context("it did not come back")?;
+    ensure!(*shortest >= 400, "{pauses:?} ms");
     Ok(())
 }
 

@@ -49,7 +49,7 @@ async function main() {
   line(`listening on ${shownAddress(server.address())}`)
 
   // 2. Accept clients until Ctrl-C. Each gets a call of serve(); what they
-  //    share is the room: who is there, and in which order lines are sent.
+  //    share is the room: it knows all clients, and the order of all lines.
   const room = new Room()
   server.on('connection', socket => serve(socket, room))
   await once(stop, 'abort') // by Ctrl-C and SIGTERM

@@ -108,8 +108,8 @@ impl Room {
         }
     }
 
-    // Whoever holds this lock puts a line into every queue before anybody
-    // else can. So all clients get all lines in the same order.
+    // A task that holds this lock puts a line into every queue before another
+    // task can. So all clients get all lines in the same order.
     fn lock(&self) -> MutexGuard<'_, Clients> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

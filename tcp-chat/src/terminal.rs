@@ -169,7 +169,7 @@ fn show(
     mut printer: impl ExternalPrinter,
 ) -> rustyline::Result<()> {
     while let Some(mut text) = lines.blocking_recv() {
-        // What has come together is drawn together.
+        // Lines that have come together are drawn together.
         while let Ok(next) = lines.try_recv() {
             text.push_str(&next);
         }

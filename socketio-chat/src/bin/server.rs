@@ -108,6 +108,7 @@ async fn connected(socket: Socket) {
 
     let name = chat::name_of(&socket);
     socket.join(chat::name_key(&name)); // so that all servers know who is here
+    // The greeting goes to this socket, `joined` to all others.
     let welcome = json!({ "text": format!("Welcome, {name}!") });
     let _ = socket.emit("greeting", &welcome);
     log::line(format_args!("* {} joined", log::shown(&name)));
@@ -120,7 +121,7 @@ async fn send_to_all(
     socket: Socket,
     text: Given<String>,
 ) -> Result<Value, Refusal> {
-    let message = chat::message(&socket, text)?;
+    let message = chat::message(&socket, text)?; // checks the text
     chat::log_message("chat message", &message);
     chat::emit(io.of("/"), "chat message", message).await;
     Ok(json!({}))
@@ -137,7 +138,9 @@ async fn send_to_others(
     Ok(json!({}))
 }
 
-/// 8. Message to the clients in a room, if the sender is in there.
+/// 8. Message to the clients in a room, if the sender is in there. For
+///    Socket.IO a room is only a name; key() puts "room:" in front, so that no
+///    client can choose the name of another kind of room.
 async fn send_to_room(
     socket: Socket,
     message: Given<chat::ToRoom>,
@@ -153,7 +156,8 @@ async fn send_to_room(
     Ok(json!({}))
 }
 
-/// 9. Join a room. The answer says who is there.
+/// 9. Join a room. The answer says who is there. To join twice is no error:
+///    a client does so after reconnecting, and to ask who is there.
 async fn join_room(
     socket: Socket,
     room: Given<String>,
@@ -180,7 +184,8 @@ async fn leave_room(
     Ok(json!({}))
 }
 
-/// 11. Disconnect, for whatever reason: tell the others.
+/// 11. Disconnect, for whatever reason: a goodbye, a closed tab, or a missing
+///     answer to the heartbeat. Socket.IO has left all rooms already.
 async fn disconnected(socket: Socket) {
     let name = chat::name_of(&socket);
     log::line(format_args!("* {} left", log::shown(&name)));

@@ -55,7 +55,7 @@ async fn main() -> common::Result {
     log::line(format_args!("listening on {}", listener.local_addr()?));
 
     // 2. Accept clients until Ctrl-C. Each gets a task of its own; what they
-    //    share is the room: who is there, and in which order lines are sent.
+    //    share is the room: it knows all clients, and the order of all lines.
     let room = Arc::new(Room::default());
     let clients = TaskTracker::new(); // knows which tasks still run
     while let Some(client) = stop.run_until_cancelled(listener.accept()).await {
