@@ -56,7 +56,7 @@ async function main() {
 
 // 4. Sends the message at each tick, until the last one or Ctrl-C.
 async function send(socket, signal) {
-  const write = promisify(socket.write).bind(socket)
+  const write = promisify(socket.write).bind(socket) // returns a promise
   for await (const _ of ticks(timing, signal)) {
     line(`send: ${message}`)
     sent += Buffer.byteLength(message)

@@ -96,7 +96,7 @@ async function serve(socket) {
 
 // Sends back what arrives until the client half-closes, or until Ctrl-C.
 async function echo(socket) {
-  const write = promisify(socket.write).bind(socket)
+  const write = promisify(socket.write).bind(socket) // returns a promise
   const decoder = new Decoder()
   // 7. Receive. A pipe has no framing: one piece may hold half a "hello", or
   //    three.

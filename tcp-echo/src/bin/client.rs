@@ -33,7 +33,7 @@ struct Args {
 const ADVICE: &str =
     "start the server first: cargo run -p tcp-echo --bin server";
 
-// An error is printed in one line, and the program ends with status 1.
+// An error becomes one line on stderr, and status 1.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> common::Result {
     let args = Args::parse();
@@ -54,7 +54,7 @@ async fn main() -> common::Result {
     let (mut sent, mut received) = (0, 0);
     tokio::select! {
         biased; // start with the first: send
-        // Only an error ends this here; when all is sent, we still receive.
+        // Taken only if send() fails: when all is sent, we still receive.
         Err(error) = send(writer, &args, stop, &mut sent) => {
             return Err(error.context("send").into());
         }
@@ -72,11 +72,12 @@ async fn main() -> common::Result {
 /// 4. Sends the message at each tick, until the last one or Ctrl-C.
 async fn send(
     mut writer: WriteHalf<'_>,
-    Args { message, pace, .. }: &Args,
+    args: &Args,
     stop: CancellationToken,
     sent: &mut usize,
 ) -> Result<()> {
-    let mut ticks = pace.ticks(stop);
+    let message = &args.message;
+    let mut ticks = args.pace.ticks(stop);
     while ticks.next().await {
         log::line(format_args!("send: {message}"));
         *sent += message.len();

@@ -28,8 +28,8 @@ struct Args {
 }
 
 // One thread for every connection, like Node's event loop: an echo server
-// waits far more than it computes. An error is printed in one line, and the
-// program ends with status 1.
+// waits far more than it computes. An error becomes one line on stderr, and
+// status 1.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> common::Result {
     let Args { address } = Args::parse();
@@ -42,8 +42,9 @@ async fn main() -> common::Result {
         .with_context(|| format!("listen on {address}"))?;
     log::line(format_args!("listening on {}", listener.local_addr()?));
 
-    // 2. Accept clients until Ctrl-C. A task is spawned for each, where Node
-    //    calls a function. The tracker knows which tasks still run.
+    // 2. Accept clients until Ctrl-C, when run_until_cancelled returns None. A
+    //    task is spawned for each, where Node calls a function. The tracker
+    //    knows which tasks still run.
     let connections = TaskTracker::new();
     while let Some(client) = stop.run_until_cancelled(listener.accept()).await {
         match client {
@@ -61,7 +62,7 @@ async fn main() -> common::Result {
     // 3. Stop: accept nobody else, and let each task finish its answer. After
     //    1.5 seconds `shutdown` ends the program in any case, with status 0.
     drop(listener);
-    connections.close();
+    connections.close(); // no task will be added: now wait() can return
     connections.wait().await;
     Ok(())
 }
@@ -82,8 +83,9 @@ async fn echo(mut socket: TcpStream, stop: CancellationToken) -> Result<()> {
     let mut decoder = log::Decoder::default();
     loop {
         // 5. Receive. TCP has no framing: one read may return half a "hello",
-        //    or three. Take a buffer only when there is something to read:
-        //    held by 10,000 idle clients, 32 KiB each could be 320 MB.
+        //    or three. First wait until there is something to read, and only
+        //    then allocate: 32 KiB for each of 10,000 idle clients would be
+        //    320 MB.
         tokio::select! {
             biased; // what has arrived is answered, even after Ctrl-C
             readable = socket.readable() => readable?,
