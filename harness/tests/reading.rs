@@ -1,16 +1,13 @@
 //! A half and its Node twin are read side by side: the same steps, in the
 //! same functions, in the same order, from the top of the file to its end.
 
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fs, iter};
 
 use anyhow::{Context, Result, bail, ensure};
-use harness::{LESSONS, Lesson};
+use harness::LESSONS;
 
 use harness::testing::{Test, test};
-
-/// Those that are still in the old form. Take yours off when it is rewritten.
-pub const NOT_YET: &[&str] = &[];
 
 pub fn tests() -> Vec<Test> {
     [
@@ -37,8 +34,10 @@ struct Step {
 
 fn all_steps() -> Result<()> {
     let mut wrong = Vec::new();
-    let all = rewritten().flat_map(|it| [it].into_iter().chain(it.also()));
-    for lesson in all {
+    for lesson in LESSONS
+        .iter()
+        .flat_map(|it| iter::once(it).chain(it.also()))
+    {
         for half in lesson.halves() {
             let rust = lesson.folder().join(format!("src/bin/{half}.rs"));
             let node = lesson.folder().join(format!("node/{half}.js"));
@@ -49,12 +48,6 @@ fn all_steps() -> Result<()> {
     }
     ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
     Ok(())
-}
-
-fn rewritten() -> impl Iterator<Item = &'static Lesson> {
-    LESSONS
-        .iter()
-        .filter(|lesson| !NOT_YET.contains(&lesson.name))
 }
 
 fn same_steps(rust: &Path, node: &Path) -> Result<()> {
@@ -206,7 +199,7 @@ const SECTION: &str = "In twenty lines\n";
 
 fn first_versions() -> Result<()> {
     let mut wrong = Vec::new();
-    for lesson in rewritten() {
+    for lesson in LESSONS.iter() {
         if let Err(error) = same_code(&lesson.folder()) {
             wrong.push(format!("{}: {error:#}", lesson.name));
         }
