@@ -15,7 +15,7 @@ import { fail, line, shown } from '../../common/node/log.js'
 import { pace, ticks } from '../../common/node/pace.js'
 import { stop } from '../../common/node/shutdown.js'
 
-const { message, ...rest } = args(
+const { message, ...timing } = args(
   'Sends hello to the parent that started it, and prints the answers.', {
     message: { value: 'TEXT', default: 'hello', help: 'What to send' },
     ...pace,
@@ -33,45 +33,43 @@ async function main() {
 
   // 2. Send and receive at the same time. If both sides only sent, all
   //    buffers would fill up and each would wait for the other: a deadlock.
-  const closed = new AbortController()
-  let sent = Infinity // how many, once all are sent
-  let received = 0
-  send(closed.signal).then(count => {
-    sent = count
-    if (received >= sent) process.disconnect()
-  }).catch(fail)
+  await Promise.all([send(), receive()])
 
-  // 3. Receive, until everything is answered. A message is whole, whatever
-  //    pieces it came in, and any JSON value.
-  const messages = on(process, 'message', { close: ['disconnect'] })
-  for await (const [answer] of messages) {
-    const text = typeof answer === 'string' ? answer : JSON.stringify(answer)
-    line(`message from parent: ${shown(text)}`)
-    received += 1
-    if (received >= sent) break
-  }
-  closed.abort()
-  if (received < sent && !stop.aborted) {
-    throw Error('the parent has disconnected')
-  }
-
-  // 4. Disconnect: the parent learns of it at once. (Here Node loses what the
-  //    system has not taken yet; step 5 has waited for it.)
+  // 3. Disconnect: the parent learns of it at once. (Here Node loses what the
+  //    system has not taken yet; step 4 has waited for it.)
   if (process.connected) process.disconnect()
 }
 
-// 5. Sends the message at each tick, until the last one or Ctrl-C, and says how
-//    many that were.
-async function send(signal) {
+// 4. Sends the message at each tick, until the last one or Ctrl-C.
+async function send() {
+  // send() with a promise in place of a callback.
   const write = promisify(process.send).bind(process)
-  let count = 0
-  for await (const _ of ticks(rest, signal)) {
+  for await (const _ of ticks(timing, stop)) {
     // Back-pressure: this waits while the parent does not read.
-    await write(message).catch(error => {
-      // Gone: then the loop above ends, and says so.
+    try {
+      await write(message)
+    } catch (error) {
       if (process.connected && error.code !== 'EPIPE') throw error
-    })
-    count += 1
+      return // the parent has disconnected: receive() reports it
+    }
   }
-  return count
+}
+
+// 5. Receives until all is answered, or Ctrl-C. A message is whole, whatever
+//    pieces it came in, and any JSON value.
+async function receive() {
+  const messages = on(process, 'message', { close: ['disconnect'] })
+  stop.addEventListener('abort', () => {
+    if (process.connected) process.disconnect() // this ends `messages`
+  })
+  let received = 0
+  while (received < timing.count) {
+    const { value, done } = await messages.next()
+    if (done && stop.aborted) return
+    if (done) throw Error('the parent has disconnected')
+    const [answer] = value // the arguments of the event
+    const text = typeof answer === 'string' ? answer : JSON.stringify(answer)
+    line(`message from parent: ${shown(text)}`)
+    received += 1
+  }
 }

@@ -36,15 +36,15 @@ parent().catch(fail) // prints the error, and ends with status 1
 async function parent() {
   // 1. Start the child.
   const child = await start()
-  const exited = once(child, 'exit')
+  const exited = once(child, 'exit') // may come at any time from now on
 
   // 2. Receive and answer, until the child has closed its end of the channel,
   //    on purpose or by its death, or until Ctrl-C.
   await answer(child)
   line('child disconnected')
 
-  // 3. Disconnect as well. Only then is it known how the child ends: the end
-  //    of the channel is not yet the end of the process.
+  // 3. Disconnect as well, and wait for the child's end. The end of the
+  //    channel is not yet the end of the process.
   const [code, signal] = await end(child, exited)
   const reason = signal ? `was killed by ${signal}` : `exited with code ${code}`
   line(`child ${reason}`)
@@ -70,11 +70,10 @@ async function start() {
   }
 }
 
-// 5. Receives and answers. Each message is one line of JSON; Ctrl-C ends the
-//    waiting.
+// 5. Receives and answers. Each message is one line of JSON.
 async function answer(child) {
   stop.addEventListener('abort', () => {
-    if (child.connected) child.disconnect()
+    if (child.connected) child.disconnect() // this ends `messages`
   })
   const messages = on(child, 'message', { close: ['disconnect'] })
   for await (const [received] of messages) {
@@ -82,22 +81,21 @@ async function answer(child) {
     const text = isText ? received : JSON.stringify(received)
     line(`message from child: ${shown(text)}`)
     // No back-pressure: Node reads on from a channel, whatever we do. While
-    // the child does not read, the answers queue. If it has disconnected
-    // meanwhile, the loop ends.
+    // the child does not read, the answers queue. An error means that the
+    // child has disconnected: then the loop ends.
     child.send(message, () => {})
   }
 }
 
-// 6. Disconnects, and waits for the child's end: after Ctrl-C a second, and
-//    then it is killed.
+// 6. Waits for the child's end: after Ctrl-C at most for END_TIMEOUT. Then it
+//    kills the child. (Node has disconnected when the loop above ends.)
 async function end(child, exited) {
-  if (child.connected) child.disconnect()
-  overdue().then(() => child.kill('SIGKILL'))
+  const timeout = async () => {
+    if (!stop.aborted) await once(stop, 'abort')
+    await sleep(END_TIMEOUT, undefined, { ref: false })
+  }
+  const status = await Promise.race([exited, timeout()])
+  if (status) return status
+  child.kill('SIGKILL')
   return exited
-}
-
-// Waits for Ctrl-C, and a second longer: the child should have ended by then.
-async function overdue() {
-  if (!stop.aborted) await once(stop, 'abort')
-  await sleep(END_TIMEOUT, undefined, { ref: false })
 }

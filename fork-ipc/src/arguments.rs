@@ -18,16 +18,16 @@ use std::ffi::{OsStr, OsString};
 /// #[derive(Parser)]
 /// struct Args {}
 ///
-/// let args = fork_ipc::parse_arguments(Args::try_parse_from);
+/// let args: Args = fork_ipc::parse_arguments();
 /// ```
 ///
-/// # Errors
-/// What `parse` says about all the arguments.
-pub fn parse_arguments<T, E>(
-    parse: impl Fn(Vec<OsString>) -> Result<T, E>,
-) -> Result<T, E> {
+/// As [`clap::Parser::parse`], it prints a mistake in the arguments, or the help
+/// that they ask for, and ends the program.
+pub fn parse_arguments<T: clap::Parser>() -> T {
     let forked = env::var_os("NODE_CHANNEL_FD").is_some();
-    parse_list(env::args_os().collect(), forked, parse)
+    let words = env::args_os().collect();
+    parse_list(words, forked, |words| T::try_parse_from(words))
+        .unwrap_or_else(|mistake| mistake.exit())
 }
 
 fn parse_list<T, E>(

@@ -204,15 +204,13 @@ impl Child {
         self.process.wait().await
     }
 
-    /// Disconnects and waits for the program's end. It is killed if it has
-    /// not ended when `patience` ends. What it still says is not heard.
+    /// Disconnects and waits for the program's end. Messages that still arrive
+    /// are discarded. Safe to cancel: to kill a program that does not end,
+    /// put this under a timeout and call [`tokio::process::Child::kill`].
     ///
     /// # Errors
     /// As [`Self::wait`].
-    pub async fn end(
-        &mut self,
-        patience: impl Future<Output = ()>,
-    ) -> io::Result<ExitStatus> {
+    pub async fn end(&mut self) -> io::Result<ExitStatus> {
         let Self { channel, process } = self;
         let sender = channel.sender();
         let ended = async {
@@ -220,19 +218,16 @@ impl Child {
             let _ = sender.disconnect().await;
             process.wait().await
         };
-        // A child that nobody listens to may not come to reading, and a
-        // socket's acknowledgement would not be seen.
-        let listening = async {
+        // A child whose messages nobody receives may not come to reading, and
+        // a socket's acknowledgement would not be seen.
+        let discarding = async {
             while channel.recv_any().await.is_some() {}
             std::future::pending().await
         };
         tokio::select! {
-            status = ended => return status,
-            () = listening => {}
-            () = patience => {}
+            status = ended => status,
+            never = discarding => never,
         }
-        self.process.start_kill()?;
-        self.process.wait().await
     }
 }
 

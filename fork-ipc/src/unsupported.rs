@@ -308,6 +308,8 @@ pub struct Fork;
 pub struct Child {
     /// The channel.
     pub channel: Channel,
+    /// The process.
+    pub process: tokio::process::Child,
 }
 
 impl Fork {
@@ -353,10 +355,7 @@ impl Child {
     ///
     /// # Errors
     /// See the other systems.
-    pub async fn end(
-        &mut self,
-        _: impl Future<Output = ()>,
-    ) -> io::Result<ExitStatus> {
+    pub async fn end(&mut self) -> io::Result<ExitStatus> {
         match self.channel.0 {}
     }
 }

@@ -672,7 +672,7 @@ async fn ends_anyway() -> Result<()> {
     let mut child = node(script).spawn()?;
     let (one, _other) = tokio::net::UnixStream::pair()?;
     child.channel.sender().send_with("x", one).await?;
-    let status = child.end(std::future::pending()).await?;
+    let status = child.end().await?;
     ensure!(status.success(), "{status}");
 
     // It has more to say than the kernel takes, before it reads.
@@ -681,7 +681,7 @@ async fn ends_anyway() -> Result<()> {
     fork.command().kill_on_drop(true);
     let mut child = fork.spawn()?;
     next(&mut child.channel).await?;
-    let status = child.end(std::future::pending()).await?;
+    let status = child.end().await?;
     ensure!(status.success(), "{status}");
 
     // It has gone and left the channel to somebody else.
@@ -689,7 +689,7 @@ async fn ends_anyway() -> Result<()> {
     fork.command().kill_on_drop(true);
     let mut child = fork.spawn()?;
     let id = next(&mut child.channel).await?.parse()?;
-    let status = child.end(std::future::pending()).await?;
+    let status = child.end().await?;
     let id = rustix::process::Pid::from_raw(id).context("no process")?;
     rustix::process::kill_process(id, rustix::process::Signal::TERM)?;
     ensure!(status.success(), "{status}");
@@ -703,7 +703,7 @@ async fn ends_anyway() -> Result<()> {
     let mut child = fork.spawn()?;
     next(&mut child.channel).await?;
     child.channel.send(&"y".repeat(1 << 22)).await?;
-    let status = child.end(std::future::pending()).await?;
+    let status = child.end().await?;
     ensure!(status.success(), "{status}");
     let output = child.process.wait_with_output().await?;
     ensure!(output.stdout == b"4194304\n");

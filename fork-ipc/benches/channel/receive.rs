@@ -2,7 +2,6 @@
 //! needs.
 
 use std::ffi::OsString;
-use std::future::pending;
 use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::process::Stdio;
@@ -65,7 +64,7 @@ pub fn memory(
                 let line = status.lines().find(|l| l.starts_with("VmHWM:"))?;
                 line.split_whitespace().nth(1)?.parse::<f64>().ok()
             });
-        let status = child.end(pending()).await?;
+        let status = child.end().await?;
         ensure!(status.success(), "the child {status}");
         Ok(peak.map(|kib| kib / 1024.0))
     })

@@ -2,7 +2,6 @@
 //! the same for Node.
 
 use std::ffi::OsString;
-use std::future::pending;
 use std::io::{self, Write};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -90,7 +89,7 @@ pub fn parent(
             }
         })
     })?;
-    let status = runtime.block_on(child.end(pending()))?;
+    let status = runtime.block_on(child.end())?;
     ensure!(status.success(), "the child {status}");
     Ok(())
 }

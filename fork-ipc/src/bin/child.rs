@@ -8,14 +8,12 @@
 //!
 //! Try this: kill the parent, with `kill -9`, and watch the child end.
 
-use std::future::pending;
-use std::pin::pin;
-
-use anyhow::{Context, anyhow};
+use anyhow::{Context, Result, bail};
 use clap::Parser;
 use common::pace::{Pace, Ticks};
 use common::{log, shutdown};
-use fork_ipc::{Error, Sender};
+use fork_ipc::{Channel, Error, Sender};
+use tokio_util::sync::CancellationToken;
 
 /// Sends hello to the parent that started it, and prints the answers.
 #[derive(Parser)]
@@ -28,13 +26,13 @@ struct Args {
     pace: Pace,
 }
 
-/// The program. Public, as the parent starts it in its own executable.
+/// Public, as the parent also starts this in its own program.
 #[tokio::main(flavor = "current_thread")]
+// An error becomes one line on stderr, and status 1.
 pub async fn main() -> common::Result {
-    // Node's fork() believes that it starts a Node, and puts a script and
-    // perhaps flags in front of our arguments: leave them out.
-    let args = fork_ipc::parse_arguments(Args::try_parse_from)
-        .unwrap_or_else(|mistake| mistake.exit());
+    // Node's fork() puts a script and flags of Node's own in front of our
+    // arguments: this leaves them out.
+    let args: Args = fork_ipc::parse_arguments();
     let stop = shutdown::token(); // cancelled by Ctrl-C and SIGTERM
 
     // 1. Take the channel: the socket whose number is in NODE_CHANNEL_FD.
@@ -44,58 +42,64 @@ pub async fn main() -> common::Result {
 
     // 2. Send and receive at the same time. If both sides only sent, all
     //    buffers would fill up and each would wait for the other: a deadlock.
+    let sender = channel.sender();
     let ticks = args.pace.ticks(stop.clone());
-    let mut sending = pin!(send(channel.sender(), &args.message, ticks));
-    let mut sent = None; // how many, once all are sent
-    let mut received = 0;
+    let count = args.pace.count().unwrap_or(u64::MAX);
+    tokio::try_join!(
+        send(sender, &args.message, ticks),
+        receive(&mut channel, count, &stop),
+    )?;
 
-    // 3. Receive, until everything is answered. A message is whole, whatever
-    //    pieces it came in, and any JSON value.
-    while sent.is_none_or(|sent| received < sent) {
-        tokio::select! {
-            count = &mut sending, if sent.is_none() => {
-                sent = Some(count.context("send")?);
-            }
-            message = channel.recv() => match message {
-                Some(Ok(message)) => {
-                    let text = message.text();
-                    let text = log::shown(&text);
-                    log::line(format_args!("message from parent: {text}"));
-                    received += 1;
-                }
-                // No JSON? This message is lost, and the next one arrives.
-                Some(Err(error)) => {
-                    log::error(format_args!("message from parent: {error}"));
-                }
-                None if stop.is_cancelled() => return Ok(()),
-                None => {
-                    return Err(anyhow!("the parent has disconnected").into());
-                }
-            },
-        }
+    // 3. Disconnect: the parent learns of it at once. What we sent is
+    //    delivered before. After Ctrl-C the parent may have been faster.
+    let disconnected = channel.disconnect().await;
+    if !stop.is_cancelled() {
+        disconnected.context("disconnect")?;
     }
-
-    // 4. Disconnect: the parent learns of it at once. What we sent is
-    //    delivered before.
-    channel.disconnect().await.context("disconnect")?;
     Ok(())
 }
 
-/// 5. Sends the message at each tick, until the last one or Ctrl-C, and says
-///    how many that were.
-async fn send(
-    sender: Sender,
-    message: &str,
-    mut ticks: Ticks,
-) -> Result<u64, Error> {
-    let mut count = 0;
+/// 4. Sends the message at each tick, until the last one or Ctrl-C.
+async fn send(sender: Sender, message: &str, mut ticks: Ticks) -> Result<()> {
     while ticks.next().await {
         // Back-pressure: this waits while the parent does not read.
         match sender.send(message).await {
-            Err(Error::Closed) => pending().await, // and recv() says so
-            sent => sent?,
+            Ok(()) => {}
+            // The parent has disconnected: receive() reports it.
+            Err(Error::Closed) => return Ok(()),
+            Err(error) => bail!("send: {error}"),
         }
-        count += 1;
     }
-    Ok(count)
+    Ok(())
+}
+
+/// 5. Receives until all is answered, or Ctrl-C. A message is whole, whatever
+///    pieces it came in, and any JSON value.
+async fn receive(
+    channel: &mut Channel,
+    count: u64,
+    stop: &CancellationToken,
+) -> Result<()> {
+    let mut received = 0;
+    while received < count {
+        let message = tokio::select! {
+            biased; // Ctrl-C also makes the parent disconnect: no error then
+            () = stop.cancelled() => return Ok(()),
+            message = channel.recv() => message,
+        };
+        match message {
+            None => bail!("the parent has disconnected"),
+            // Not JSON: this message is lost, and the next one arrives.
+            Some(Err(error)) => {
+                log::error(format_args!("message from parent: {error}"));
+            }
+            Some(Ok(message)) => {
+                let text = message.to_string();
+                let text = log::shown(&text);
+                log::line(format_args!("message from parent: {text}"));
+                received += 1;
+            }
+        }
+    }
+    Ok(())
 }

@@ -33,7 +33,7 @@ async fn main() -> common::Result {
     }
 
     // The script ends when the channel does, as nothing else keeps it alive.
-    let status = child.end(std::future::pending()).await?;
+    let status = child.end().await?;
     println!("node {}", fork_ipc::describe(status));
     Ok(())
 }

@@ -21,6 +21,8 @@ use fork_ipc::{Child, Fork, describe};
 use tokio::time;
 use tokio_util::sync::CancellationToken;
 
+/// The other half, `src/bin/child.rs`. It is a program of its own, and a part
+/// of this one: `cargo run --bin parent` builds only this one.
 mod child;
 
 /// Starts a child, prints what it sends, and answers each message.
@@ -42,9 +44,10 @@ struct Args {
 /// How long a child may take to end after Ctrl-C, before it is killed.
 const END_TIMEOUT: Duration = Duration::from_secs(1);
 
+// An error becomes one line on stderr, and status 1.
 fn main() -> common::Result {
-    // As fork() starts Node again with another script, this starts itself
-    // again with another role: so the child is never older than the parent.
+    // Node's fork() starts Node again, with another script. This program
+    // starts itself again, with another first argument.
     if env::args_os().nth(1).is_some_and(|role| role == "child") {
         return child::main();
     }
@@ -64,8 +67,8 @@ async fn parent() -> common::Result {
     answer(&mut child, &args.message, &stop).await;
     log::line("child disconnected");
 
-    // 3. Disconnect as well. Only then is it known how the child ends: the
-    //    end of the channel is not yet the end of the process.
+    // 3. Disconnect as well, and wait for the child's end. The end of the
+    //    channel is not yet the end of the process.
     let status = end(child, &stop).await?;
     let reason = describe(status); // "exited with code 0"
     log::line(format_args!("child {reason}"));
@@ -88,28 +91,30 @@ fn start(args: &Args) -> Result<Child> {
     Ok(fork.spawn()?)
 }
 
-/// 5. Receives and answers. Each message is one line of JSON; Ctrl-C ends the
-///    waiting.
+/// 5. Receives and answers. Each message is one line of JSON.
 async fn answer(child: &mut Child, message: &str, stop: &CancellationToken) {
     let channel = &mut child.channel;
-    while let Some(Some(received)) =
-        stop.run_until_cancelled(channel.recv()).await
-    {
+    loop {
+        let received = tokio::select! {
+            received = channel.recv() => received,
+            () = stop.cancelled() => return,
+        };
         match received {
-            Ok(received) => {
-                let text = received.text();
-                let text = log::shown(&text);
-                log::line(format_args!("message from child: {text}"));
-            }
-            // No JSON? This message is lost, and the next one arrives. One
+            None => return, // the child has disconnected
+            // Not JSON: this message is lost, and the next one arrives. One
             // that is too long ends the channel.
-            Err(error) => {
+            Some(Err(error)) => {
                 log::error(format_args!("message from child: {error}"));
                 continue;
             }
+            Some(Ok(received)) => {
+                let text = received.to_string();
+                let text = log::shown(&text);
+                log::line(format_args!("message from child: {text}"));
+            }
         }
-        // Back-pressure: this waits while the child does not read. If it has
-        // disconnected meanwhile, the next recv() says so.
+        // Back-pressure: this waits while the child does not read. An error
+        // means that the child has disconnected: then recv() returns None.
         tokio::select! {
             biased; // what was received is answered, even after Ctrl-C
             _ = channel.send(message) => {}
@@ -118,14 +123,16 @@ async fn answer(child: &mut Child, message: &str, stop: &CancellationToken) {
     }
 }
 
-/// 6. Disconnects, and waits for the child's end: after Ctrl-C a second, and
-///    then it is killed.
+/// 6. Disconnects, and waits for the child's end: after Ctrl-C at most for
+///    END_TIMEOUT. Then it kills the child.
 async fn end(mut child: Child, stop: &CancellationToken) -> Result<ExitStatus> {
-    Ok(child.end(overdue(stop)).await?)
-}
-
-/// Waits for Ctrl-C, and a second longer: the child should have ended by then.
-async fn overdue(stop: &CancellationToken) {
-    stop.cancelled().await;
-    time::sleep(END_TIMEOUT).await;
+    let timeout = async {
+        stop.cancelled().await;
+        time::sleep(END_TIMEOUT).await;
+    };
+    tokio::select! {
+        status = child.end() => return Ok(status?),
+        () = timeout => child.process.kill().await?,
+    }
+    Ok(child.process.wait().await?)
 }
