@@ -1,6 +1,7 @@
 // The child: reads lines from its stdin and answers each on its stdout.
 //
 // Rust twin: ../src/bin/child.rs. Other half: parent.js, which starts this.
+// The framing: lines.js.
 //
 //     node stdio-ipc/node/parent.js
 //     node stdio-ipc/node/child.js          # alone: type lines, then Ctrl-D
@@ -18,7 +19,8 @@ main().catch(fail) // prints the error, and ends with status 1
 // Ctrl-C does not end us at once: the parent closes stdin, and we read the
 // end. After 1.5 seconds shutdown.js ends the program in any case.
 async function main() {
-  // 1. Receive lines until the parent closes its end.
+  // 1. Receive lines until the parent closes its end. (Rust needs a thread
+  //    for that, as read() blocks there.)
   await receive()
 
   // 2. The end. It also comes when the parent was killed, as the system

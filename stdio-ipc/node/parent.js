@@ -1,6 +1,6 @@
 // The parent: starts a child, writes to its stdin and reads what it prints.
 //
-// Rust twin: ../src/bin/parent.rs. Other half: child.js.
+// Rust twin: ../src/bin/parent.rs. Other half: child.js. The framing: lines.js.
 //
 //     node stdio-ipc/node/parent.js
 //     node stdio-ipc/node/parent.js -- cat
@@ -18,7 +18,7 @@ import { pace, ticks } from '../../common/node/pace.js'
 import { stop } from '../../common/node/shutdown.js'
 import { lines } from './lines.js'
 
-const { message, program, ...rest } = args(
+const { message, program, ...timing } = args(
   'Starts a child with three pipes, and talks to it.', {
     message: {
       value: 'TEXT',
@@ -26,7 +26,7 @@ const { message, program, ...rest } = args(
       help: 'What to send, a line each time',
     },
     ...pace,
-    count: {
+    count: { // one of the flags in `pace`; here it has another default
       ...pace.count,
       default: '1',
       help: 'How many messages to send before stdin is closed',
@@ -50,20 +50,27 @@ async function parent() {
   //    read nothing, the child's output would fill its pipe, and the child
   //    would wait for us. The same happens if we read stdout, and never
   //    stderr.
-  const closed = new AbortController()
-  send(child.stdin, closed.signal).catch(fail)
+  const sending = new AbortController()
+  send(child.stdin, sending.signal)
+  const exited = once(child, 'exit')
   const ended = Promise.all([
-    once(child, 'close'), // 'exit' may come before the last line
     receive(child.stdout, 'Received from child'),
     receive(child.stderr, 'Child stderr'),
+    exited, // may come before the last line
   ])
-  const [[code, signal]] = await Promise.race([ended, overdue(child)])
-  closed.abort() // ends send(); Rust's select! does so by dropping it
+  const timeout = async () => {
+    if (!stop.aborted) await once(stop, 'abort')
+    await sleep(END_TIMEOUT, undefined, { ref: false })
+    child.kill('SIGKILL')
+  }
+  await Promise.race([ended, timeout()])
+  const [code, signal] = await exited
+  sending.abort() // the child has ended, perhaps before all was sent
 
-  // 3. The child has ended, and so have its outputs.
+  // 3. Say how the child ended. If it failed, we fail as well.
   const reason = signal ? `was killed by ${signal}` : `exited with code ${code}`
   line(`Child process ${reason}`)
-  process.exitCode = code === 0 || stop.aborted ? 0 : 1
+  if (code !== 0 && !stop.aborted) process.exitCode = 1
 }
 
 // 4. Starts the program that was named, or else our own child.
@@ -83,13 +90,18 @@ async function start() {
 
 // 5. Sends the message at each tick, a line each time.
 async function send(stdin, signal) {
-  // EPIPE: the child reads no more, as `head` when it has enough. Its exit
-  // code says whether something is wrong.
-  stdin.on('error', () => {})
+  // write() with a promise in place of a callback.
   const write = promisify(stdin.write).bind(stdin)
-  for await (const _ of ticks(rest, signal)) {
-    // Back-pressure: this waits while the child does not read.
-    await write(`${message}\n`).catch(() => {})
+  stdin.on('error', () => {}) // `write` throws it, too
+  for await (const _ of ticks(timing, signal)) {
+    // Back-pressure: this waits while the child does not read. An error
+    // (EPIPE) means that the child reads no more, as `head` when it has
+    // enough. Its exit code says whether something is wrong.
+    try {
+      await write(`${message}\n`)
+    } catch {
+      return
+    }
   }
   // The child reads the end. Without that most programs would wait for more,
   // and we for them.
@@ -99,12 +111,4 @@ async function send(stdin, signal) {
 // 6. Receives lines from one of the child's outputs, and prints them.
 async function receive(output, what) {
   for await (const text of lines(output)) line(`${what}: ${shown(text)}`)
-}
-
-// Waits for Ctrl-C, and a second longer: the child should have ended by then.
-async function overdue(child) {
-  await once(stop, 'abort')
-  await sleep(END_TIMEOUT, undefined, { ref: false })
-  child.kill('SIGKILL')
-  return [await once(child, 'exit')]
 }

@@ -8,7 +8,6 @@
 //! Try this: `seq 3 | cargo run -p stdio-ipc --bin child`.
 
 use std::io::{self, BufRead, Read};
-use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
@@ -18,7 +17,7 @@ use tokio::task;
 /// Answers each line from its parent.
 #[derive(Parser)]
 struct Args {
-    /// What a parent says that starts itself again
+    /// Given when the parent starts its own program in this role
     #[arg(hide = true, value_parser = ["child"])]
     role: Option<String>,
 }
@@ -26,23 +25,24 @@ struct Args {
 /// The longest line that is kept whole, in bytes.
 const MAX_LINE: u64 = 1024 * 1024;
 
-/// The program. Public, as the parent starts it in its own executable.
+/// Public, as the parent also starts this in its own program.
 #[tokio::main(flavor = "current_thread")]
-pub async fn main() -> common::Result<ExitCode> {
+// An error becomes one line on stderr, and status 1.
+pub async fn main() -> common::Result {
     Args::parse();
     // Ctrl-C does not end us at once: the parent closes stdin, and we read
     // the end. After 1.5 seconds `shutdown` ends the program in any case.
     shutdown::token();
 
-    // 1. Receive lines until the parent closes its end. A thread of its own
-    //    may block in read() and write(): not every system can tell when a
-    //    stdin has something to read.
+    // 1. Receive lines until the parent closes its end. In a thread of its
+    //    own, as read() and write() block it: not every system lets a program
+    //    wait for stdin in an event loop.
     task::spawn_blocking(receive).await?.context("read stdin")?;
 
     // 2. The end. It also comes when the parent was killed, as the system
     //    closes its ends of the pipes: no child is left behind.
     log::line("Parent closed stdin");
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// 3. Receives lines, and answers each.
@@ -52,19 +52,23 @@ fn receive() -> io::Result<()> {
     // Framing: one read may return half a line, or three. read_until()
     // collects a whole one; take() limits it, as a line without an end would
     // fill our memory. A longer one comes in pieces of MAX_LINE.
-    while (&mut stdin).take(MAX_LINE).read_until(b'\n', &mut line)? > 0 {
+    loop {
+        let mut limited = (&mut stdin).take(MAX_LINE);
+        if limited.read_until(b'\n', &mut line)? == 0 {
+            return Ok(()); // the parent has closed it
+        }
         let text = String::from_utf8_lossy(&line);
         answer(text.trim_end_matches(['\r', '\n']));
         line.clear();
     }
-    Ok(())
 }
 
 /// 4. Answers one line. Back-pressure: while the parent does not read, this
 ///    waits, and we read nothing more from it.
 fn answer(line: &str) {
     let line = log::shown(line);
-    // Written at once, not collected: the parent waits for it.
+    // This writes the lines at once and does not buffer them: the parent
+    // waits for them.
     log::line(format_args!(
         "Received from parent: {line}\nHello from child"
     ));

@@ -7,12 +7,10 @@
 //!
 //! Try this: `sh -c 'ls no-such-file; kill -9 $$'` in place of `cat`.
 
-mod child;
-
 use std::env;
 use std::ffi::OsString;
-use std::io::{self, ErrorKind};
-use std::process::{ExitCode, Stdio};
+use std::io;
+use std::process::{self, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -24,12 +22,19 @@ use tokio::io::BufReader;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::time;
-use tokio_util::sync::CancellationToken;
+
+/// The other half, `src/bin/child.rs`. It is a program of its own, and a part
+/// of this one: `cargo run --bin parent` builds only this one.
+mod child;
 
 /// Starts a child with three pipes, and talks to it
 #[derive(Parser)]
-#[command(mut_arg("count", |count| count.default_value("1")
-    .help("How many messages to send before stdin is closed")))]
+// `--count` is one of the flags in `Pace`; here it has another default.
+#[command(mut_arg("count", |count| {
+    count
+        .default_value("1")
+        .help("How many messages to send before stdin is closed")
+}))]
 struct Args {
     /// What to send, a line each time
     #[arg(long, value_name = "TEXT", default_value = "Hello from parent")]
@@ -49,9 +54,9 @@ const MAX_LINE: u64 = 1024 * 1024;
 /// How long a child may take to end after Ctrl-C, before it is killed.
 const END_TIMEOUT: Duration = Duration::from_secs(1);
 
-fn main() -> common::Result<ExitCode> {
-    // Our own child is this very program, started again: `--bin parent` has
-    // built no other. Node's fork() also starts its own executable.
+// An error becomes one line on stderr, and status 1.
+fn main() -> common::Result {
+    // The child is this program again, with another first argument.
     if env::args_os().nth(1).is_some_and(|role| role == "child") {
         return child::main();
     }
@@ -59,7 +64,7 @@ fn main() -> common::Result<ExitCode> {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn parent() -> common::Result<ExitCode> {
+async fn parent() -> common::Result {
     let args = Args::parse();
     let stop = shutdown::token(); // cancelled by Ctrl-C and SIGTERM
 
@@ -73,6 +78,8 @@ async fn parent() -> common::Result<ExitCode> {
     //    wrote everything first, the child's output would fill its pipe, the
     //    child would stop reading, and each would wait for the other: a
     //    deadlock. The same happens if we read stdout, and never stderr.
+    let ticks = args.pace.ticks(stop.clone());
+    let sending = tokio::spawn(send(stdin, args.message, ticks));
     let ended = async {
         tokio::try_join!(
             receive(stdout, "Received from child"),
@@ -80,29 +87,28 @@ async fn parent() -> common::Result<ExitCode> {
             child.wait(), // without it, the child would remain as a zombie
         )
     };
-    let ticks = args.pace.ticks(stop.clone());
+    let timeout = async {
+        stop.cancelled().await;
+        time::sleep(END_TIMEOUT).await;
+    };
     let status = tokio::select! {
         result = ended => {
-            let (_, _, status) = result.context("receive")?;
+            let ((), (), status) = result.context("receive")?;
             status
         }
-        // Only an error ends this here; when all is sent, we still receive.
-        Err(error) = send(stdin, &args.message, ticks) => {
-            return Err(error.into());
-        }
-        () = overdue(&stop) => {
+        () = timeout => {
             child.kill().await?;
             child.wait().await?
         }
     };
+    sending.abort(); // the child has ended, perhaps before all was sent
 
-    // 3. The child has ended, and so have its outputs.
+    // 3. Say how the child ended. If it failed, we fail as well.
     log::line(format_args!("Child process {}", ExitReason(status)));
-    if status.success() || stop.is_cancelled() {
-        Ok(ExitCode::SUCCESS)
-    } else {
-        Ok(ExitCode::FAILURE)
+    if !status.success() && !stop.is_cancelled() {
+        process::exit(1);
     }
+    Ok(())
 }
 
 /// 4. Starts the program that was named, or else our own child.
@@ -120,45 +126,35 @@ fn start(program: &[OsString]) -> Result<Child> {
 }
 
 /// 5. Sends the message at each tick, a line each time.
-async fn send(
-    mut stdin: ChildStdin,
-    message: &str,
-    mut ticks: Ticks,
-) -> Result<()> {
+async fn send(mut stdin: ChildStdin, message: String, mut ticks: Ticks) {
     let line = format!("{message}\n");
     while ticks.next().await {
-        // Back-pressure: this waits while the child does not read.
-        match stdin.write_all(line.as_bytes()).await {
-            // EPIPE: the child reads no more, as `head` when it has enough.
-            // Its exit code says whether something is wrong.
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => break,
-            written => written.context("send")?,
+        // Back-pressure: this waits while the child does not read. An error
+        // (EPIPE) means that the child reads no more, as `head` when it has
+        // enough. Its exit code says whether something is wrong.
+        if stdin.write_all(line.as_bytes()).await.is_err() {
+            return;
         }
     }
     // Dropped here, stdin is closed, and the child reads the end. Without
     // that most programs would wait for more, and we for them.
-    Ok(())
 }
 
 /// 6. Receives lines from one of the child's outputs, and prints them.
 async fn receive(output: impl AsyncRead + Unpin, what: &str) -> io::Result<()> {
-    let mut output = BufReader::new(output).take(MAX_LINE);
+    let mut output = BufReader::new(output);
     let mut line = Vec::new();
     // Framing: one read may return half a line, or three. read_until()
     // collects a whole one; take() limits it, as a line without an end would
     // fill our memory. A longer one comes in pieces of MAX_LINE.
-    while output.read_until(b'\n', &mut line).await? > 0 {
+    loop {
+        let mut limited = (&mut output).take(MAX_LINE);
+        if limited.read_until(b'\n', &mut line).await? == 0 {
+            return Ok(()); // the child has closed it
+        }
         let text = String::from_utf8_lossy(&line);
         let text = log::shown(text.trim_end_matches(['\r', '\n']));
         log::line(format_args!("{what}: {text}"));
         line.clear();
-        output.set_limit(MAX_LINE);
     }
-    Ok(())
-}
-
-/// Waits for Ctrl-C, and a second longer: the child should have ended by then.
-async fn overdue(stop: &CancellationToken) {
-    stop.cancelled().await;
-    time::sleep(END_TIMEOUT).await;
 }
