@@ -87,8 +87,9 @@ async function answer(child) {
   }
 }
 
-// 6. Waits for the child's end: after Ctrl-C at most for END_TIMEOUT. Then it
-//    kills the child. (Node has disconnected when the loop above ends.)
+// 6. Disconnects, and waits for the child's end: after Ctrl-C at most for
+//    END_TIMEOUT. Then it kills the child. (Node has disconnected already: that
+//    has ended the loop above.)
 async function end(child, exited) {
   const timeout = async () => {
     if (!stop.aborted) await once(stop, 'abort')

@@ -21,8 +21,8 @@ use std::ffi::{OsStr, OsString};
 /// let args: Args = fork_ipc::parse_arguments();
 /// ```
 ///
-/// As [`clap::Parser::parse`], it prints a mistake in the arguments, or the help
-/// that they ask for, and ends the program.
+/// As [`clap::Parser::parse`], it prints a mistake in the arguments, or the
+/// help that they ask for, and ends the program.
 pub fn parse_arguments<T: clap::Parser>() -> T {
     let forked = env::var_os("NODE_CHANNEL_FD").is_some();
     let words = env::args_os().collect();
