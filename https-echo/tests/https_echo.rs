@@ -199,6 +199,12 @@ fn names(language: Language) -> Result<()> {
             let answer = server.curl(&["-g", &url], b"")?;
             ensure!(answer == ["/hello"], "{url}: {answer:?}");
             for language in [Language::Rust, Language::Node] {
+                if *host == "[::1]" && language == Language::Node {
+                    // Node 22.23.3 refuses every certificate for it.
+                    if !node_knows_ipv6()? {
+                        continue;
+                    }
+                }
                 let mut client = client(language, &url, &server.certs(), &[])?;
                 let exit = client.wait()?;
                 ensure!(exit == Exit::Code(0), "{url}: {:?}", client.stderr());
@@ -209,6 +215,14 @@ fn names(language: Language) -> Result<()> {
         ensure!(stderr.is_empty(), "{stderr:?}");
     }
     Ok(())
+}
+
+/// Whether Node's own check takes a certificate that is for ::1 and nothing
+/// else.
+fn node_knows_ipv6() -> Result<bool> {
+    let code = "const names = { subject: {}, subjectaltname: 'IP Address:::1' }
+        process.exit(tls.checkServerIdentity('::1', names) ? 1 : 0)";
+    Ok(Command::new("node").args(["-e", code]).status()?.success())
 }
 
 /// All of 127.x.x.x is this computer, on Linux. The certificate says less.
