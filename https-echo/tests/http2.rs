@@ -20,7 +20,7 @@ use tokio_rustls::rustls::{
     ServerConnection, StreamOwned,
 };
 
-use super::{MIB, Server, run_certs};
+use super::{MIB, Server, is_in_time, run_certs};
 use harness::testing::echo;
 use harness::testing::{Need, Test, both};
 
@@ -755,8 +755,7 @@ fn never_begins(language: Language) -> Result<()> {
     }
     for client in clients {
         client.end()?;
-        let waited = begun.elapsed();
-        ensure!(waited > Duration::from_secs(5), "{waited:?}");
+        is_in_time(begun)?;
     }
     server.lives()
 }
@@ -775,7 +774,9 @@ fn slow_headers(language: Language) -> Result<()> {
         ensure!(begun.elapsed() < LIMIT, "it waits for ever");
         thread::sleep(Duration::from_millis(50));
     }
-    ensure!(begun.elapsed() > Duration::from_secs(2), "so soon?");
+    let waited = begun.elapsed();
+    let right = Duration::from_secs(2)..Duration::from_secs(45);
+    ensure!(right.contains(&waited), "after {waited:?}");
     server.lives()
 }
 

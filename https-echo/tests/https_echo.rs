@@ -428,6 +428,14 @@ fn no_tls(language: Language) -> Result<()> {
     server.lives()
 }
 
+/// The time limit of both halves is ten seconds. Node's own are 60 and more.
+fn is_in_time(begun: Instant) -> Result<()> {
+    let waited = begun.elapsed();
+    let right = Duration::from_secs(5)..Duration::from_secs(45);
+    ensure!(right.contains(&waited), "after {waited:?}");
+    Ok(())
+}
+
 fn slow_handshake(language: Language) -> Result<()> {
     let server = Server::start(language)?;
     let begun = Instant::now();
@@ -439,8 +447,7 @@ fn slow_handshake(language: Language) -> Result<()> {
     }
     for mut peer in peers {
         let _ = peer.rest();
-        let waited = begun.elapsed();
-        ensure!(waited > Duration::from_secs(5), "{waited:?}");
+        is_in_time(begun)?;
     }
     server.lives()
 }
@@ -469,7 +476,8 @@ fn no_answer(language: Language) -> Result<()> {
     http2::server_without_an_answer(|url, certs| {
         let mut client = client(language, url, certs, &[])?;
         ensure!(client.wait()? == Exit::Code(1), "{:?}", client.stdout());
-        client.wait_for_error("ask for https://")?;
+        let error = client.wait_for_error("ask for https://")?;
+        ensure!(!error.contains("10 seconds"), "it waited: {error}");
         ensure!(client.stderr().len() == 1, "{:?}", client.stderr());
         Ok(())
     })
