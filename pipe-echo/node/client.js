@@ -21,7 +21,7 @@ const { path, message, ...timing } = args(
       positional: true,
       default: DEFAULT_PATH,
       help: 'Where the server listens',
-      parse: checked,
+      parse: checked, // refuses what Node would take for another path
     },
     message: { value: 'TEXT', default: 'hello', help: 'What to send' },
     ...pace, // --every and --count

@@ -3,7 +3,7 @@
 const isWindows = process.platform === 'win32'
 
 /** Where servers listen and clients connect, unless told otherwise. */
-export const DEFAULT_PATH = isWindows ? '\\\\.\\pipe\\mypip' : '/tmp/unix.sock'
+export const DEFAULT_PATH = isWindows ? '\\\\.\\pipe\\echo' : '/tmp/unix.sock'
 
 // What fits into a sockaddr_un, without the final zero.
 const LONGEST = process.platform === 'linux' ? 107 : 103

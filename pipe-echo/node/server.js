@@ -20,8 +20,8 @@ const { path } = args('Sends back what a client sends.', {
   path: {
     positional: true,
     default: DEFAULT_PATH,
-    help: 'Where to listen: a path; on Windows a name like \\\\.\\pipe\\mypip',
-    parse: checked,
+    help: 'Where to listen: a path; on Windows a name like \\\\.\\pipe\\echo',
+    parse: checked, // refuses what Node would take for another path
   },
 })
 const connections = new Set()
@@ -68,13 +68,15 @@ async function removeStaleFile() {
   if (!file.isSocket()) {
     throw Error(`listen on ${path}: it is not a socket, and is left alone`)
   }
-  // Does a server still listen there? It sees a client come and go. If not:
-  // "refused".
+  // Does a server still listen there? If not, connecting is refused. If one
+  // does, it sees a client come and go.
   const probe = connect({ path })
   try {
     await once(probe, 'connect')
-  } catch ({ code }) {
+  } catch ({ code, message }) {
     if (code === 'ECONNREFUSED') return unlink(path)
+    // Another user's: we cannot know.
+    if (code === 'EACCES') throw Error(`listen on ${path}: ${message}`)
   }
   probe.destroy()
   throw Error(`listen on ${path}: another server is listening there`)

@@ -75,6 +75,9 @@ pub fn remove_stale_file(_: &Path) -> io::Result<()> {
 }
 
 /// The client's end of a connection.
+pub type ClientStream = NamedPipeClient;
+
+/// Makes connections for a client.
 #[derive(Debug)]
 pub struct Client;
 
@@ -84,9 +87,7 @@ impl Client {
     ///
     /// # Errors
     /// What `CreateFile` reports.
-    pub async fn connect(
-        path: impl AsRef<Path>,
-    ) -> io::Result<NamedPipeClient> {
+    pub async fn connect(path: impl AsRef<Path>) -> io::Result<ClientStream> {
         let path = path.as_ref().as_os_str();
         loop {
             match ClientOptions::new().open(path) {

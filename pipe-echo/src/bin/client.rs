@@ -14,10 +14,10 @@ use clap::Parser;
 use common::{log, pace::Pace, shutdown};
 use pipe_echo::DEFAULT_PATH;
 #[cfg(windows)]
-use pipe_echo::windows::Client as UnixStream;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
+use pipe_echo::windows::{Client as UnixStream, ClientStream as Stream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
 #[cfg(unix)]
-use tokio::net::UnixStream;
+use tokio::net::{UnixStream, UnixStream as Stream};
 use tokio_util::sync::CancellationToken;
 
 /// Sends messages to a pipe echo server and prints what comes back.
@@ -38,7 +38,7 @@ struct Args {
 const ADVICE: &str =
     "start the server first: cargo run -p pipe-echo --bin server";
 
-// An error is printed in one line, and the program ends with status 1.
+// An error becomes one line on stderr, and status 1.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> common::Result {
     let args = Args::parse();
@@ -57,7 +57,7 @@ async fn main() -> common::Result {
     let (mut sent, mut received) = (0, 0);
     tokio::select! {
         biased; // start with the first: send
-        // Only an error ends this here; when all is sent, we still receive.
+        // Taken only if send() fails: when all is sent, we still receive.
         Err(error) = send(writer, &args, stop, &mut sent) => {
             return Err(error.context("send").into());
         }
@@ -76,12 +76,13 @@ async fn main() -> common::Result {
 
 /// 4. Sends the message at each tick, until the last one or Ctrl-C.
 async fn send(
-    mut writer: impl AsyncWrite + Unpin,
-    Args { message, pace, .. }: &Args,
+    mut writer: WriteHalf<Stream>,
+    args: &Args,
     stop: CancellationToken,
     sent: &mut u64,
 ) -> Result<()> {
-    let mut ticks = pace.ticks(stop);
+    let message = &args.message;
+    let mut ticks = args.pace.ticks(stop);
     while ticks.next().await {
         log::line(format_args!("send: {message}"));
         *sent += message.len() as u64;
@@ -99,12 +100,12 @@ async fn send(
 ///    all is back. A named pipe of Windows has no half-close: there, the server
 ///    does not learn that nothing more will come, so this side has to count.
 async fn receive(
-    mut reader: impl AsyncRead + Unpin,
-    Args { message, pace, .. }: &Args,
+    mut reader: ReadHalf<Stream>,
+    args: &Args,
     received: &mut u64,
 ) -> Result<()> {
-    let count = pace.count().unwrap_or(u64::MAX);
-    let all = count.saturating_mul(message.len() as u64);
+    let count = args.pace.count().unwrap_or(u64::MAX);
+    let all = count.saturating_mul(args.message.len() as u64);
     let mut decoder = log::Decoder::default();
     let mut bytes = Vec::with_capacity(16 * 1024);
     // A pipe has no framing: one read may return half a "hello". The decoder

@@ -27,14 +27,14 @@ use tokio_util::task::TaskTracker;
 /// Sends back whatever a client sends.
 #[derive(Parser)]
 struct Args {
-    /// Where to listen: a path; on Windows a name like \\.\pipe\mypip
+    /// Where to listen: a path; on Windows a name like \\.\pipe\echo
     #[arg(default_value = DEFAULT_PATH)]
     path: PathBuf,
 }
 
 // One thread for every connection, like Node's event loop: an echo server
-// waits far more than it computes. An error is printed in one line, and the
-// program ends with status 1.
+// waits far more than it computes. An error becomes one line on stderr, and
+// status 1.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> common::Result {
     let Args { path } = Args::parse();
@@ -46,8 +46,9 @@ async fn main() -> common::Result {
         .with_context(|| format!("listen on {}", path.display()))?;
     log::line(format_args!("listening on {}", path.display()));
 
-    // 2. Accept clients until Ctrl-C. A task is spawned for each, where Node
-    //    calls a function. The tracker knows which tasks still run.
+    // 2. Accept clients until Ctrl-C: then run_until_cancelled returns None. A
+    //    task is spawned for each, where Node calls a function. The tracker
+    //    knows which tasks still run.
     let connections = TaskTracker::new();
     while let Some(client) = stop.run_until_cancelled(listener.accept()).await {
         match client {
@@ -62,12 +63,12 @@ async fn main() -> common::Result {
         }
     }
 
-    // 3. Stop: accept nobody else, remove our file, which nobody listens at
-    //    any more, and let each task finish its answer. After 1.5 seconds
-    //    `shutdown` ends the program in any case, with status 0.
+    // 3. Stop: accept nobody else, remove our file, and let each task finish
+    //    its answer. After 1.5 seconds `shutdown` ends the program in any case,
+    //    with status 0.
     drop(listener);
     let _ = remove_stale_file(&path); // an error: another server is there now
-    connections.close();
+    connections.close(); // no task will be added: now wait() can return
     connections.wait().await;
     Ok(())
 }
@@ -101,11 +102,15 @@ fn remove_stale_file(path: &std::path::Path) -> Result<()> {
     if !file.file_type().is_socket() {
         bail!("it is not a socket, and is left alone");
     }
-    // Does a server still listen there? If not: "refused". A datagram socket
-    // cannot connect to it, and so it does not even notice the question.
+    // Does a server still listen there? If not, connecting is refused. If one
+    // does, connecting fails in another way, because this is a datagram socket
+    // and the server's is a stream socket; so the server does not notice.
     match UnixDatagram::unbound()?.connect(path) {
         Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
             Ok(fs::remove_file(path)?)
+        }
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            Err(error.into()) // another user's: we cannot know
         }
         _ => bail!("another server is listening there"),
     }
@@ -125,8 +130,9 @@ async fn echo(mut socket: Stream, stop: CancellationToken) -> Result<()> {
     let mut decoder = log::Decoder::default();
     loop {
         // 7. Receive. A pipe has no framing: one read may return half a
-        //    "hello", or three. Take a buffer only when there is something to
-        //    read: held by 10,000 idle clients, 32 KiB each could be 320 MB.
+        //    "hello", or three. First wait until there is something to read,
+        //    and only then allocate: 32 KiB for each of 10,000 idle clients
+        //    would be 320 MB.
         tokio::select! {
             biased; // what has arrived is answered, even after Ctrl-C
             readable = socket.readable() => readable?,

@@ -42,7 +42,7 @@ async fn main() -> common::Result {
         .with_context(|| format!("listen on {address}"))?;
     log::line(format_args!("listening on {}", listener.local_addr()?));
 
-    // 2. Accept clients until Ctrl-C, when run_until_cancelled returns None. A
+    // 2. Accept clients until Ctrl-C: then run_until_cancelled returns None. A
     //    task is spawned for each, where Node calls a function. The tracker
     //    knows which tasks still run.
     let connections = TaskTracker::new();
