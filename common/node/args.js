@@ -2,13 +2,9 @@
 
 import { basename, relative } from 'node:path'
 import { parseArgs } from 'node:util'
-import { setQuiet } from './log.js'
 
 /** What every half has. */
-const EVERYWHERE = {
-  quiet: { help: 'Print only what is needed to use the program' },
-  help: { help: 'Print help' },
-}
+const EVERYWHERE = { help: { help: 'Print help' } }
 
 /**
  * Reads the command line, and ends the program on --help or a mistake.
@@ -45,7 +41,6 @@ export function args(about, spec) {
     if (positionals.length > positional.length) {
       throw Error(`unexpected argument '${positionals[positional.length]}'`)
     }
-    setQuiet(values.quiet ?? false)
     return Object.fromEntries(names.map(name => {
       if (name === rest) return [name, words.slice(end + 1)]
       const { default: otherwise, parse = value => value } = all[name]

@@ -5,8 +5,6 @@ use std::time::Duration;
 use tokio::time::{self, Instant, Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-use crate::shutdown;
-
 /// `--every` and `--count`, the same for every client.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Pace {
@@ -33,11 +31,6 @@ impl Pace {
         [every].into_iter().chain(count).collect()
     }
 
-    /// The time between two messages, for a program that keeps it itself.
-    pub fn every(&self) -> Duration {
-        Duration::from_millis(self.every)
-    }
-
     /// How many messages are to be sent, where that was said.
     pub fn count(&self) -> Option<u64> {
         self.count
@@ -45,51 +38,43 @@ impl Pace {
 
     /// Starts the clock: a tick for each message, until `stop`.
     pub fn ticks(&self, stop: CancellationToken) -> Ticks {
-        let every = self.every();
+        let every = Duration::from_millis(self.every);
         let mut clock = time::interval_at(Instant::now() + every, every);
         // A late tick moves the next ones: no burst of messages to catch up.
         clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Ticks {
-            begun: false,
+            is_first: true,
             clock,
             left: self.count.unwrap_or(u64::MAX),
             stop,
         }
-    }
-
-    /// As [`Pace::ticks`], until the program's token. On its way out.
-    pub fn start(&self) -> Ticks {
-        self.ticks(shutdown::token())
     }
 }
 
 /// A clock that ticks once for each message.
 #[derive(Debug)]
 pub struct Ticks {
-    begun: bool,
+    is_first: bool,
     clock: Interval,
     left: u64,
     stop: CancellationToken,
 }
 
 impl Ticks {
-    /// Waits until the next message is due; the first one is at once. False
-    /// when that was all, after `--count` messages or Ctrl-C. May be dropped
-    /// while it waits; no tick is lost.
+    /// Waits until the next message is due; the first one is due at once.
+    /// False after `--count` messages, or after Ctrl-C.
     pub async fn next(&mut self) -> bool {
-        if self.left == 0 {
+        if self.left == 0 || self.stop.is_cancelled() {
             return false;
         }
-        let tick = async {
-            // Not the clock's own first tick: that one comes when the next
-            // millisecond begins, and a program may have started in two.
-            if self.begun {
-                self.clock.tick().await;
+        if !self.is_first {
+            let tick = self.clock.tick();
+            if self.stop.run_until_cancelled(tick).await.is_none() {
+                return false;
             }
-        };
-        let due = self.stop.run_until_cancelled(tick).await.is_some();
-        self.begun |= due;
-        self.left -= u64::from(due);
-        due
+        }
+        self.is_first = false;
+        self.left -= 1;
+        true
     }
 }

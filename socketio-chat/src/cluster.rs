@@ -226,7 +226,7 @@ impl Driver for Link {
 }
 
 fn place(address: &ConnectionAddr) -> String {
-    log::Escaped(&address.to_string()).to_string()
+    log::escaped(&address.to_string())
 }
 
 mod redis_error {

@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{accept, log};
+use common::log;
 use http_body_util::{Either, Full};
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::header::{
@@ -19,6 +19,7 @@ use hyper::service::{Service, service_fn};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -112,7 +113,11 @@ where
                 let (service, stop) = (service.clone(), stop.clone());
                 connections.spawn(connection(socket, service, origins, stop));
             }
-            Err(error) => accept::back_off(error).await,
+            // Out of file descriptors, say: other connections may close soon.
+            Err(error) => {
+                log::error(format_args!("accept: {error}"));
+                sleep(Duration::from_millis(100)).await;
+            }
         }
     }
     connections

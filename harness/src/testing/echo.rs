@@ -51,6 +51,7 @@ pub fn tests(name: &'static str) -> Vec<Test> {
         on_unix(both("sigterm_ends_a_busy_server", busy_server_ends)),
         on_unix(both("what_arrived_is_answered_after_sigterm", answers)),
         on_unix(both("sigterm_ends_a_client_nobody_answers", stuck_client)),
+        on_unix(both("another_signal_kills_a_server_as_usual", alarm)),
         both("a_closed_stdout_ends_the_server_quietly", closed_stdout),
         both("a_closed_stdout_ends_the_client_quietly", unread_client),
         both("a_full_disk_ends_it_with_one_line", full_disk)
@@ -546,6 +547,20 @@ fn hello(lesson: &Lesson) -> &'static [u8] {
         "http-echo" => b"GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n",
         _ => b"hello",
     }
+}
+
+/// An alarm clock that the shell has set, say: this is no success.
+fn alarm(name: &str, language: Language) -> Result<()> {
+    let mut server = Server::start(name, language)?;
+    #[cfg(unix)]
+    {
+        use rustix::process::{Pid, Signal, kill_process};
+        let id = Pid::from_raw(server.half.id() as i32).context("its id")?;
+        kill_process(id, Signal::ALARM)?;
+        let exit = server.half.wait_at_most(TWO_SECONDS)?;
+        ensure!(exit == Exit::Signal(Signal::ALARM.as_raw()), "{exit:?}");
+    }
+    Ok(())
 }
 
 /// A program whose reader has closed stdout ends quietly.

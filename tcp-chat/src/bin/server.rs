@@ -14,14 +14,14 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
-use common::{accept, log, shutdown};
+use common::{log, shutdown};
 use tcp_chat::room::{Queue, Room};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -65,8 +65,11 @@ async fn main() -> common::Result {
                     serve(socket, address, Arc::clone(&room), stop.clone());
                 clients.spawn(serving);
             }
-            // Out of file descriptors, say: report it, and wait 100 ms.
-            Err(error) => accept::back_off(error).await,
+            // Out of file descriptors, say: other connections may close soon.
+            Err(error) => {
+                log::error(format_args!("accept: {error}"));
+                sleep(Duration::from_millis(100)).await;
+            }
         }
     }
 
