@@ -58,14 +58,14 @@ async function main() {
 async function askAll() {
   for (let number = 0; number < count; number += 1) {
     if (number > 0) await sleep(every, undefined, { signal: stop })
-    await Promise.race([ask(), overdue('whole answer')])
+    await Promise.race([ask(), overdue()])
   }
 }
 
 // Rejects when TIMEOUT is over. The program does not wait for it (`ref`).
-async function overdue(what) {
+async function overdue() {
   await sleep(TIMEOUT, undefined, { ref: false })
-  throw Error(`no ${what} in 10 seconds`)
+  throw Error('no whole answer in 10 seconds')
 }
 
 // Asks once, on a connection of its own.

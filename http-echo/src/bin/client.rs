@@ -27,7 +27,8 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Parser)]
 struct Args {
     /// What to ask for
-    #[arg(default_value = "http://127.0.0.1:8888/hello", value_parser = http_url)]
+    #[arg(default_value = "http://127.0.0.1:8888/hello")]
+    #[arg(value_parser = http_url)]
     url: Url,
 
     /// How many times to ask

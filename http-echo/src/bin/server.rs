@@ -76,7 +76,7 @@ async fn main() -> common::Result {
 ///    and calls `answer` for each. An error ends no other connection.
 async fn serve(socket: TcpStream, watcher: Watcher) {
     // Disable Nagle's algorithm, so that small answers are sent immediately.
-    let _ = socket.set_nodelay(true); // it is slower without, and no error
+    let _ = socket.set_nodelay(true); // if it fails, they are only slower
     let connection = http1::Builder::new()
         // Slow-loris: a client that sends one byte of its headers every few
         // seconds would hold its connection indefinitely.
