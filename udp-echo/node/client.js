@@ -17,7 +17,7 @@ import { error, fail, line, shown } from '../../common/node/log.js'
 import { pace, ticks } from '../../common/node/pace.js'
 import { stop } from '../../common/node/shutdown.js'
 
-const { address: server, message: text, timeout, ...rest } = args(
+const { address: server, message: text, timeout, ...timing } = args(
   'Sends numbered messages to a UDP echo server and counts those that are ' +
   'lost.', {
     address: {
@@ -31,7 +31,7 @@ const { address: server, message: text, timeout, ...rest } = args(
       default: 'hello',
       help: 'What to send, after its number',
     },
-    ...pace,
+    ...pace, // --every and --count
     timeout: {
       value: 'MS',
       default: '1000',
@@ -41,7 +41,7 @@ const { address: server, message: text, timeout, ...rest } = args(
   })
 const ADVICE = 'is the server running? node udp-echo/node/server.js'
 
-main().catch(fail)
+main().catch(fail) // prints the error, and ends with status 1
 
 async function main() {
   let sent = 0
@@ -52,7 +52,7 @@ async function main() {
 
   // 2. Send one message at each tick, until the last one or Ctrl-C. Its number
   //    tells which one an echo belongs to, and which one is lost.
-  for await (const _ of ticks(rest, stop)) {
+  for await (const _ of ticks(timing, stop)) {
     sent += 1
     const message = `${sent} ${text}`
     line(`send: ${message}`)
@@ -81,18 +81,21 @@ async function main() {
   line(`sent ${sent}, received ${received}, lost ${lost}`)
   if (lost > 0) {
     error(`Error: ${lost} of ${sent} messages were lost; ${ADVICE}`)
-    process.exitCode = 1 // exit() would not wait for a slow reader of stdout
+    // Not fail(), which ends at once: lines may still wait to be printed.
+    process.exitCode = 1
   }
 }
 
 // 5. Makes a socket with a port of its own that the system chooses.
-//    "Connected", it receives from the server only, and hears of errors.
+//    "Connected", it receives from this server only, and an 'error' comes when
+//    the network reports one.
 async function connect({ host, port }) {
   const { address, family } = await lookup(host, { order: 'ipv4first' })
   const socket = createSocket(`udp${family}`)
   socket.connect(port, address)
   await once(socket, 'connect')
-  // While nobody waits for an echo, an error is nobody's, and Node would end.
+  // An error that comes while no message is on its way: without a listener,
+  // it would end Node.
   socket.on('error', () => {})
   return socket
 }

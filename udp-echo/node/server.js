@@ -63,7 +63,8 @@ function echo(socket, bytes, sender, ownPort) {
     return
   }
   // Amplification: a server whose answers are longer than the questions
-  // multiplies an attack on a forged sender. An echo is as long.
+  // multiplies an attack on a forged sender. An echo is exactly as long as what
+  // it answers.
   socket.send(bytes, sender.port, sender.address, failure => {
     if (failure) error(`send to ${shownAddress(sender)}: ${failure.message}`)
     else line(`send: ${text}`)

@@ -41,6 +41,7 @@ struct Args {
 const ADVICE: &str =
     "is the server running? cargo run -p udp-echo --bin server";
 
+// An error becomes one line on stderr, and status 1.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> common::Result {
     let args = Args::parse();
@@ -61,24 +62,23 @@ async fn main() -> common::Result {
         let message = format!("{sent} {}", args.message);
         log::line(format_args!("send: {message}"));
         let start = Instant::now();
-        match timeout(limit, round_trip(&socket, &message)).await {
-            Ok(Ok(())) => {
-                received += 1;
-                let ms = start.elapsed().as_secs_f64() * 1000.0;
-                log::line(format_args!("receive: {message} after {ms:.2} ms"));
-            }
-            // "Connection refused": nobody listens there at the moment. There
-            // is no connection that could break, so go on; the server may
-            // come back.
-            Ok(Err(error)) => {
-                let length = message.len();
-                log::error(format_args!("send {length} bytes: {error}"));
-                log::line(format_args!("lost: {message}"));
-            }
-            // 3. Timeout. Packet loss is silent: whether the message or its
-            //    echo was lost, nobody knows.
-            Err(_) => log::line(format_args!("lost: {message}")),
+        let echo = timeout(limit, round_trip(&socket, &message)).await;
+        // The outer Ok: within the limit. The inner one: without an error.
+        if let Ok(Ok(())) = echo {
+            received += 1;
+            let ms = start.elapsed().as_secs_f64() * 1000.0;
+            log::line(format_args!("receive: {message} after {ms:.2} ms"));
+            continue;
         }
+        // "Connection refused": nobody listens there at the moment. There is
+        // no connection that could break, so go on; the server may come back.
+        if let Ok(Err(error)) = echo {
+            let length = message.len();
+            log::error(format_args!("send {length} bytes: {error}"));
+        }
+        // 3. Timeout. Packet loss is silent: whether the message or its echo
+        //    was lost, nobody knows.
+        log::line(format_args!("lost: {message}"));
     }
 
     // 4. Count.
@@ -87,16 +87,17 @@ async fn main() -> common::Result {
         "sent {sent}, received {received}, lost {lost}"
     ));
     if lost > 0 {
-        let text = format!("{lost} of {sent} messages were lost; {ADVICE}");
-        return Err(anyhow!(text).into());
+        let error = anyhow!("{lost} of {sent} messages were lost; {ADVICE}");
+        return Err(error.into());
     }
     Ok(())
 }
 
 /// 5. Makes a socket with a port of its own that the system chooses.
-///    "Connected", it receives from the server only, and hears of errors.
+///    "Connected", it receives from this server only, and send() and recv()
+///    fail when the network reports an error.
 async fn connect(address: &str) -> Result<UdpSocket> {
-    let server = resolve(address).await?;
+    let server = resolve(address).await?; // a name: its IPv4 address first
     let any_port = match server {
         SocketAddr::V4(_) => "0.0.0.0:0",
         SocketAddr::V6(_) => "[::]:0",

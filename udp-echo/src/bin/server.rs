@@ -27,6 +27,7 @@ struct Args {
     address: String,
 }
 
+// An error becomes one line on stderr, and status 1.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> common::Result {
     let Args { address } = Args::parse();
@@ -34,7 +35,8 @@ async fn main() -> common::Result {
 
     // 1. Listen. One socket serves all clients: there are no connections,
     //    and each datagram says where it comes from.
-    let socket = UdpSocket::bind(resolve(&address).await?)
+    let resolved = resolve(&address).await?; // a name: its IPv4 address first
+    let socket = UdpSocket::bind(resolved)
         .await
         .with_context(|| format!("listen on {address}"))?;
     let own = socket.local_addr()?;
@@ -89,7 +91,8 @@ async fn echo(
         return;
     }
     // Amplification: a server whose answers are longer than the questions
-    // multiplies an attack on a forged sender. An echo is as long.
+    // multiplies an attack on a forged sender. An echo is exactly as long as
+    // what it answers.
     match socket.send_to(bytes, sender).await {
         Ok(_) => log::line(format_args!("send: {text}")),
         Err(error) => log::error(format_args!("send to {sender}: {error}")),
