@@ -25,31 +25,38 @@ async function main() {
   const ada = on(room, 'event')
   const bob = on(room, 'event', { signal: leave.signal })
   line(`subscribers: ${room.listenerCount('event')}`)
-  room.emit('event', { type: 'joined', who: 'Cleo' })
-  print('Ada', (await ada.next()).value[0])
-  print('Bob', (await bob.next()).value[0])
+  room.emit('event', { type: 'joined', name: 'Cleo' })
+  print('Ada', await ada.next())
+  print('Bob', await bob.next())
 
   // 2. A subscription ends: when its signal is aborted. Forget that, and the
   //    emitter holds it indefinitely: nothing is dropped by itself.
   leave.abort()
   line(`subscribers: ${room.listenerCount('event')}`)
-  room.emit('event', { type: 'sent', who: 'Cleo', text: 'hello' })
-  print('Ada', (await ada.next()).value[0])
+  room.emit('event', { type: 'sent', name: 'Cleo', text: 'hello' })
+  print('Ada', await ada.next())
 
-  // 3. A slow consumer: on() would keep all ten, and of a million all. So that
-  //    it cannot fill the memory, this one keeps four events and counts what
-  //    it missed. Node has no class for that: recent.js has twenty lines.
+  // 3. A slow consumer: this one keeps four events and no more, so it cannot
+  //    fill the memory (on() would keep a million). It learns how many it
+  //    missed, and goes on with the oldest that is still there. Node has no
+  //    class for that; recent.js has one, in twenty lines.
   const numbers = new EventEmitter()
   const slow = new Recent(numbers, 'number', 4)
   for (let number = 1; number <= 10; number += 1) {
     numbers.emit('number', number)
   }
-  line(`slow missed: ${slow.missed()}`)
-  for (let number; (number = slow.next());) line(`slow receives: ${number}`)
+  for (const { missed, value } of slow) {
+    if (missed) line(`slow missed: ${missed}`)
+    else line(`slow receives: ${value}`)
+  }
 
   // 4. Each job is done once: a stream of objects has one consumer. push()
   //    takes everything and only says whether there is room; so ask before.
-  const queue = new Readable({ objectMode: true, highWaterMark: 2, read() {} })
+  const queue = new Readable({
+    objectMode: true,
+    highWaterMark: 2,
+    read() {}, // called when the queue is empty; here push() fills it
+  })
   for (let job = 1; job <= 3; job += 1) {
     if (queue.readableLength < queue.readableHighWaterMark) {
       queue.push(job)
@@ -73,8 +80,10 @@ async function main() {
   line(`volume: ${settings.volume}`)
 }
 
-function print(who, { type, who: other, text }) {
+// What an iterator of on() returns: its value has the arguments of emit(), here
+// one.
+function print(receiver, { value: [{ type, name, text }] }) {
   // A misspelled type is an event that never comes: nothing checks it.
-  if (type === 'joined') line(`${who} receives: ${other} joined`)
-  else if (type === 'sent') line(`${who} receives: ${other} sent ${text}`)
+  if (type === 'joined') line(`${receiver} receives: ${name} joined`)
+  else if (type === 'sent') line(`${receiver} receives: ${name} sent ${text}`)
 }

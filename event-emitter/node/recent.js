@@ -1,7 +1,7 @@
 // A subscription that keeps the last events only: what Rust's broadcast
 // channel does, and Node has no class for.
 
-/** Hears `event` of `emitter`, and keeps the last `capacity` of them. */
+/** Subscribes to `event`, and keeps the last `capacity` of them. */
 export class Recent {
   #queue = []
   #missed = 0
@@ -16,15 +16,10 @@ export class Recent {
     })
   }
 
-  /** How many events were given up since the last look. */
-  missed() {
-    const missed = this.#missed
+  /** First `{ missed }`, if events were lost; then a `{ value }` for each. */
+  *[Symbol.iterator]() {
+    if (this.#missed > 0) yield { missed: this.#missed }
     this.#missed = 0
-    return missed
-  }
-
-  /** The oldest event that is still there, if any. */
-  next() {
-    return this.#queue.shift()
+    while (this.#queue.length > 0) yield { value: this.#queue.shift() }
   }
 }

@@ -47,10 +47,12 @@ pub struct Listener<T>(Rc<Function<T>>);
 /// the argument.
 type Function<T> = dyn Fn(&Emitter, &T);
 
-/// Makes a listener of a closure. The closure is called with the emitter, so it
-/// need not hold it: the two would keep each other alive indefinitely.
-pub fn listener<T>(call: impl Fn(&Emitter, &T) + 'static) -> Listener<T> {
-    Listener(Rc::new(call))
+impl<T> Listener<T> {
+    /// Makes a listener of a closure. The closure is called with the emitter,
+    /// so it need not hold it: the two would keep each other alive.
+    pub fn new(call: impl Fn(&Emitter, &T) + 'static) -> Self {
+        Self(Rc::new(call))
+    }
 }
 
 impl<T> Clone for Listener<T> {

@@ -2,7 +2,7 @@
 
 mod emitter;
 
-pub use emitter::{Emitter, Event, Listener, TooMany, Unhandled, listener};
+pub use emitter::{Emitter, Event, Listener, TooMany, Unhandled};
 
 #[cfg(test)]
 #[path = "../tests/event_emitter.rs"]

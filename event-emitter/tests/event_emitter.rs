@@ -15,7 +15,7 @@ use harness::testing::random::Random;
 use harness::testing::server::lesson;
 use harness::testing::{NODE, Need, Test, both, test};
 
-use crate::{Emitter, Event, Listener, TooMany, Unhandled, listener};
+use crate::{Emitter, Event, Listener, TooMany, Unhandled};
 
 const NAME: &str = "event-emitter";
 
@@ -101,7 +101,7 @@ impl Script {
             listeners: (0..self.reactions.len())
                 .map(|number| {
                     let run = Weak::clone(run);
-                    listener(move |emitter, value| {
+                    Listener::new(move |emitter, value| {
                         if let Some(run) = run.upgrade() {
                             run.receive(emitter, number, *value);
                         }
@@ -438,7 +438,7 @@ fn types() -> Result<()> {
     let emitter = Emitter::default();
     let got = Rc::new(Cell::new(0));
     let told = Rc::clone(&got);
-    emitter.on(number, listener(move |_, value| told.set(*value)));
+    emitter.on(number, Listener::new(move |_, value| told.set(*value)));
     ensure!(!emitter.emit(text, "7")?);
     ensure!(emitter.emit(number, 7)? && got.get() == 7);
     ensure!(emitter.listener_count(text) == 0);
@@ -451,7 +451,7 @@ fn dropped() -> Result<()> {
     let held = Rc::new(());
     let holds = |held: &Rc<()>| {
         let held = Rc::clone(held);
-        listener(move |_: &Emitter, _: &()| {
+        Listener::new(move |_: &Emitter, _: &()| {
             let _ = &held;
         })
     };
@@ -485,7 +485,7 @@ fn last_words() -> Result<()> {
     let said = Rc::new(Cell::new(0));
     let last = || {
         let last = Last(Rc::clone(&emitter), Rc::clone(&said));
-        listener(move |_: &Emitter, _: &()| {
+        Listener::new(move |_: &Emitter, _: &()| {
             let _ = &last;
         })
     };

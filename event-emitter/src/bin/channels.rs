@@ -20,12 +20,13 @@ struct Args {}
 /// strings, and a misspelled one is an event that never comes.
 #[derive(Clone, Debug)]
 enum RoomEvent {
-    /// Who.
+    /// The name of who joined.
     Joined(&'static str),
-    /// Who, and what.
+    /// The name of the sender, and the text.
     Sent(&'static str, &'static str),
 }
 
+// An error becomes one line on stderr, and status 1.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> common::Result {
     Args::parse(); // only --help
@@ -86,10 +87,10 @@ async fn main() -> common::Result {
     Ok(())
 }
 
-fn print(who: &str, event: &RoomEvent) {
-    let what = match event {
-        RoomEvent::Joined(who) => format!("{who} joined"),
-        RoomEvent::Sent(who, text) => format!("{who} sent {text}"),
+fn print(receiver: &str, event: &RoomEvent) {
+    let text = match event {
+        RoomEvent::Joined(name) => format!("{name} joined"),
+        RoomEvent::Sent(name, text) => format!("{name} sent {text}"),
     };
-    log::line(format_args!("{who} receives: {what}"));
+    log::line(format_args!("{receiver} receives: {text}"));
 }

@@ -9,7 +9,7 @@
 
 use clap::Parser;
 use common::log;
-use event_emitter::{Emitter, Event, Listener, Unhandled, listener};
+use event_emitter::{Emitter, Event, Listener, Unhandled};
 
 /// Shows what Node's EventEmitter does, in a small Rust one.
 #[derive(Parser)]
@@ -20,6 +20,7 @@ const GREET: Event<&str> = Event::new("greet");
 const TICK: Event<u32> = Event::new("tick");
 const ERROR: Event<&str> = Event::new("error");
 
+// An error becomes one line on stderr, and status 1.
 fn main() -> common::Result {
     Args::parse(); // only --help
     let emitter = Emitter::new();
@@ -51,17 +52,15 @@ fn main() -> common::Result {
 
     // 4. emit() copies the list first. A listener that is removed meanwhile
     //    still gets this event; one that is added gets only the next. The
-    //    emitter comes as an argument: a closure that held it would keep it,
-    //    and thereby itself, alive indefinitely.
+    //    emitter comes as an argument: if the closure owned it, the two would
+    //    own each other, and neither would ever be freed.
     let leaving = prints("leaving");
-    let also = leaving.clone();
-    emitter.once(
-        GREET,
-        listener(move |emitter: &Emitter, _| {
-            emitter.off(GREET, &also);
-            emitter.on(GREET, prints("new"));
-        }),
-    );
+    let same = leaving.clone(); // the same listener, for the closure
+    let change = Listener::new(move |emitter: &Emitter, _| {
+        emitter.off(GREET, &same);
+        emitter.on(GREET, prints("new"));
+    });
+    emitter.once(GREET, change);
     emitter.on(GREET, leaving);
     emitter.emit(GREET, "Dan")?;
     emitter.emit(GREET, "Eve")?;
@@ -69,13 +68,13 @@ fn main() -> common::Result {
     // 5. The eleventh listener of one event may be a leak: a warning goes
     //    to stderr, once.
     for _ in 0..11 {
-        emitter.on(TICK, listener(|_, _| {}));
+        emitter.on(TICK, Listener::new(|_, _| {}));
     }
     let count = emitter.listener_count(TICK);
     log::line(format_args!("listeners of tick: {count}"));
     emitter.set_max_listeners(20); // all of them are wanted
     for _ in 0..9 {
-        emitter.on(TICK, listener(|_, _| {}));
+        emitter.on(TICK, Listener::new(|_, _| {}));
     }
 
     // 6. An error needs a listener: emit() returns it when there is none, and
@@ -90,5 +89,5 @@ fn main() -> common::Result {
 
 /// A listener that prints its name and the event's argument.
 fn prints(name: &'static str) -> Listener<&'static str> {
-    listener(move |_, text| log::line(format_args!("{name}: {text}")))
+    Listener::new(move |_, text| log::line(format_args!("{name}: {text}")))
 }
