@@ -1,8 +1,8 @@
 // Shared memory child: gets the memory that its parent made, changes the
 // number in it, and sends back each message.
 //
-// Rust twin: ../src/bin/child.rs. Other half: parent.js, which starts it. The
-// ring: ring.js.
+// Rust twin: ../src/bin/child.rs, a process and not a thread. Other half:
+// parent.js, which starts it. How messages pass through memory: ring.js.
 //
 //     node shared-memory/node/parent.js
 //
@@ -13,8 +13,8 @@ import { args } from '../../common/node/args.js'
 import { fail, shown } from '../../common/node/log.js'
 import { views } from './memory.js'
 
-const ADVICE = 'this child has no memory from a parent; ' +
-  'start it: node shared-memory/node/parent.js'
+const ADVICE = 'no parent has given memory to this child; ' +
+  'start the parent: node shared-memory/node/parent.js'
 
 // A worker's console.log() needs the main thread, and is delayed until this
 // thread waits for events. It never does: Atomics.wait() blocks it. So the
@@ -31,10 +31,10 @@ async function main() {
     args('Sends back what its parent sends through shared memory.', {})
     throw Error(ADVICE)
   }
-  const memory = views(workerData, Atomics.wait)
+  const memory = views(workerData, Atomics.wait) // the number and two rings
 
   // 2. Talk until the parent has closed its rings. If it dies, so do we: we
-  //    are a thread of the same process.
+  //    are a thread of the same process. Ctrl-C is the parent's affair, too.
   count(memory)
   await echo(memory)
 }

@@ -1,9 +1,11 @@
 // Shared memory parent: makes memory that a child has as well, and talks to it
 // through one number and two rings of messages.
 //
-// Rust twin: ../src/bin/parent.rs. Other half: child.js, here a thread and not
-// a process: a SharedArrayBuffer cannot leave its process (see fork.js). The
-// ring: ring.js.
+// Rust twin: ../src/bin/parent.rs, whose child is a process. Here it is a
+// thread: a SharedArrayBuffer cannot leave its process (see fork.js). Therefore
+// this one passes no file descriptor, must not block its main thread, and
+// closes its rings itself. Other half: child.js. How messages pass through
+// memory: ring.js.
 //
 //     node shared-memory/node/parent.js
 //     node shared-memory/node/parent.js --message 你好 --every 500
@@ -16,7 +18,7 @@ import { pace, ticks } from '../../common/node/pace.js'
 import { stop } from '../../common/node/shutdown.js'
 import { SIZE, views, waitAsync } from './memory.js'
 
-const { message, ...rest } = args(
+const { message, ...timing } = args(
   'Says hello to a child thread through shared memory.', {
     message: { value: 'TEXT', default: 'hello', help: 'What to send' },
     ...pace,
@@ -27,24 +29,25 @@ main().catch(fail) // prints the error, and ends with status 1
 async function main() {
   // 1. Make the memory: zeros. So far only this thread has it.
   const buffer = new SharedArrayBuffer(SIZE)
-  const memory = views(buffer, waitAsync)
+  const memory = views(buffer, waitAsync) // the number and two rings
 
   // 2. Start the child. The buffer is not copied: it has the same memory.
   const child = new Worker(new URL('child.js', import.meta.url), {
     workerData: buffer,
   })
   child.on('message', line) // its lines: see child.js
-  const ended = new AbortController()
-  const exit = once(child, 'exit').finally(() => ended.abort())
+  const exited = new AbortController()
+  const exit = once(child, 'exit').finally(() => exited.abort())
 
   // 3. Talk, and wait for the child's end. When the rings are closed, the
-  //    child notices that, and ends. Rust closes them by dropping them.
-  const over = AbortSignal.any([stop, ended.signal])
-  over.addEventListener('abort', () => giveUp(memory))
+  //    child notices that, and ends. (Rust closes them when it drops them, and
+  //    kills a child process that does not end.)
+  const ended = AbortSignal.any([stop, exited.signal])
+  ended.addEventListener('abort', () => endAllWaiting(memory))
   let failure
   try {
-    await count(memory, over)
-    await talk(memory, over)
+    await count(memory, ended)
+    await talk(memory, ended)
   } catch (error) {
     failure = error
   }
@@ -56,7 +59,7 @@ async function main() {
 }
 
 // 4. Count: change one number, and wait until the other side changes it.
-async function count({ number }, over) {
+async function count({ number }, ended) {
   line(`value before: ${Atomics.load(number, 0)}`)
   // Memory ordering: whoever loads this 1 also sees all that we wrote before.
   // Atomics always have the strictest ordering; in Rust you choose.
@@ -68,7 +71,7 @@ async function count({ number }, over) {
   // wake nobody: a lost wakeup. Atomics.wait() would keep this thread from all
   // its events, Ctrl-C among them.
   while (Atomics.load(number, 0) === 1) {
-    if (over.aborted) throw Error('no number came')
+    if (ended.aborted) throw Error('no number came')
     await Atomics.waitAsync(number, 0, 1).value
   }
   line(`value after: ${Atomics.load(number, 0)}`)
@@ -76,8 +79,8 @@ async function count({ number }, over) {
 
 // 5. Talk: send messages and receive them back, through a ring for each
 //    direction.
-async function talk({ toChild, toParent }, over) {
-  for await (const _ of ticks(rest, over)) {
+async function talk({ toChild, toParent }, ended) {
+  for await (const _ of ticks(timing, ended)) {
     line(`send: ${shown(message)}`)
     await toChild.send(Buffer.from(message))
     const echo = await toParent.receive()
@@ -86,8 +89,9 @@ async function talk({ toChild, toParent }, over) {
   }
 }
 
-// Ends all waiting: on Ctrl-C, or when the child has ended.
-function giveUp({ number, toChild, toParent }) {
+// Ends all waiting for the child, on Ctrl-C or when it has ended. (In Rust, each
+// wait checks for both ten times a second.)
+function endAllWaiting({ number, toChild, toParent }) {
   toChild.fail(Error('the child has ended'))
   toParent.fail(Error('the child has ended'))
   Atomics.notify(number, 0)

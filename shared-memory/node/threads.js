@@ -6,8 +6,8 @@
 //     node shared-memory/node/threads.js
 //     node shared-memory/node/threads.js --each 1000000
 //
-// Try this: replace `Atomics.add` by `numbers[VALUE] += 1`, as the README does.
-// Some of the additions are lost, each time others.
+// Try this: in `work`, replace `Atomics.add` by `numbers[VALUE] += 1`, as the
+// README does. Some of the additions are lost, each time others.
 
 import { once } from 'node:events'
 import {

@@ -13,7 +13,8 @@ use crate::ring::{CacheLine, Ring};
 /// into it as a message. Pages that are never touched cost nothing.
 pub const WORDS: usize = 32 * 1024;
 
-/// The contents of the memory. Zeroed, it is ready for use.
+/// What is where in the memory: a [`Memory`] has these fields. Zeroed, it is
+/// ready for use.
 #[repr(C)]
 #[derive(Debug)]
 pub struct Shared {
@@ -30,7 +31,8 @@ pub struct Shared {
 /// To be changed whenever [`Shared`] changes.
 const LAYOUT: u32 = 0x5AED_0001;
 
-/// A piece of memory that another process has mapped as well.
+/// A piece of memory that another process has mapped as well, with the fields
+/// of [`Shared`].
 #[derive(Debug)]
 pub struct Memory {
     map: Mapping,

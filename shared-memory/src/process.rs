@@ -69,6 +69,19 @@ pub struct Child {
 }
 
 impl Child {
+    /// Starts the child: `program` with its arguments or, if that is empty, this
+    /// program again in the child's role.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub fn start(
+        program: &[OsString],
+        memory: &Memory,
+        stop: &Arc<AtomicBool>,
+    ) -> io::Result<Self> {
+        Self::start_command(child_command(program)?, memory, stop)
+    }
+
     /// Starts the child. It inherits the file descriptor of the memory, whose
     /// number it finds in `SHARED_MEMORY_FD`.
     ///
@@ -77,30 +90,31 @@ impl Child {
     ///
     /// # Errors
     /// Whatever the system says.
-    pub fn start(
+    pub fn start_command(
         mut command: Command,
         memory: &Memory,
-        stop: Arc<AtomicBool>,
+        stop: &Arc<AtomicBool>,
     ) -> io::Result<Self> {
         command.stdin(Stdio::piped());
         inherit(memory, &mut command);
         keep_exit_status()?;
         let process = command.spawn()?;
+        let stop = Arc::clone(stop);
         Ok(Self { process, stop })
     }
 
-    /// Waits until the child has ended. If it has not ended one second after
-    /// something went wrong, or after Ctrl-C, it is killed.
+    /// Waits until the child has ended. After a failure of ours, and after
+    /// Ctrl-C, it is killed if it has not ended one second later.
     ///
     /// # Errors
     /// Whatever the system says.
-    pub fn wait(&mut self, went_wrong: bool) -> io::Result<ExitStatus> {
+    pub fn wait(&mut self, has_failed: bool) -> io::Result<ExitStatus> {
         let mut since = None;
         loop {
             if let Some(status) = self.process.try_wait()? {
                 return Ok(status);
             }
-            if went_wrong || self.should_stop() {
+            if has_failed || self.should_stop() {
                 let since = *since.get_or_insert_with(Instant::now);
                 if since.elapsed() > EXIT_TIMEOUT {
                     self.process.kill()?;

@@ -295,14 +295,17 @@ impl<P: Peer, const WORDS: usize> Receiver<'_, P, WORDS> {
         Ok(())
     }
 
-    /// Sleeps until `deadline`, or until a message arrives; takes none. Unlike
-    /// a plain sleep, it ends when the other process does.
+    /// Waits until `deadline`, or until the sender closes: then it returns
+    /// true. It also ends when a message arrives, and takes none.
     ///
     /// # Errors
-    /// Those of waiting.
-    pub fn sleep_until(&mut self, deadline: Instant) -> Result<(), Error> {
-        self.wait_for_words(Some(deadline))?;
-        Ok(())
+    /// Those of waiting, but [`Error::Closed`].
+    pub fn closes_before(&mut self, deadline: Instant) -> Result<bool, Error> {
+        match self.wait_for_words(Some(deadline)) {
+            Ok(_) => Ok(false),
+            Err(Error::Closed) => Ok(true),
+            Err(error) => Err(error),
+        }
     }
 
     /// The number of words that have arrived; 0 only at the deadline.

@@ -530,7 +530,7 @@ fn alone(language: Language) -> Result<()> {
     ensure!(child.wait()? == Exit::Code(1));
     let stderr = child.stderr();
     ensure!(stderr.len() == 1, "not one line: {stderr:?}");
-    ensure!(stderr[0].contains("start it: "), "{stderr:?}");
+    ensure!(stderr[0].contains("start the parent: "), "{stderr:?}");
     ensure!(child.stdout().is_empty());
     Ok(())
 }

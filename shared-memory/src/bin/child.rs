@@ -1,9 +1,9 @@
 //! Shared memory child: maps the memory that its parent made, changes the
 //! number in it, and sends back each message.
 //!
-//! Node twin: `node/child.js`. Other half: `parent.rs`, which starts it. The
-//! ring: `../ring.rs`. It is also a program of its own, for a parent that is
-//! told to start it:
+//! Node twin: `node/child.js`, a thread and not a process. Other half:
+//! `parent.rs`, which starts it. How messages pass through memory:
+//! `../ring.rs`.
 //!
 //!     cargo run -p shared-memory --bin parent
 //!     cargo build -p shared-memory --bin child
@@ -13,26 +13,27 @@
 
 use std::sync::atomic::Ordering;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::Parser;
 use common::log;
 use shared_memory::atomics;
-use shared_memory::memory::Shared;
+use shared_memory::memory::Memory;
 use shared_memory::process::{self, Parent};
-use shared_memory::ring::{Error, Peer};
+use shared_memory::ring::Error;
 
 /// Sends back what its parent sends through shared memory.
 #[derive(Parser)]
 struct Args {
-    /// The role in which the parent starts itself again
+    /// Given when the parent starts its own program in this role
     #[arg(hide = true, value_parser = ["child"])]
     _role: Option<String>,
 }
 
-const ADVICE: &str = "this child has no memory from a parent; \
-                      start it: cargo run -p shared-memory --bin parent";
+const ADVICE: &str = "no parent has given memory to this child; start \
+                      the parent: cargo run -p shared-memory --bin parent";
 
-/// What the child does, in whichever program it is.
+/// Public, as the parent also starts this in its own program.
+// An error becomes one line on stderr, and status 1.
 pub fn main() -> common::Result {
     Args::parse();
     let stop = process::stop_flag()?; // set by Ctrl-C and SIGTERM
@@ -40,21 +41,24 @@ pub fn main() -> common::Result {
     // 1. Find the memory that the parent made. We have inherited its file
     //    descriptor, and map it at an address of our own.
     let parent = Parent::new(stop);
-    let memory = parent.memory().context("open the parent's memory")?;
-    let memory = memory.context(ADVICE)?;
+    let inherited = parent.memory().context("open the parent's memory")?;
+    let memory = inherited.context(ADVICE)?;
 
     // 2. Talk until the parent has closed its rings. Or until Ctrl-C, or
     //    until the parent dies: a child must not outlive it as an orphan.
-    let talked = count(&memory, &parent).and_then(|()| echo(&memory, &parent));
+    let mut talked = count(&memory, &parent);
+    if talked.is_ok() {
+        talked = echo(&memory, &parent);
+    }
     match talked {
         Ok(()) | Err(Error::Closed | Error::Stopped) => Ok(()),
-        Err(error) => Err(error).context("child")?,
+        Err(error) => Err(anyhow!("child: {error}").into()),
     }
 }
 
 /// 3. Count: wait for the other side to change the number, and change it.
-fn count(memory: &Shared, parent: &impl Peer) -> Result<(), Error> {
-    let number = &memory.number;
+fn count(memory: &Memory, parent: &Parent) -> Result<(), Error> {
+    let number = &memory.number; // an AtomicI32
     let before = atomics::wait(number, 0, parent)?;
     log::line(format_args!("child: value before: {before}"));
 
@@ -67,7 +71,7 @@ fn count(memory: &Shared, parent: &impl Peer) -> Result<(), Error> {
 }
 
 /// 4. Echo: send back each message, until the parent sends no more.
-fn echo(memory: &Shared, parent: &impl Peer) -> Result<(), Error> {
+fn echo(memory: &Memory, parent: &Parent) -> Result<(), Error> {
     let mut from_parent = memory.to_child.receiver(parent);
     let mut to_parent = memory.to_parent.sender(parent);
     let mut message = Vec::new();

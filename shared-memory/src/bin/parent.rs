@@ -1,17 +1,17 @@
 //! Shared memory parent: makes memory that a child process has as well, and
 //! talks to it through one number and two rings of messages.
 //!
-//! Node twin: `node/parent.js`. Other half: `child.rs`. The ring: `../ring.rs`.
+//! Node twin: `node/parent.js`. It has a thread in place of the child process:
+//! Node has no memory that two processes share. Therefore it passes no file
+//! descriptor, must not block its main thread, and closes its rings itself.
+//! Other half: `child.rs`. How messages pass through memory: `../ring.rs`.
 //!
 //!     cargo run -p shared-memory --bin parent
 //!     cargo run -p shared-memory --bin parent -- --message 你好 --every 500
 //!
-//! Try this: `pkill -9 -f 'parent child'` kills the child while they talk.
-
-mod child;
+//! Try this: in a second terminal, `pkill -9 -n parent` kills only the child.
 
 use std::ffi::OsString;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -19,9 +19,13 @@ use anyhow::{Context, anyhow};
 use clap::Parser;
 use common::log;
 use shared_memory::atomics;
-use shared_memory::memory::{Memory, Shared};
+use shared_memory::memory::Memory;
 use shared_memory::process::{self, Child};
-use shared_memory::ring::{Error, Peer};
+use shared_memory::ring::Error;
+
+/// The other half, `src/bin/child.rs`. It is a program of its own, and a part
+/// of this one: `cargo run --bin parent` builds only this one.
+mod child;
 
 /// Says hello to a child process through shared memory.
 #[derive(Parser)]
@@ -43,12 +47,14 @@ struct Args {
     #[arg(long, value_name = "N")]
     count: Option<u64>,
 
-    /// The child; without it, this program again in the child's role
+    /// The program to start instead of its own child, and its arguments
     #[arg(last = true, value_name = "PROGRAM")]
     program: Vec<OsString>,
 }
 
+// An error becomes one line on stderr, and status 1.
 fn main() -> common::Result {
+    // The child is this program again, with another first argument.
     if process::is_child() {
         return child::main();
     }
@@ -61,15 +67,18 @@ fn main() -> common::Result {
 
     // 2. Start the child. It inherits the descriptor of that file, and maps
     //    the same memory at an address of its own.
-    let command = process::child_command(&args.program)?;
-    let mut child = Child::start(command, &memory, Arc::clone(&stop))
+    let mut child = Child::start(&args.program, &memory, &stop)
         .context("start the child")?;
 
-    // 3. Talk, and wait for the child's end. When `talk` returns, the rings
-    //    are closed; the child notices that, and ends.
-    let talked =
-        count(&memory, &child).and_then(|()| talk(&memory, &child, &args));
-    let status = child.wait(talked.is_err())?;
+    // 3. Talk, and wait for the child's end. When `talk` returns, it has closed
+    //    the rings; the child notices that, and ends. After a failure, and
+    //    after Ctrl-C, it has a second for that, and then it is killed.
+    let mut talked = count(&memory, &child);
+    if talked.is_ok() {
+        talked = talk(&memory, &child, &args);
+    }
+    let has_failed = talked.is_err();
+    let status = child.wait(has_failed)?;
     match status.code() {
         Some(code) => log::line(format_args!("Child exited with code {code}")),
         None => log::line(format_args!("Child ended by {status}")),
@@ -85,8 +94,8 @@ fn main() -> common::Result {
 }
 
 /// 4. Count: change one number, and wait until the other side changes it.
-fn count(memory: &Shared, child: &impl Peer) -> Result<(), Error> {
-    let number = &memory.number;
+fn count(memory: &Memory, child: &Child) -> Result<(), Error> {
+    let number = &memory.number; // an AtomicI32
     let before = number.load(Ordering::Acquire);
     log::line(format_args!("value before: {before}"));
     // Memory ordering: whoever loads this 1 with `Acquire` also sees all that
@@ -96,7 +105,8 @@ fn count(memory: &Shared, child: &impl Peer) -> Result<(), Error> {
 
     // Sleeps while it is 1, in a futex: the kernel compares once more before
     // it puts us to sleep. Otherwise a child that is faster than that would
-    // change the number and wake nobody: a lost wakeup.
+    // change the number and wake nobody: a lost wakeup. It is an error when
+    // the child dies meanwhile, or after Ctrl-C.
     let after = atomics::wait(number, 1, child)?;
     log::line(format_args!("value after: {after}"));
     Ok(())
@@ -104,17 +114,18 @@ fn count(memory: &Shared, child: &impl Peer) -> Result<(), Error> {
 
 /// 5. Talk: send messages and receive them back, through a ring for each
 ///    direction.
-fn talk(memory: &Shared, child: &impl Peer, args: &Args) -> Result<(), Error> {
+fn talk(memory: &Memory, child: &Child, args: &Args) -> Result<(), Error> {
     let mut to_child = memory.to_child.sender(child);
     let mut from_child = memory.to_parent.receiver(child);
-    let mut echo = Vec::new();
     let message = log::shown(&args.message);
+    let mut echo = Vec::new();
     for turn in 0..args.count.unwrap_or(u64::MAX) {
         if turn > 0 {
+            // This waits for the time of the next message. Unlike
+            // thread::sleep, it ends early when the child closes its ring.
             let next = Instant::now() + Duration::from_millis(args.every);
-            match from_child.sleep_until(next) {
-                Err(Error::Closed) => break, // the child was told to end
-                slept => slept?,
+            if from_child.closes_before(next)? {
+                break;
             }
         }
         log::line(format_args!("send: {message}"));

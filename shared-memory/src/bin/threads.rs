@@ -7,8 +7,8 @@
 //!     cargo run -p shared-memory --bin threads
 //!     cargo run -p shared-memory --bin threads -- --each 1000000
 //!
-//! Try this: replace `fetch_add` by a `load` and a `store`, as the README does.
-//! Some of the additions are lost, each time others.
+//! Try this: in `work`, replace `fetch_add` by a `load` and a `store`. Some of
+//! the additions are lost, each time others. The README does so in Node.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};

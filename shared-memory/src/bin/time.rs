@@ -6,19 +6,19 @@
 //! Try this: put `taskset -c 0` in front of it. Both processes share one core
 //! then, and each round trip needs two context switches.
 
-mod child;
-
 use std::io::{self, Write};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::Parser;
 use shared_memory::atomics;
-use shared_memory::memory::{Memory, Shared};
+use shared_memory::memory::Memory;
 use shared_memory::process::{self, Child};
-use shared_memory::ring::{Error, Peer};
+use shared_memory::ring::Error;
+
+/// The child, which `parent` has, too.
+mod child;
 
 /// Measures round trips through shared memory.
 #[derive(Parser)]
@@ -41,7 +41,7 @@ fn main() -> common::Result {
     let memory = Memory::create().context("make the memory")?;
     let mut command = process::child_command(&[])?;
     command.env("QUIET", "1"); // no log lines: they would take most of the time
-    let mut child = Child::start(command, &memory, Arc::clone(&stop))
+    let mut child = Child::start_command(command, &memory, &stop)
         .context("start the child")?;
     let measured = measure(&memory, &child, &args);
     child.wait(measured.is_err())?;
@@ -54,8 +54,8 @@ fn main() -> common::Result {
 }
 
 fn measure(
-    memory: &Shared,
-    child: &impl Peer,
+    memory: &Memory,
+    child: &Child,
     args: &Args,
 ) -> Result<Vec<Duration>, Error> {
     let mut to_child = memory.to_child.sender(child);
