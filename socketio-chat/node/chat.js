@@ -2,7 +2,7 @@
 // twin: ../src/chat.rs.
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import { escaped, line, shown } from '../../common/node/log.js'
+import { escaped, shown } from '../../common/node/log.js'
 import { missing } from '../../common/node/packages.js'
 
 const { Server } = await import('socket.io').catch(missing)
@@ -10,8 +10,6 @@ const { Server } = await import('socket.io').catch(missing)
 // In characters.
 const LONGEST_TEXT = 2000
 const LONGEST_NAME = 24
-// The maximum number of rooms that a client can join.
-const MAX_ROOMS = 20
 // How many packets can wait for a client; beyond this, it is disconnected.
 const MAX_WAITING = 4096
 
@@ -74,14 +72,21 @@ function visible(given, reason) {
   return name
 }
 
-/** A message of this socket, as it is sent to others. */
-export function message(socket, text) {
+/** A message of this socket, as it is sent to other clients. */
+export function message(socket, room, text) {
   const length = typeof text === 'string' ? [...text].length : 0
   if (length < 1 || length > LONGEST_TEXT) {
     throw new Refusal('a message has 1 to 2000 characters')
   }
+  const { id, data: { name } } = socket
   // The id says whose connection it was: two windows may have the same name.
-  return { id: socket.id, name: socket.data.name, text, time: Date.now() }
+  return { id, name, room, text, time: Date.now() }
+}
+
+/** A message, ready to be printed. */
+export function shownMessage({ name, room, text }) {
+  const place = room === undefined ? '' : ` in ${shown(room)}`
+  return `${shown(name)}${place}: ${shown(text)}`
 }
 
 /** The parts of a message to a room. */
@@ -95,32 +100,6 @@ export function roomAndText(given) {
 
 /** What Socket.IO calls a room: no client joins another one's own room. */
 export const key = room => `room:${room}`
-
-/** Is this socket in the room? */
-export function isIn(socket, room) {
-  return socket.rooms.has(key(room))
-}
-
-/** May this socket join one more room? */
-export function checkRooms(socket) {
-  // One more, for the room that Socket.IO has for each socket alone.
-  if (socket.rooms.size > MAX_ROOMS) {
-    throw new Refusal('you are in 20 rooms already')
-  }
-}
-
-/** Tells those in a room that this socket has joined or left. */
-export function tellRoom(socket, event, room) {
-  const { name } = socket.data
-  line(`* ${shown(name)} ${event} ${shown(room)}`)
-  socket.to(key(room)).emit(event, { name, room })
-}
-
-/** Prints a message that is sent on. */
-export function logMessage(event, { name, room, text }) {
-  const place = room === undefined ? '' : ` in ${shown(room)}`
-  line(`${event} from ${shown(name)}${place}: ${shown(text)}`)
-}
 
 /** The names of those in `audience`, on every server. */
 export async function here(audience) {

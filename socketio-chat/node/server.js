@@ -43,6 +43,9 @@ const { address: { host, port }, every, redis, origin } = args(
     },
   })
 
+// The maximum number of rooms that a client can join.
+const MAX_ROOMS = 20
+
 main().catch(fail) // prints the error, and ends with status 1
 
 async function main() {
@@ -102,16 +105,16 @@ function connected(io, socket) {
 
 // 6. Message to all clients, also to its sender: so all have the same order.
 function sendToAll(io, socket, text) {
-  const message = chat.message(socket, text) // checks the text
-  chat.logMessage('chat message', message)
+  const message = chat.message(socket, undefined, text) // checks the text
+  line(`chat message from ${chat.shownMessage(message)}`)
   io.emit('chat message', message)
-  return {}
+  return {} // the acknowledgement: the server has it
 }
 
 // 7. Message to all clients but its sender.
 function sendToOthers(socket, text) {
-  const message = chat.message(socket, text)
-  chat.logMessage('clientmessage', message)
+  const message = chat.message(socket, undefined, text)
+  line(`clientmessage from ${chat.shownMessage(message)}`)
   socket.broadcast.emit('message', message)
   return {}
 }
@@ -121,12 +124,13 @@ function sendToOthers(socket, text) {
 //    client can choose the name of another kind of room.
 function sendToRoom(io, socket, given) {
   const { room, text } = chat.roomAndText(given)
-  if (!chat.isIn(socket, room)) {
+  const key = chat.key(room)
+  if (!socket.rooms.has(key)) {
     throw new chat.Refusal('you are not in this room')
   }
-  const message = { ...chat.message(socket, text), room }
-  chat.logMessage('message', message)
-  io.in(chat.key(room)).emit('message', message)
+  const message = chat.message(socket, room, text)
+  line(`message from ${chat.shownMessage(message)}`)
+  io.in(key).emit('message', message)
   return {}
 }
 
@@ -134,22 +138,34 @@ function sendToRoom(io, socket, given) {
 //    client does so after reconnecting, and to ask who is there.
 function joinRoom(io, socket, given) {
   const room = chat.room(given)
-  if (!chat.isIn(socket, room)) {
-    chat.checkRooms(socket)
-    socket.join(chat.key(room))
-    chat.tellRoom(socket, 'joined', room)
+  const key = chat.key(room)
+  if (!socket.rooms.has(key)) {
+    // One more, for the room that Socket.IO has for each socket alone.
+    if (socket.rooms.size > MAX_ROOMS) {
+      throw new chat.Refusal('you are in 20 rooms already')
+    }
+    socket.join(key)
+    tellRoom(socket, 'joined', room)
   }
-  return chat.here(io.in(chat.key(room)))
+  return chat.here(io.in(key))
 }
 
 // 10. Leave a room.
 function leaveRoom(socket, given) {
   const room = chat.room(given)
-  if (chat.isIn(socket, room)) {
-    socket.leave(chat.key(room))
-    chat.tellRoom(socket, 'left', room)
+  const key = chat.key(room)
+  if (socket.rooms.has(key)) {
+    socket.leave(key)
+    tellRoom(socket, 'left', room)
   }
   return {}
+}
+
+// Tells those in a room that this socket has joined or left.
+function tellRoom(socket, event, room) {
+  const { name } = socket.data
+  line(`* ${shown(name)} ${event} ${shown(room)}`)
+  socket.to(chat.key(room)).emit(event, { name, room })
 }
 
 // 11. Disconnect, for whatever reason: a goodbye, a closed tab, or a missing

@@ -2,16 +2,18 @@
 //!
 //! Node twin: `node/chat.js`.
 
+use std::fmt::{self, Display};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Error;
 use common::log;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use socketioxide::adapter::Emitter;
 use socketioxide::extract::{AckSender, SocketRef};
 use socketioxide::operators::BroadcastOperators;
 use socketioxide::service::SocketIoService;
+use socketioxide::socket::Sid;
 use socketioxide::{ParserConfig, ParserError, SocketIo};
 use socketioxide_redis::CustomRedisAdapter;
 
@@ -34,8 +36,6 @@ pub type Given<T> = Result<T, ParserError>;
 const LONGEST_TEXT: usize = 2000;
 /// The longest name of a person or a room, in characters.
 const LONGEST_NAME: usize = 24;
-/// The maximum number of rooms that a client can join.
-const MAX_ROOMS: usize = 20;
 /// The largest packet, in bytes, by WebSocket or long polling.
 const MAX_PACKET: usize = 1_000_000;
 /// The maximum number of binary attachments of a packet.
@@ -114,22 +114,50 @@ fn visible(given: Given<String>) -> Option<String> {
     (fits && log::escaped(&name) == name).then_some(name)
 }
 
-/// A message of this socket, as it is sent to others.
-///
-/// # Errors
-/// When the text is none, or too long.
-pub fn message(socket: &Socket, text: Given<String>) -> Result<Value, Refusal> {
-    let text = text
-        .ok()
-        .filter(|text| (1..=LONGEST_TEXT).contains(&text.chars().count()))
-        .ok_or("a message has 1 to 2000 characters")?;
-    // The id says whose connection it was: two windows may have the same name.
-    Ok(json!({
-        "id": socket.id,
-        "name": name_of(socket),
-        "text": text,
-        "time": now(),
-    }))
+/// A message, as it is sent to other clients.
+#[derive(Debug, Serialize)]
+pub struct Message {
+    /// The sender's connection: two windows may have the same name.
+    id: Sid,
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    room: Option<String>,
+    text: String,
+    /// Milliseconds since 1970, by the server's clock.
+    time: u64,
+}
+
+impl Message {
+    /// A message of this socket.
+    ///
+    /// # Errors
+    /// When the text is none, or too long.
+    pub fn new(
+        socket: &Socket,
+        room: Option<String>,
+        text: Given<String>,
+    ) -> Result<Self, Refusal> {
+        let text = text
+            .ok()
+            .filter(|text| (1..=LONGEST_TEXT).contains(&text.chars().count()));
+        Ok(Self {
+            id: socket.id,
+            name: name_of(socket),
+            room,
+            text: text.ok_or("a message has 1 to 2000 characters")?,
+            time: now(),
+        })
+    }
+}
+
+impl Display for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", log::shown(&self.name))?;
+        if let Some(room) = &self.room {
+            write!(f, " in {}", log::shown(room))?;
+        }
+        write!(f, ": {}", log::shown(&self.text))
+    }
 }
 
 /// The parts of a message to a room.
@@ -155,44 +183,6 @@ pub fn name_key(name: &str) -> String {
     format!("name:{name}")
 }
 
-/// Is this socket in the room?
-pub fn is_in(socket: &Socket, room: &str) -> bool {
-    socket.rooms().contains(&key(room).into())
-}
-
-/// May this socket join one more room?
-///
-/// # Errors
-/// When it is in too many.
-pub fn check_rooms(socket: &Socket) -> Result<(), Refusal> {
-    // One more, for the room that says its name.
-    match socket.rooms().len() > MAX_ROOMS {
-        true => Err("you are in 20 rooms already"),
-        false => Ok(()),
-    }
-}
-
-/// Tells those in a room that this socket has joined or left.
-pub async fn tell_room(socket: &Socket, event: &str, room: &str) {
-    let name = name_of(socket);
-    let (shown, place) = (log::shown(&name), log::shown(room));
-    log::line(format_args!("* {shown} {event} {place}"));
-    let news = json!({ "name": name, "room": room });
-    emit(socket.to(key(room)), event, news).await;
-}
-
-/// Prints a message that is sent on.
-pub fn log_message(event: &str, message: &Value) {
-    let text = |field: &str| message[field].as_str().unwrap_or_default();
-    let name = log::shown(text("name"));
-    let place = match text("room") {
-        "" => String::new(),
-        room => format!(" in {}", log::shown(room)),
-    };
-    let text = log::shown(text("text"));
-    log::line(format_args!("{event} from {name}{place}: {text}"));
-}
-
 /// The names of those in `audience`, on every server.
 pub async fn here(
     audience: impl Into<Option<BroadcastOperators<Adapter>>>,
@@ -210,18 +200,6 @@ pub async fn here(
     names.sort_unstable();
     names.dedup();
     json!({ "here": names })
-}
-
-/// Sends an event to `audience`; to nobody once the chat is being closed.
-pub async fn emit(
-    audience: impl Into<Option<BroadcastOperators<Adapter>>>,
-    event: &str,
-    data: Value,
-) {
-    if let Some(audience) = audience.into() {
-        // Fails for clients that are just leaving, or do not read.
-        let _ = audience.emit(event, &data).await;
-    }
 }
 
 /// Acknowledges an event: with its result, or with the reason of a refusal.

@@ -14,7 +14,7 @@ use clap::Parser;
 use common::{log, shutdown};
 use hyper::service::service_fn;
 use serde_json::{Value, json};
-use socketio_chat::chat::{self, Ack, Chat, Given, Refusal, Socket};
+use socketio_chat::chat::{self, Ack, Chat, Given, Message, Refusal, Socket};
 use socketio_chat::{page, web};
 use socketioxide::extract::TryData;
 use socketioxide::handler::ConnectHandler;
@@ -40,6 +40,9 @@ struct Args {
     #[command(flatten)]
     origins: web::Origins,
 }
+
+/// The maximum number of rooms that a client can join.
+const MAX_ROOMS: usize = 20;
 
 // One thread, and not only because Node has one: each event is a task, and on
 // several threads two messages could overtake each other.
@@ -106,13 +109,14 @@ async fn connected(socket: Socket) {
     });
     socket.on_disconnect(disconnected);
 
+    // The greeting goes to this socket, `joined` to all others.
     let name = chat::name_of(&socket);
     socket.join(chat::name_key(&name)); // so that all servers know who is here
-    // The greeting goes to this socket, `joined` to all others.
     let welcome = json!({ "text": format!("Welcome, {name}!") });
     let _ = socket.emit("greeting", &welcome);
     log::line(format_args!("* {} joined", log::shown(&name)));
-    chat::emit(socket.broadcast(), "joined", json!({ "name": name })).await;
+    let news = json!({ "name": name });
+    let _ = socket.broadcast().emit("joined", &news).await;
 }
 
 /// 6. Message to all clients, also to its sender: so all have the same order.
@@ -121,10 +125,13 @@ async fn send_to_all(
     socket: Socket,
     text: Given<String>,
 ) -> Result<Value, Refusal> {
-    let message = chat::message(&socket, text)?; // checks the text
-    chat::log_message("chat message", &message);
-    chat::emit(io.of("/"), "chat message", message).await;
-    Ok(json!({}))
+    let message = Message::new(&socket, None, text)?; // checks the text
+    log::line(format_args!("chat message from {message}"));
+    if let Some(all) = io.of("/") {
+        // Fails for clients that are just leaving, or do not read.
+        let _ = all.emit("chat message", &message).await;
+    }
+    Ok(json!({})) // the acknowledgement: the server has it
 }
 
 /// 7. Message to all clients but its sender.
@@ -132,9 +139,9 @@ async fn send_to_others(
     socket: Socket,
     text: Given<String>,
 ) -> Result<Value, Refusal> {
-    let message = chat::message(&socket, text)?;
-    chat::log_message("clientmessage", &message);
-    chat::emit(socket.broadcast(), "message", message).await;
+    let message = Message::new(&socket, None, text)?;
+    log::line(format_args!("clientmessage from {message}"));
+    let _ = socket.broadcast().emit("message", &message).await;
     Ok(json!({}))
 }
 
@@ -143,16 +150,16 @@ async fn send_to_others(
 ///    client can choose the name of another kind of room.
 async fn send_to_room(
     socket: Socket,
-    message: Given<chat::ToRoom>,
+    given: Given<chat::ToRoom>,
 ) -> Result<Value, Refusal> {
-    let (room, text) = chat::room_and_text(message)?;
-    if !chat::is_in(&socket, &room) {
+    let (room, text) = chat::room_and_text(given)?;
+    let key = chat::key(&room);
+    if !socket.rooms().contains(&key.as_str().into()) {
         return Err("you are not in this room");
     }
-    let mut message = chat::message(&socket, Ok(text))?;
-    message["room"] = json!(room);
-    chat::log_message("message", &message);
-    chat::emit(socket.within(chat::key(&room)), "message", message).await;
+    let message = Message::new(&socket, Some(room), Ok(text))?;
+    log::line(format_args!("message from {message}"));
+    let _ = socket.within(key).emit("message", &message).await;
     Ok(json!({}))
 }
 
@@ -163,12 +170,16 @@ async fn join_room(
     room: Given<String>,
 ) -> Result<Value, Refusal> {
     let room = chat::room(room)?;
-    if !chat::is_in(&socket, &room) {
-        chat::check_rooms(&socket)?;
-        socket.join(chat::key(&room));
-        chat::tell_room(&socket, "joined", &room).await;
+    let key = chat::key(&room);
+    if !socket.rooms().contains(&key.as_str().into()) {
+        // One more, for the room that says its name.
+        if socket.rooms().len() > MAX_ROOMS {
+            return Err("you are in 20 rooms already");
+        }
+        socket.join(key.clone());
+        tell_room(&socket, "joined", &room).await;
     }
-    Ok(chat::here(socket.within(chat::key(&room))).await)
+    Ok(chat::here(socket.within(key)).await)
 }
 
 /// 10. Leave a room.
@@ -177,11 +188,21 @@ async fn leave_room(
     room: Given<String>,
 ) -> Result<Value, Refusal> {
     let room = chat::room(room)?;
-    if chat::is_in(&socket, &room) {
-        socket.leave(chat::key(&room));
-        chat::tell_room(&socket, "left", &room).await;
+    let key = chat::key(&room);
+    if socket.rooms().contains(&key.as_str().into()) {
+        socket.leave(key);
+        tell_room(&socket, "left", &room).await;
     }
     Ok(json!({}))
+}
+
+/// Tells those in a room that this socket has joined or left.
+async fn tell_room(socket: &Socket, event: &str, room: &str) {
+    let name = chat::name_of(socket);
+    let (shown_name, shown_room) = (log::shown(&name), log::shown(room));
+    log::line(format_args!("* {shown_name} {event} {shown_room}"));
+    let news = json!({ "name": name, "room": room });
+    let _ = socket.to(chat::key(room)).emit(event, &news).await;
 }
 
 /// 11. Disconnect, for whatever reason: a goodbye, a closed tab, or a missing
@@ -189,7 +210,8 @@ async fn leave_room(
 async fn disconnected(socket: Socket) {
     let name = chat::name_of(&socket);
     log::line(format_args!("* {} left", log::shown(&name)));
-    chat::emit(socket.broadcast(), "left", json!({ "name": name })).await;
+    let news = json!({ "name": name });
+    let _ = socket.broadcast().emit("left", &news).await;
 }
 
 /// 12. Send the time to everybody, again and again.
@@ -199,6 +221,8 @@ async fn send_time(io: Chat, every: Duration) {
     loop {
         clock.tick().await;
         let time = json!({ "time": chat::now() });
-        chat::emit(io.of("/"), "notification", time).await;
+        if let Some(all) = io.of("/") {
+            let _ = all.emit("notification", &time).await;
+        }
     }
 }
