@@ -89,8 +89,8 @@ async function talk({ toChild, toParent }, ended) {
   }
 }
 
-// Ends all waiting for the child, on Ctrl-C or when it has ended. (In Rust, each
-// wait checks for both ten times a second.)
+// Ends all waiting for the child, on Ctrl-C or when it has ended. (In Rust,
+// each wait checks for both ten times a second.)
 function endAllWaiting({ number, toChild, toParent }) {
   toChild.fail(Error('the child has ended'))
   toParent.fail(Error('the child has ended'))

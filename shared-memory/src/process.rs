@@ -69,8 +69,8 @@ pub struct Child {
 }
 
 impl Child {
-    /// Starts the child: `program` with its arguments or, if that is empty, this
-    /// program again in the child's role.
+    /// Starts the child: `program` with its arguments or, if that is empty,
+    /// this program again in the child's role.
     ///
     /// # Errors
     /// Whatever the system says.

@@ -34,6 +34,8 @@ struct Args {
     #[arg(long, value_name = "TEXT", default_value = "hello")]
     message: String,
 
+    // `--every` and `--count` are those of `common::pace`, whose clock needs
+    // tokio. This program has no event loop: it blocks while it waits.
     /// Milliseconds between two messages
     #[arg(
         long,
