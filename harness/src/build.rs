@@ -46,8 +46,9 @@ pub fn cargo() -> Command {
 
 /// For cargo, and for what starts it.
 ///
-/// Whoever runs under cargo has variables about the package that runs. A
-/// build script that looks at them (ring's) would be run again each time.
+/// A program that cargo runs has variables about its package in its
+/// environment. A build script that looks at them (ring's) would be run again
+/// each time.
 pub fn as_from_a_shell(command: &mut Command) {
     for (name, _) in env::vars_os() {
         let text = name.to_string_lossy();
@@ -91,8 +92,8 @@ fn run_cargo(lesson: &str, profile: Profile) -> Result<PathBuf> {
         .stdin(Stdio::null());
     if profile == Profile::Release {
         // Optimized, each crate takes its time: one set of features for all
-        // lessons. A debug build is shared with whoever types
-        // `cargo run -p LESSON`, and has that lesson's features.
+        // lessons. A debug build is shared with `cargo run -p LESSON`, and has
+        // that lesson's features.
         cargo.args(["--release", "-p", "all-lessons"]);
     }
     let output = cargo.output().context("run cargo")?;

@@ -24,7 +24,7 @@ export const work = {
 
 /**
  * Does a job that was delivered `tries` times, this time included, and prints
- * what becomes of it: 'done', 'failed', or 'poisonous' when it failed too often.
+ * the outcome: 'done', 'failed', or 'poisonous' when it failed too often.
  */
 export async function perform(job, tries, options) {
   const text = job.toString()

@@ -11,7 +11,7 @@ use super::text::{anchor, choice, endings, how};
 use crate::sample::{HELLO, Measure, Placement, Report, Task, size};
 use crate::transports::title;
 
-/// The page. Who has to choose reads the answer first, then sees the plots.
+/// The page: the answer first, for those who have to choose, then the plots.
 pub fn page(report: &Report) -> String {
     let mut body = String::new();
     if let Some((title, lines)) = choice(report) {

@@ -1,5 +1,5 @@
 //! A worker under the primary of a cluster, and a plain child elsewhere: to
-//! see that whoever is no worker still finds the channel.
+//! see that a child that is no worker still finds the channel.
 //!
 //!     cargo build -p fork-ipc --bins
 //!     node fork-ipc/node/parent.js -- target/debug/either

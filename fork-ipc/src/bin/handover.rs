@@ -20,7 +20,7 @@ async fn main() -> common::Result {
         return Err(anyhow::anyhow!("a message without a server"))?;
     };
     // Both processes have the socket now, and share one queue of clients.
-    // Node may close its own: whoever is in the queue is served here.
+    // Node may close its own: the clients in the queue are served here.
     channel.send("taken").await?;
     loop {
         tokio::select! {

@@ -102,8 +102,8 @@ fn two_at_once(name: &str, language: Language) -> Result<()> {
     peer.expect(b"hello\nhello\n")
 }
 
-/// Writes from a second thread: who only writes, and then only reads, waits
-/// for ever.
+/// Writes from a second thread: a peer that first only writes and then only
+/// reads would wait indefinitely.
 fn write_aside(peer: &Peer, bytes: Vec<u8>) -> Result<thread::JoinHandle<()>> {
     let mut writer = peer.try_clone()?;
     Ok(thread::spawn(move || {

@@ -153,9 +153,9 @@ impl Server {
         Ok(command)
     }
 
-    /// It still answers: "hello" goes there and back.
+    /// It still answers: "hello" comes back.
     pub fn lives(&self) -> Result<()> {
-        // Who chats says what comes from stdin, and leaves at its end.
+        // A chat client sends what comes on stdin, and leaves at its end.
         let once: &[&str] = match self.lesson.is_typed() {
             true => &[],
             false => &["--count", "1"],
