@@ -14,6 +14,7 @@ import { fail, line, shown } from '../../common/node/log.js'
 import { pace } from '../../common/node/pace.js'
 import { missing } from '../../common/node/packages.js'
 import { stop } from '../../common/node/shutdown.js'
+import { check } from '../../common/node/url.js'
 import * as show from './show.js'
 import { Texts } from './texts.js'
 
@@ -41,6 +42,7 @@ let unanswered = 0
 main().catch(fail) // prints the error, and ends with status 1
 
 async function main() {
+  checkUrl(url)
   const socket = io(url, { auth: { name } })
   socket.on('connect', () => line('connected.'))
   show.events(socket, time)
@@ -71,6 +73,18 @@ async function main() {
   socket.disconnect()
   line('disconnected.')
   if (isLost) throw Error('something on its way was lost')
+}
+
+// Socket.IO would take a path for something else, and guess what is missing.
+function checkUrl(url) {
+  try {
+    check(url, ['http', 'https'])
+    if (new URL(url).pathname !== '/') {
+      throw Error('the URL must end after the host')
+    }
+  } catch ({ message }) {
+    throw Error(`connect to ${url}: ${message}`)
+  }
 }
 
 // 5. Enter: wait for the greeting, and join the room. Each time: for the

@@ -211,7 +211,9 @@ fn address(url: &str) -> Result<String> {
         "this client has no TLS; node/client.js has"
     );
     ensure!(scheme == Some("http"), "the URL must begin with http://");
+    common::url::check(url, &["http"])?;
     let host = parsed.authority().context("the URL has no host")?;
+    ensure!(parsed.path() == "/", "the URL must end after the host");
     Ok(format!("ws://{host}/socket.io/?EIO=4&transport=websocket"))
 }
 

@@ -76,6 +76,7 @@ pub fn tests() -> Vec<Test> {
         alike("a_client_shows_the_time_if_asked", client_time),
         alike("a_client_without_a_server_says_what_to_start", no_server),
         alike("a_client_that_is_refused_says_why", refused),
+        alike("no_part_of_a_url_is_ignored", odd_url),
         plain("a_client_that_is_refused_later_says_why", refused_later),
         plain("a_client_that_is_disconnected_pauses", disconnected),
         plain("a_client_goes_on_after_odd_data", odd_data),
@@ -710,6 +711,30 @@ fn no_server(language: Language) -> Result<()> {
         let why = "this client has no TLS; node/client.js has";
         let why = format!("Error: connect to {https}: {why}");
         ensure!(client.stderr() == [why], "{:?}", client.stderr());
+    }
+    Ok(())
+}
+
+fn odd_url(language: Language) -> Result<()> {
+    let server = Server::start(NAME, language)?;
+    let url = format!("http://{}", server.address);
+    for url in [
+        server.address.clone(),
+        format!("{url}/lobby"),
+        format!("{url}?room=lobby"),
+        format!("{url}#lobby"),
+        url.replace("//", "//ada@"),
+        "http://".to_owned(),
+        "http://127.0.0.1:0".to_owned(),
+    ] {
+        let mut command = lesson(NAME)?.half(language, "client")?;
+        let mut client = Half::start(command.args([&url, "--count", "1"]))?;
+        ensure!(client.wait()? == Exit::Code(1), "{url}");
+        let stderr = client.stderr();
+        ensure!(stderr.len() == 1, "{url}: {stderr:?}");
+        let start = format!("Error: connect to {url}: ");
+        ensure!(stderr[0].starts_with(&start), "{stderr:?}");
+        ensure!(client.stdout().is_empty(), "{:?}", client.stdout());
     }
     Ok(())
 }
