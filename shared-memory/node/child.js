@@ -57,7 +57,7 @@ async function echo({ toChild, toParent }) {
     const message = await toChild.receive()
     if (!message) break
     line(`child: Received from parent: ${shown(String(message))}`)
-    await toParent.send(message)
+    if (!await toParent.send(message)) break
   }
   toParent.closeSender()
   toChild.closeReceiver()

@@ -31,15 +31,20 @@ export class Ring {
     this.#wait = wait
   }
 
-  /** Sends one message. Back-pressure: waits while there is no room for it. */
+  /**
+   * Sends one message. Back-pressure: waits while there is no room for it.
+   * False when the receiver has closed.
+   */
   async send(message) {
     if (message.length > LONGEST) {
       throw Error(`a message has at most ${LONGEST} bytes`)
     }
+    let closed
     await this.#waitUntil(SENDER_WAITS, () => {
-      if (this.#load(RECEIVER_CLOSED)) throw Error('the other side has closed')
-      return CAPACITY - this.#inUse() >= 4 + message.length
+      closed = this.#load(RECEIVER_CLOSED)
+      return CAPACITY - this.#inUse() >= 4 + message.length || closed
     })
+    if (closed) return false
     const sent = this.#load(SENT)
     const length = Buffer.alloc(4)
     length.writeInt32LE(message.length)
@@ -48,6 +53,7 @@ export class Ring {
     // After the bytes: a receiver that sees this count also sees them.
     Atomics.store(this.#header, SENT, sent + 4 + message.length)
     this.#wake(RECEIVER_WAITS)
+    return true
   }
 
   /** The next message, a copy; null when the sender has closed. */
@@ -73,7 +79,7 @@ export class Ring {
     this.#wake(RECEIVER_WAITS)
   }
 
-  /** The next `send` of the other side fails. */
+  /** The other side cannot send any more. */
   closeReceiver() {
     Atomics.store(this.#header, RECEIVER_CLOSED, 1)
     this.#wake(SENDER_WAITS)

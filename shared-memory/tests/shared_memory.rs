@@ -513,15 +513,22 @@ fn time(language: Language) -> Result<()> {
     Ok(())
 }
 
+/// After one line, a Rust child is the next to print; after seven, a parent.
 fn closed_stdout(language: Language) -> Result<()> {
-    let lesson = lesson(NAME)?;
-    let mut command = lesson.parent(language, language, &["--every", "10"])?;
-    let (mut parent, stdout) = Half::start_with_stdout(&mut command)?;
-    let mut stdout = BufReader::new(stdout);
-    stdout.read_line(&mut String::new())?;
-    drop(stdout); // as `parent | head -1` does
-    ensure!(parent.wait()? == Exit::Code(0), "{:?}", parent.stderr());
-    ensure!(parent.stderr().is_empty(), "{:?}", parent.stderr());
+    for lines in [1, 7] {
+        let lesson = lesson(NAME)?;
+        let mut command =
+            lesson.parent(language, language, &["--every", "10"])?;
+        let (mut parent, stdout) = Half::start_with_stdout(&mut command)?;
+        let mut stdout = BufReader::new(stdout);
+        for _ in 0..lines {
+            stdout.read_line(&mut String::new())?;
+        }
+        drop(stdout); // as `parent | head -1` does
+        let exit = parent.wait()?;
+        ensure!(exit == Exit::Code(0), "{lines}: {:?}", parent.stderr());
+        ensure!(parent.stderr().is_empty(), "{lines}: {:?}", parent.stderr());
+    }
     Ok(())
 }
 

@@ -51,7 +51,10 @@ pub fn main() -> common::Result {
         talked = echo(&memory, &parent);
     }
     match talked {
-        Ok(()) | Err(Error::Closed | Error::Stopped) => Ok(()),
+        Ok(()) => Ok(()),
+        // No failure of ours: the parent has closed its rings or has died, or
+        // somebody has typed Ctrl-C.
+        Err(Error::Closed | Error::Stopped | Error::PeerDied) => Ok(()),
         Err(error) => Err(anyhow!("child: {error}").into()),
     }
 }
