@@ -119,10 +119,6 @@ fn pid(id: u32) -> Result<Pid> {
     Pid::from_raw(id.cast_signed()).context("0 is no process")
 }
 
-fn is_there(id: u32) -> bool {
-    fs::exists(format!("/proc/{id}")).unwrap_or(true)
-}
-
 /// A signal's way, on a machine that has much else to do, included.
 const SOON: Duration = Duration::from_secs(4);
 
@@ -208,7 +204,8 @@ fn killed_child() -> Result<()> {
         if !parent.stdout().is_empty() {
             parent.wait_for("Child ended by signal: 9")?; // `time` is silent
         }
-        ensure!(!is_there(child), "a zombie is left");
+        let zombie = fs::exists(format!("/proc/{child}"))?;
+        ensure!(!zombie, "a zombie is left");
     }
     Ok(())
 }
@@ -220,7 +217,7 @@ fn killed_parent() -> Result<()> {
         // Waits for the end of all output, the child's too.
         parent.wait_at_most(SOON)?;
         let deadline = Instant::now() + SOON;
-        while is_there(child) {
+        while !has_ended(child) {
             ensure!(Instant::now() < deadline, "the child lives on");
             thread::yield_now();
         }
@@ -296,7 +293,7 @@ fn wrong_counter() -> Result<()> {
         // The count of what was sent, again and again, as the sender
         // corrects it with each message.
         let deadline = Instant::now() + SOON;
-        while is_there(child) && Instant::now() < deadline {
+        while !has_ended(child) && Instant::now() < deadline {
             memory.write_all_at(&u32::MAX.to_le_bytes(), ring)?;
         }
         let exit = parent.wait_at_most(SOON)?;
@@ -338,7 +335,7 @@ fn scribbler() -> Result<()> {
         let stderr = parent.stderr().join("\n");
         ensure!(!stderr.contains("panicked"), "seed {seed}: {stderr}");
         let deadline = Instant::now() + SOON;
-        while is_there(child) {
+        while !has_ended(child) {
             ensure!(Instant::now() < deadline, "the child lives on");
             thread::yield_now();
         }
