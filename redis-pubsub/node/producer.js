@@ -73,7 +73,7 @@ async function publish(client) {
 // 5. Says what that number means. It counts the connections that Redis has
 //    queued the message for. Nobody ever confirms that it was read.
 function fate(receivers) {
-  if (receivers === 0) return 'nobody listens: lost'
-  if (receivers === 1) return '1 listens, read or not'
-  return `${receivers} listen, read or not`
+  if (receivers === 0) return 'no subscriber: lost'
+  if (receivers === 1) return 'queued for 1 subscriber'
+  return `queued for ${receivers} subscribers`
 }

@@ -57,7 +57,8 @@ function echo(socket, bytes, sender, ownPort) {
   // 5. Protect others. Spoofing: a sender's address can be forged. If it were
   //    that of another echo server, the two would answer each other
   //    indefinitely. So do not answer a port below 1024, where a system's
-  //    services are, nor the port number that echo servers like this have.
+  //    services are, nor one with our own port number: it may be an
+  //    echo server like this one.
   if (sender.port < 1024 || sender.port === ownPort) {
     error(`no answer to ${shownAddress(sender)}: not a client`)
     return

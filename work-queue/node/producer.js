@@ -46,7 +46,8 @@ let client
 main().catch(fail) // prints the error, and ends with status 1
 
 async function main() {
-  // 1. Connect.
+  // 1. Connect. This also warns when this Redis may lose jobs in a crash: see
+  //    streams.js.
   client = await connect(redis)
 
   // 2. Make jobs at each tick, until the last one or Ctrl-C.

@@ -51,7 +51,8 @@ let client
 main().catch(fail) // prints the error, and ends with status 1
 
 async function main() {
-  // 1. Connect.
+  // 1. Connect. This also warns when this Redis may lose jobs in a crash: see
+  //    streams.js.
   client = await connect(redis)
   line(`listening on ${shown(queue)}`)
 

@@ -37,7 +37,8 @@ pub async fn main() -> common::Result {
 
     // 1. Take the channel: the socket whose number is in NODE_CHANNEL_FD.
     //    This removes the variable, so that no program that we start looks
-    //    for a channel; before any other thread could read the environment.
+    //    for a channel. It comes first, since no other thread may read the
+    //    environment meanwhile.
     let mut channel = fork_ipc::child::channel()?;
 
     // 2. Send and receive at the same time. If both sides only sent, all

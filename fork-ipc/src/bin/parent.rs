@@ -21,8 +21,9 @@ use fork_ipc::{Child, Fork, describe};
 use tokio::time;
 use tokio_util::sync::CancellationToken;
 
-/// The other half, `src/bin/child.rs`. It is a program of its own, and a part
-/// of this one: `cargo run --bin parent` builds only this one.
+/// The other half, `src/bin/child.rs`. `cargo run --bin parent` does not build
+/// the program `child`, so its code is a module here as well, and the parent
+/// starts itself with the argument `child`.
 mod child;
 
 /// Starts a child, prints what it sends, and answers each message.
@@ -131,6 +132,7 @@ async fn end(mut child: Child, stop: &CancellationToken) -> Result<ExitStatus> {
         time::sleep(END_TIMEOUT).await;
     };
     tokio::select! {
+        // Closes our end of the channel, and waits for the child's exit.
         status = child.end() => return Ok(status?),
         () = timeout => child.process.kill().await?,
     }

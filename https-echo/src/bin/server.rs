@@ -134,8 +134,9 @@ async fn speak(
     if is_http2 {
         let connection = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
-            // Slow-loris: a client must answer a PING after 5 seconds, and
-            // within 5. It cannot in the middle of a request's headers.
+            // Slow-loris: hyper sends a PING after 5 seconds, and closes the
+            // connection when no answer has come 5 seconds later. A client
+            // that stops within a request's headers must send nothing else.
             .keep_alive_interval(TIMEOUT / 2)
             .keep_alive_timeout(TIMEOUT / 2)
             .serve_connection(TokioIo::new(socket), service_fn(answer));

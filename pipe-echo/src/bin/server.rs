@@ -67,7 +67,8 @@ async fn main() -> common::Result {
     //    its answer. After 1.5 seconds `shutdown` ends the program in any case,
     //    with status 0.
     drop(listener);
-    let _ = remove_stale_file(&path); // an error: another server is there now
+    // It fails where another server listens there now: then the file is its.
+    let _ = remove_stale_file(&path);
     connections.close(); // no task will be added: now wait() can return
     connections.wait().await;
     Ok(())

@@ -88,8 +88,8 @@ async fn publish(
 ///    queued the message for. Nobody ever confirms that it was read.
 fn fate(receivers: usize) -> String {
     match receivers {
-        0 => "nobody listens: lost".to_owned(),
-        1 => "1 listens, read or not".to_owned(),
-        many => format!("{many} listen, read or not"),
+        0 => "no subscriber: lost".to_owned(),
+        1 => "queued for 1 subscriber".to_owned(),
+        many => format!("queued for {many} subscribers"),
     }
 }

@@ -23,8 +23,9 @@ use shared_memory::memory::Memory;
 use shared_memory::process::{self, Child};
 use shared_memory::ring::Error;
 
-/// The other half, `src/bin/child.rs`. It is a program of its own, and a part
-/// of this one: `cargo run --bin parent` builds only this one.
+/// The other half, `src/bin/child.rs`. `cargo run --bin parent` does not build
+/// the program `child`, so its code is a module here as well, and the parent
+/// starts itself with the argument `child`.
 mod child;
 
 /// Says hello to a child process through shared memory.
@@ -126,7 +127,7 @@ fn talk(memory: &Memory, child: &Child, args: &Args) -> Result<(), Error> {
             // This waits for the time of the next message. Unlike
             // thread::sleep, it ends early when the child closes its ring.
             let next = Instant::now() + Duration::from_millis(args.every);
-            if from_child.closes_before(next)? {
+            if from_child.is_closed_until(next)? {
                 break;
             }
         }

@@ -23,8 +23,9 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::time;
 
-/// The other half, `src/bin/child.rs`. It is a program of its own, and a part
-/// of this one: `cargo run --bin parent` builds only this one.
+/// The other half, `src/bin/child.rs`. `cargo run --bin parent` does not build
+/// the program `child`, so its code is a module here as well, and the parent
+/// starts itself with the argument `child`.
 mod child;
 
 /// Starts a child with three pipes, and talks to it

@@ -46,7 +46,8 @@ async fn main() -> common::Result {
     let args = Args::parse();
     let stop = shutdown::token(); // cancelled by Ctrl-C and SIGTERM
 
-    // 1. Connect.
+    // 1. Connect. This also warns when this Redis may lose jobs in a crash:
+    //    see `streams.rs`.
     let mut redis = connect(&args.redis).await?;
 
     // 2. Make jobs at each tick, until the last one or Ctrl-C.

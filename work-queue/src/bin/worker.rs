@@ -70,7 +70,8 @@ async fn main() -> common::Result {
     let args = Args::parse();
     let stop = shutdown::token(); // cancelled by Ctrl-C and SIGTERM
 
-    // 1. Connect.
+    // 1. Connect. This also warns when this Redis may lose jobs in a crash:
+    //    see `streams.rs`.
     let redis = connect(&args.redis).await?;
     log::line(format_args!("listening on {}", log::shown(&args.queue)));
     let mut worker = Worker {
