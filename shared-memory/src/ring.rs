@@ -300,7 +300,10 @@ impl<P: Peer, const WORDS: usize> Receiver<'_, P, WORDS> {
     ///
     /// # Errors
     /// Those of waiting, but [`Error::Closed`].
-    pub fn is_closed_until(&mut self, deadline: Instant) -> Result<bool, Error> {
+    pub fn is_closed_until(
+        &mut self,
+        deadline: Instant,
+    ) -> Result<bool, Error> {
         match self.wait_for_words(Some(deadline)) {
             Ok(_) => Ok(false),
             Err(Error::Closed) => Ok(true),
