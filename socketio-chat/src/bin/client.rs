@@ -7,7 +7,6 @@
 //!
 //! Try this: stop the server while the client runs, and start it again.
 
-use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
@@ -88,17 +87,20 @@ async fn enter(args: &Args) -> Result<Session> {
     let mut session = Session::open(&args.url, &auth).await?;
     log::line("connected.");
     loop {
-        match (session.next().await?, &args.room) {
-            (Received::Event(event, data), room) => {
+        match session.next().await? {
+            Received::Event(event, data) => {
                 show::event(&event, &data, args.time);
-                match room {
-                    _ if event != "greeting" => {}
-                    Some(room) => session.emit("join room", room).await?,
-                    None => return Ok(session),
+                if event == "greeting" {
+                    match &args.room {
+                        Some(room) => session.emit("join room", room).await?,
+                        None => return Ok(session),
+                    }
                 }
             }
-            (Received::Answer(answer), room) => {
-                show::joined(room.as_deref().unwrap_or_default(), &answer)?;
+            // The server's answer to "join room".
+            Received::Answer(answer) => {
+                let room = args.room.as_deref().unwrap_or_default();
+                show::joined(room, &answer)?;
                 return Ok(session);
             }
         }
@@ -111,8 +113,7 @@ async fn enter(args: &Args) -> Result<Session> {
 async fn reconnect(args: &Args) -> Result<Session> {
     let mut pause = Duration::from_secs(1);
     loop {
-        let random = RandomState::new().hash_one(()) as f64 / u64::MAX as f64;
-        time::sleep(pause.mul_f64(0.5 + random)).await;
+        time::sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
         match enter(args).await {
             Err(error) if !session::is_final(&error) => {}
             entered => return entered,

@@ -111,7 +111,9 @@ async fn connected(socket: Socket) {
 
     // The greeting goes to this socket, `joined` to all others.
     let name = chat::name_of(&socket);
-    socket.join(chat::name_key(&name)); // so that all servers know who is here
+    // Several servers tell each other only of rooms. So each name is a room,
+    // too, and `chat::here` lists those; Node asks for the sockets instead.
+    socket.join(chat::name_key(&name));
     let welcome = json!({ "text": format!("Welcome, {name}!") });
     let _ = socket.emit("greeting", &welcome);
     log::line(format_args!("* {} joined", log::shown(&name)));

@@ -54,8 +54,9 @@ async fn main() -> common::Result {
     let (input, screen) = terminal::open(&stop);
     let received = tokio::select! {
         received = receive(reader, &screen) => received,
-        // Otherwise a pipe has ended, or nothing can be sent any more: go on
-        // receiving. The server's last line may say why.
+        // `Ok(true)`: a person typed Ctrl-D, so leave. Any other result does
+        // not match, and select! goes on with receive(): the server's last
+        // line may say why.
         Ok(true) = send(writer, input, name) => Ok(()),
         () = stop.cancelled() => Ok(()),
     };

@@ -116,7 +116,8 @@ async fn receive(
     written: &Notify,
 ) -> io::Result<()> {
     let mut reader = BufReader::with_capacity(LONGEST, reader);
-    let mut is_rest = false; // of a line that is too long: it is skipped
+    // What is read next is the rest of a line that was too long: skip it.
+    let mut is_rest = false;
     loop {
         let mut line = Vec::new();
         let mut limited = (&mut reader).take(LONGEST as u64 + 1);
@@ -131,10 +132,15 @@ async fn receive(
             while room.is_behind(address) {
                 written.notified().await;
             }
-            match String::from_utf8(line) {
-                _ if !is_whole => room.tell(address, TOO_LONG),
-                Err(_) => room.tell(address, NOT_UTF8),
-                Ok(text) => room.handle(address, text.trim_end_matches(END)),
+            if is_whole {
+                match String::from_utf8(line) {
+                    Ok(text) => {
+                        room.handle(address, text.trim_end_matches(END));
+                    }
+                    Err(_) => room.tell(address, NOT_UTF8),
+                }
+            } else {
+                room.tell(address, TOO_LONG);
             }
             // Whatever has arrived at once: let the others' tasks run now.
             task::yield_now().await;
