@@ -1,5 +1,5 @@
 // An echo in Node with 'data' events, for the bench: the lessons' twins read
-// with `for await`, which is easier to read and 10 to 15 % slower. The bench
+// with `for await`, which is easier to read and up to 16 % slower. The bench
 // compares Rust with the quicker of the two.
 //
 //     node bench/peers/echo.js tcp 127.0.0.1:0

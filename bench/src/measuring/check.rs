@@ -20,9 +20,8 @@ use super::watchdog::Watchdog;
 use crate::sample::{Better, Measure, Placement, Sample, What};
 use crate::transports::{Entry, Program};
 
-/// How much of Node's figure is enough: below it, more than noise. The echo
-/// with 'data' events does less than the lesson, which decodes what it logs.
-const ENOUGH: f64 = 0.9;
+/// How much of Node's figure is enough: below it, more than noise.
+const ENOUGH: f64 = 0.95;
 
 /// How often a pair is measured before it counts as slow; each time longer.
 const TRIES: u32 = 6;
@@ -94,9 +93,7 @@ pub fn run(entries: &[Entry], notes: &[String]) -> Result<bool> {
     for (transport, programs) in entries {
         let pair: Vec<Program> = programs
             .iter()
-            .filter(|one| {
-                matches!(one, Program::Rust | Program::Node | Program::Events)
-            })
+            .filter(|one| matches!(one, Program::Rust | Program::Node))
             .cloned()
             .collect();
         // What is absent stands in a note.
@@ -225,14 +222,8 @@ fn judge(what: What, mut measure: impl FnMut(u32) -> Vec<Sample>) -> Verdict {
         }
         let calm: Vec<Sample> =
             all.iter().filter(|one| !disturbed(one)).cloned().collect();
-        let best = |programs| best(&calm, programs, what.measure.better());
-        // In a flood, Node merges the answers of its own echo into few writes;
-        // the lessons' halves write each one at once.
-        let node: &[&str] = match what.measure {
-            Measure::Flood => &["Node"],
-            _ => &["Node", "events"],
-        };
-        verdict = match (best(&["Rust"]), best(node)) {
+        let best = |program| best(&calm, program, what.measure.better());
+        verdict = match (best("Rust"), best("Node")) {
             // Once more; but who is always in the way will stay there.
             (None, _) | (_, None) if tried > 0 => return Verdict::Unclear,
             (None, _) | (_, None) => Verdict::Unclear,
@@ -256,7 +247,7 @@ fn disturbed(sample: &Sample) -> bool {
 fn best(samples: &[Sample], programs: &[&str], better: Better) -> Option<f64> {
     let values = samples
         .iter()
-        .filter(|sample| programs.contains(&sample.program.as_str()))
+        .filter(|sample| sample.program == program)
         .filter_map(Sample::value);
     match better {
         Better::Less => values.reduce(f64::min),
