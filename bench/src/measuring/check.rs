@@ -244,7 +244,7 @@ fn disturbed(sample: &Sample) -> bool {
         && sample.figures.waited.is_some_and(|share| share > DISTURBED)
 }
 
-fn best(samples: &[Sample], programs: &[&str], better: Better) -> Option<f64> {
+fn best(samples: &[Sample], program: &str, better: Better) -> Option<f64> {
     let values = samples
         .iter()
         .filter(|sample| sample.program == program)
