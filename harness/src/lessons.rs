@@ -319,9 +319,8 @@ impl Lesson {
     /// Where the packages from npm are that its Node halves need: `npm ci` in
     /// this folder gets them. `None` where they need none.
     pub fn packages(&self) -> Option<PathBuf> {
-        [self.folder(), self.folder().join("node")]
-            .into_iter()
-            .find(|folder| folder.join("package-lock.json").is_file())
+        let folder = self.folder();
+        folder.join("package-lock.json").is_file().then_some(folder)
     }
 
     /// What the client is told, for a server that said `listening on

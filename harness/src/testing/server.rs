@@ -59,11 +59,7 @@ impl Server {
         language: Language,
         arguments: &[&str],
     ) -> Result<Self> {
-        let folder = tempfile::tempdir()?;
-        let address = lesson(name)?.free_address(folder.path());
-        let address = address.as_deref().into_iter();
-        let arguments = address.chain(arguments.iter().copied());
-        Self::start_in(folder, name, language, false, arguments)
+        Self::start_free(name, language, false, arguments)
     }
 
     /// As [`Server::start_with`], with `QUIET=1` in its environment.
@@ -72,11 +68,20 @@ impl Server {
         language: Language,
         arguments: &[&str],
     ) -> Result<Self> {
+        Self::start_free(name, language, true, arguments)
+    }
+
+    fn start_free(
+        name: &str,
+        language: Language,
+        quiet: bool,
+        arguments: &[&str],
+    ) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let address = lesson(name)?.free_address(folder.path());
         let address = address.as_deref().into_iter();
         let arguments = address.chain(arguments.iter().copied());
-        Self::start_in(folder, name, language, true, arguments)
+        Self::start_in(folder, name, language, quiet, arguments)
     }
 
     /// As [`Server::start_with`], at an address of the test's own choice.

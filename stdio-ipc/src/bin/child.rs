@@ -30,8 +30,9 @@ const MAX_LINE: u64 = 1024 * 1024;
 // An error becomes one line on stderr, and status 1.
 pub async fn main() -> common::Result {
     Args::parse();
-    // From here on Ctrl-C does not end us at once: the parent closes stdin, and
-    // we read the end. After 1.5 seconds `shutdown` ends the program in any case.
+    // From here on Ctrl-C does not end us at once: the parent closes stdin,
+    // and we read the end. After 1.5 seconds `shutdown` ends the program in
+    // any case.
     let _stop = shutdown::token(); // nothing here waits for it
 
     // 1. Receive lines until the parent closes its end. In a thread of its
