@@ -13,6 +13,7 @@ use anyhow::{Context, Result, ensure};
 use harness::{Half, redis};
 use memchr::memmem;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::retry_on_intr;
 use rustix::net::{RecvFlags, recv};
 
 use super::child::shown;
@@ -164,9 +165,10 @@ fn ready(half: &Half, stdout: ChildStdout, limit: Duration) -> Result<OwnedFd> {
             said.clear();
         }
         let left = deadline.saturating_duration_since(Instant::now());
+        let limit = Timespec::try_from(left)?;
         let mut waited = [PollFd::new(&stdout, PollFlags::IN)];
         ensure!(
-            poll(&mut waited, Some(&Timespec::try_from(left)?))? > 0,
+            retry_on_intr(|| poll(&mut waited, Some(&limit)))? > 0,
             "it does not print that it listens: {}",
             half.stderr().join("; ")
         );

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use anyhow::{Context, Result, ensure};
 use harness::Half;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::{FdFlags, fcntl_setfd};
+use rustix::io::{FdFlags, fcntl_setfd, read, retry_on_intr};
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
@@ -207,7 +207,8 @@ impl Transport for Fork {
         let mut message = Vec::new();
         let mut room = [0; 64];
         while !message.ends_with(b"\n") {
-            let length = ours.read(&mut room).context("wait for hello")?;
+            let length = retry_on_intr(|| read(&ours, &mut room))
+                .context("wait for hello")?;
             ensure!(length > 0, "it closed: {}", half.stderr().join("; "));
             message.extend(&room[..length]);
         }
@@ -227,7 +228,7 @@ fn socket_path(folder: &Path) -> PathBuf {
 fn handed_over(listener: &UnixListener) -> Result<OwnedFd> {
     let limit = Timespec::try_from(TIMEOUT)?;
     let mut waited = [PollFd::new(listener, PollFlags::IN)];
-    let came = poll(&mut waited, Some(&limit))?;
+    let came = retry_on_intr(|| poll(&mut waited, Some(&limit)))?;
     ensure!(came > 0, "the parent starts no child");
     let (stream, _) = listener.accept()?;
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];

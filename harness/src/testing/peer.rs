@@ -91,7 +91,8 @@ impl Peer {
             #[cfg(unix)]
             Self::Unix(stream) => {
                 let mut byte = [MaybeUninit::uninit()];
-                let arrived = SockRef::from(&stream).peek(&mut byte)?;
+                let socket = SockRef::from(&stream);
+                let arrived = uninterrupted(|| socket.peek(&mut byte))?;
                 ensure!(arrived == 1, "the other side has closed before");
             }
         }
@@ -190,5 +191,35 @@ impl Listening {
             #[cfg(unix)]
             Self::Unix(listener) => Peer::Unix(listener.accept()?.0).ready(),
         }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::thread::JoinHandleExt;
+    use std::process::Command;
+    use std::thread;
+
+    use nix::sys::pthread::pthread_kill;
+    use nix::sys::signal::Signal;
+
+    use super::*;
+    use crate::Half;
+
+    /// As when any other test's child ends meanwhile.
+    #[test]
+    fn a_signal_does_not_disturb_a_reset() -> Result<()> {
+        // SIGCHLD is handled once somebody has waited for a child.
+        let mut child = Half::start(&mut Command::new("cat"))?;
+        ensure!(child.wait_at_most(Duration::from_millis(1)).is_err());
+        let (ours, mut theirs) = UnixStream::pair()?;
+        let peer = Peer::Unix(ours).ready()?;
+        let resetting = thread::spawn(move || peer.reset());
+        for _ in 0..10_000 {
+            pthread_kill(resetting.as_pthread_t(), Signal::SIGCHLD)?;
+            thread::yield_now();
+        }
+        theirs.write_all(b"x")?;
+        resetting.join().ok().context("it panicked")?
     }
 }
