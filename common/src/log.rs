@@ -110,8 +110,13 @@ impl Decoder {
 }
 
 /// A whole message, ready to be printed: escaped, and cut when it is long.
-pub fn shown(message: &str) -> String {
-    shown_of(message, message.len())
+/// What is not UTF-8 becomes U+FFFD.
+pub fn shown(message: impl AsRef<[u8]>) -> String {
+    if *IS_QUIET {
+        return String::new();
+    }
+    let bytes = message.as_ref();
+    shown_of(&String::from_utf8_lossy(bytes), bytes.len())
 }
 
 /// The text of a message that had `length` bytes.
@@ -189,8 +194,8 @@ mod tests {
     #[test]
     fn a_long_text_is_cut_and_its_length_shown() {
         let cut = format!("{}… (483 bytes)", "中".repeat(160));
-        assert_eq!(shown(&"中".repeat(161)), cut);
+        assert_eq!(shown("中".repeat(161)), cut);
         assert_eq!(decoded(&["中".repeat(161).as_bytes()]), [cut]);
-        assert_eq!(shown(&"中".repeat(160)), "中".repeat(160));
+        assert_eq!(shown("中".repeat(160)), "中".repeat(160));
     }
 }

@@ -41,7 +41,7 @@ impl Work {
     /// prints what becomes of it.
     pub async fn perform(&self, job: &[u8], tries: u64) -> Outcome {
         let text = String::from_utf8_lossy(job);
-        let shown = log::shown(&text);
+        let shown = log::shown(job);
         log::line(format_args!("taken: {shown}"));
         // After more tries than that, perhaps each worker has died of it. Such
         // a job is not even begun.

@@ -86,12 +86,9 @@ async fn receive(
             continue;
         };
         // Redis carries bytes. That they are text is only our convention.
-        let text = String::from_utf8_lossy(message.get_payload_bytes());
+        let text = log::shown(message.get_payload_bytes());
         let channel = log::shown(message.get_channel_name());
-        log::line(format_args!(
-            "Received from {channel}: {}",
-            log::shown(&text)
-        ));
+        log::line(format_args!("Received from {channel}: {text}"));
         left -= 1;
         pause = FIRST_PAUSE; // only now: it works again
     }

@@ -80,8 +80,7 @@ fn echo(memory: &Memory, parent: &Parent) -> Result<(), Error> {
     let mut message = Vec::new();
     loop {
         from_parent.receive(&mut message)?;
-        let text = String::from_utf8_lossy(&message);
-        let text = log::shown(&text); // escapes control characters
+        let text = log::shown(&message); // control characters escaped
         log::line(format_args!("child: Received from parent: {text}"));
         to_parent.send(&message)?;
     }

@@ -134,8 +134,7 @@ fn talk(memory: &Memory, child: &Child, args: &Args) -> Result<(), Error> {
         log::line(format_args!("send: {message}"));
         to_child.send(args.message.as_bytes())?;
         from_child.receive(&mut echo)?;
-        let text = String::from_utf8_lossy(&echo);
-        let text = log::shown(&text); // escapes control characters
+        let text = log::shown(&echo); // control characters escaped
         log::line(format_args!("Received from child: {text}"));
     }
     Ok(())

@@ -118,8 +118,7 @@ async fn round_trip(socket: &UdpSocket, message: &str) -> io::Result<()> {
         if bytes == message.as_bytes() {
             return Ok(());
         }
-        let text = String::from_utf8_lossy(bytes);
-        let text = log::shown(&text); // escapes control characters
+        let text = log::shown(bytes); // control characters escaped
         log::line(format_args!("ignore: {text}"));
     }
 }

@@ -78,8 +78,7 @@ async fn echo(
     sender: SocketAddr,
     own_port: u16,
 ) {
-    let text = String::from_utf8_lossy(bytes);
-    let text = log::shown(&text); // escapes control characters
+    let text = log::shown(bytes); // as text, control characters escaped
     log::line(format_args!("receive: {text}"));
 
     // 5. Protect others. Spoofing: a sender's address can be forged. If it
