@@ -173,6 +173,15 @@ impl Lesson {
         self.entry.child_lines.as_deref()
     }
 
+    /// Which half printed a line that came from `half`: a child may share its
+    /// parent's terminal.
+    pub fn speaker(&self, half: usize, line: &str) -> usize {
+        match self.child_lines() {
+            Some(start) if line.starts_with(start) => 1,
+            _ => half,
+        }
+    }
+
     /// One sentence on what to look at.
     pub fn watch(&self) -> &str {
         &self.entry.watch

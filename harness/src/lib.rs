@@ -8,10 +8,12 @@ pub mod build;
 pub mod first;
 pub mod half;
 pub mod lessons;
+pub mod order;
 pub mod pair;
 pub mod rabbit;
 pub mod readme;
 pub mod redis;
+pub mod steps;
 #[cfg(feature = "testing")]
 pub mod testing;
 

@@ -10,6 +10,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
+use crate::Lesson;
+
 /// One block: a command and what it prints.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transcript {
@@ -41,6 +43,35 @@ impl Transcript {
         let mut words = command.strip_prefix(&run)?.split_whitespace();
         let half = words.next()?;
         Some((half, words.skip_while(|word| *word == "--").collect()))
+    }
+}
+
+/// Two transcripts that belong together: of the half that is started first,
+/// and of the one that talks to it.
+pub type Scenario = [Transcript; 2];
+
+impl Lesson {
+    /// The pairs of transcripts among `blocks` that belong together, and whose
+    /// programs have names that begin with `prefix`.
+    pub fn scenarios(
+        &self,
+        blocks: &[Transcript],
+        prefix: &str,
+    ) -> Vec<Scenario> {
+        let [first, second] = self.halves();
+        let is = |block: &Transcript, half| {
+            block.half(self.name).is_some_and(|(name, _)| {
+                name.strip_prefix(prefix).is_some_and(|name| name == half)
+            })
+        };
+        blocks
+            .windows(2)
+            .filter(|pair| {
+                is(&pair[0], first)
+                    && (is(&pair[1], second) || pair[1].command.is_none())
+            })
+            .map(|pair| [pair[0].clone(), pair[1].clone()])
+            .collect()
     }
 }
 

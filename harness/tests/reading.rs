@@ -6,7 +6,7 @@ use std::{fs, iter};
 
 use anyhow::{Context, Result, bail, ensure};
 use harness::LESSONS;
-
+use harness::steps::{Step, steps};
 use harness::testing::{Test, test};
 
 pub fn tests() -> Vec<Test> {
@@ -20,16 +20,6 @@ pub fn tests() -> Vec<Test> {
     ]
     .map(|test| test.of("workspace"))
     .into()
-}
-
-/// `// 2. Accept clients. Each has a task of its own.`, within `main`.
-#[derive(Debug, PartialEq, Eq)]
-struct Step {
-    number: usize,
-    /// Up to the first `.`, `:` or `?`.
-    title: String,
-    /// In which function it stands, or before which; as Rust would write it.
-    function: String,
 }
 
 fn all_steps() -> Result<()> {
@@ -62,89 +52,18 @@ fn same_steps(rust: &Path, node: &Path) -> Result<()> {
         ensure!(step.number == number, "{step:?} at place {number}");
     }
     for (ours, theirs) in ours.iter().zip(&theirs) {
-        ensure!(ours == theirs, "\n  Rust {ours:?}\n  Node {theirs:?}");
+        ensure!(
+            known_by(ours) == known_by(theirs),
+            "\n  Rust {ours:?}\n  Node {theirs:?}"
+        );
     }
     ensure!(ours.len() == theirs.len(), "{ours:#?}\n{theirs:#?}");
     Ok(())
 }
 
-/// The steps of a source, from its top to its end.
-fn steps(text: &str) -> Vec<Step> {
-    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
-    let mut steps = Vec::new();
-    let mut function = "main"; // what stands outside all functions is its part
-    for (place, line) in lines.iter().enumerate() {
-        function = function_of(line).unwrap_or(function);
-        let Some((number, start)) = comment(line).and_then(numbered) else {
-            continue;
-        };
-        // The sentence may go on, and a function may begin below it.
-        let below = || lines[place + 1..].iter();
-        let rest = below().map_while(|line| comment(line));
-        let rest = rest.take_while(|text| numbered(text).is_none());
-        let whole: Vec<&str> = [start].into_iter().chain(rest).collect();
-        let whole = whole.join(" ");
-        let title = whole.split(['.', ':', '?']).next().unwrap_or_default();
-        let mut code = below().skip_while(|line| {
-            comment(line).is_some() || line.trim_start().starts_with("#[")
-        });
-        let begins = code.next().and_then(|line| function_of(line));
-        steps.push(Step {
-            number,
-            title: title.to_owned(),
-            function: snake_case(begins.unwrap_or(function)),
-        });
-    }
-    steps
-}
-
-/// The text of a line that is a comment.
-fn comment(line: &str) -> Option<&str> {
-    let text = line.trim_start().strip_prefix("//")?;
-    Some(text.trim_start_matches(['/', '!']).trim())
-}
-
-/// The number and the text behind it.
-fn numbered(comment: &str) -> Option<(usize, &str)> {
-    let (number, text) = comment.split_once(". ")?;
-    Some((number.parse().ok()?, text))
-}
-
-/// The name of the function that begins on this line.
-fn function_of(line: &str) -> Option<&str> {
-    let words = [
-        "pub ",
-        "pub(crate) ",
-        "const ",
-        "export ",
-        "default ",
-        "static ",
-        "async ",
-        "unsafe ",
-    ];
-    let mut rest = line.trim_start();
-    while let Some(after) =
-        words.iter().find_map(|word| rest.strip_prefix(word))
-    {
-        rest = after;
-    }
-    let after = ["fn ", "function ", "function* "]
-        .iter()
-        .find_map(|word| rest.strip_prefix(word))?;
-    let is_name = |c: char| c.is_alphanumeric() || c == '_';
-    let end = after.find(|c| !is_name(c))?;
-    (end > 0).then(|| &after[..end])
-}
-
-fn snake_case(name: &str) -> String {
-    let mut snake = String::new();
-    for c in name.chars() {
-        if c.is_ascii_uppercase() && !snake.is_empty() {
-            snake.push('_');
-        }
-        snake.push(c.to_ascii_lowercase());
-    }
-    snake
+/// What both languages must have in common.
+fn known_by(step: &Step) -> (usize, &str, &str) {
+    (step.number, &step.title, &step.function)
 }
 
 fn parse() -> Result<()> {
@@ -176,21 +95,24 @@ async function serveOne(x) {
   // 4. Did all come back? Yes.
 }
 ";
-    let step = |number, title: &str, function: &str| Step {
-        number,
-        title: title.to_owned(),
-        function: function.to_owned(),
-    };
     let expected = [
-        step(1, "Listen", "main"),
-        step(2, "Accept clients until Ctrl-C", "main"),
-        step(3, "Serves one client", "serve_one"),
-        step(4, "Did all come back", "serve_one"),
+        (1, "Listen", "main"),
+        (2, "Accept clients until Ctrl-C", "main"),
+        (3, "Serves one client", "serve_one"),
+        (4, "Did all come back", "serve_one"),
     ];
     let (first, rust) = rust.split_once('\n').context("lines")?;
     ensure!(steps(first)[0].number == 10, "{first}");
-    ensure!(steps(rust) == expected, "{:#?}", steps(rust));
-    ensure!(steps(node) == expected, "{:#?}", steps(node));
+    for text in [rust, node] {
+        let steps = steps(text);
+        let known: Vec<_> = steps.iter().map(known_by).collect();
+        ensure!(known == expected, "{known:#?}");
+    }
+    // What else the comment says, and where it stands.
+    let second = &steps(rust)[1];
+    let text = "Accept clients until Ctrl-C. More.";
+    ensure!(second.text == text, "{second:?}");
+    ensure!(second.comment == (4..6), "{second:?}");
     Ok(())
 }
 

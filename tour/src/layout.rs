@@ -4,8 +4,8 @@
 use console::{
     Alignment, Color, StyledObject, measure_text_width, pad_str, style,
 };
+use harness::order::Line;
 
-use crate::order::Line;
 use crate::screen;
 
 /// Two columns need at least so many on the screen.

@@ -5,7 +5,6 @@
 //! RabbitMQ takes seconds to start, so that begins with the first lesson.
 
 mod layout;
-mod order;
 mod report;
 mod screen;
 mod show;

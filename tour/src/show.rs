@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use console::style;
+use harness::order::{Line, Order};
 use harness::{
     Arguments, Exit, Half, Language, Lesson, Meet, Profile, build, rabbit,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::layout::Layout;
-use crate::order::{Line, Order};
 use crate::report::{self, Outcome, Report};
 use crate::screen;
 
@@ -147,11 +147,11 @@ fn play(
         let shared = Arc::clone(&shared);
         Half::start_together(command, move |text| {
             let mut board = lock(&shared);
-            let half = speaker(lesson, half, text);
+            let half = lesson.speaker(half, text);
             board.exchanges += usize::from(completes(lesson, half, text));
             let text = text.to_owned();
             board.order.push(Line { half, text });
-            while let Some(line) = board.order.next() {
+            while let Some(line) = board.order.next_free() {
                 board.layout.print(&line);
             }
         })
@@ -186,14 +186,6 @@ fn play(
         }
     }
     Ok(())
-}
-
-/// Which half printed the line: a child may share its parent's terminal.
-fn speaker(lesson: &Lesson, half: usize, line: &str) -> usize {
-    match lesson.child_lines() {
-        Some(start) if line.starts_with(start) => 1,
-        _ => half,
-    }
 }
 
 /// Does this line complete an exchange? An echo is complete at the side that

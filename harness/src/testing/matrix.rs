@@ -3,7 +3,7 @@
 
 use std::io::Write;
 
-use crate::readme::{Transcript, transcripts};
+use crate::readme::{Scenario, Transcript, transcripts};
 use crate::{
     Arguments, Exit, Half, LIMIT, Language, Lesson, Meet, Moved, Signal, root,
 };
@@ -35,7 +35,7 @@ pub fn tests(lesson: &str) -> Result<Vec<Test>> {
 fn rows(lesson: &'static Lesson, over: &str) -> Result<Vec<Test>> {
     let blocks = transcripts(&lesson.folder().join("README.md"))?;
     let mut tests = Vec::new();
-    let scenarios = scenarios(lesson, &blocks, "");
+    let scenarios = lesson.scenarios(&blocks, "");
     ensure!(
         !scenarios.is_empty(),
         "{}: its README shows no pair of transcripts",
@@ -51,7 +51,7 @@ fn rows(lesson: &'static Lesson, over: &str) -> Result<Vec<Test>> {
             tests.push(with_server(test, lesson));
         }
     }
-    for [first, second] in self::scenarios(lesson, &blocks, "first-") {
+    for [first, second] in lesson.scenarios(&blocks, "first-") {
         for &languages in lesson.pairings() {
             let [one, other] = languages;
             let name = format!("first::{one:?}-{other:?}");
@@ -111,38 +111,12 @@ fn with_server(test: Test, lesson: &Lesson) -> Test {
     }
 }
 
-/// Two transcripts that belong together: of the half that is started first,
-/// and of the one that talks to it.
-type Scenario = [Transcript; 2];
-
-/// The pairs in a README whose programs have names that begin with `prefix`.
-fn scenarios(
-    lesson: &Lesson,
-    blocks: &[Transcript],
-    prefix: &str,
-) -> Vec<Scenario> {
-    let [first, second] = lesson.halves();
-    let is = |block: &Transcript, half| {
-        block.half(lesson.name).is_some_and(|(name, _)| {
-            name.strip_prefix(prefix).is_some_and(|name| name == half)
-        })
-    };
-    blocks
-        .windows(2)
-        .filter(|pair| {
-            is(&pair[0], first)
-                && (is(&pair[1], second) || pair[1].command.is_none())
-        })
-        .map(|pair| [pair[0].clone(), pair[1].clone()])
-        .collect()
-}
-
 /// First versions that are one program: they do not meet another one.
 fn alone<'a>(
     lesson: &Lesson,
     blocks: &'a [Transcript],
 ) -> Vec<(&'a Transcript, String)> {
-    let pairs = scenarios(lesson, blocks, "first-");
+    let pairs = lesson.scenarios(blocks, "first-");
     let in_pair =
         |block: &Transcript| pairs.iter().any(|pair| pair.contains(block));
     blocks

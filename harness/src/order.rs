@@ -8,7 +8,7 @@
 
 use std::collections::VecDeque;
 
-use harness::Lesson;
+use crate::Lesson;
 
 /// One line of a half.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,7 +70,7 @@ impl Order {
     }
 
     /// The next line to show, if there is one that waits for no other.
-    pub fn next(&mut self) -> Option<Line> {
+    pub fn next_free(&mut self) -> Option<Line> {
         let fronts = [0, 1].map(|half| self.waiting[half].front());
         let free = fronts.into_iter().flatten();
         let free = free.filter(|(_, line)| self.is_free(line));
@@ -81,7 +81,7 @@ impl Order {
     /// The next line to show when no more will arrive: also one whose cause
     /// was never printed.
     pub fn next_of_rest(&mut self) -> Option<Line> {
-        self.next()
+        self.next_free()
             .or_else(|| self.take(0))
             .or_else(|| self.take(1))
     }
@@ -125,8 +125,8 @@ fn rules(lesson: &'static Lesson) -> Vec<Rule> {
 mod tests {
     use std::error::Error;
 
-    use harness::LESSONS;
-    use harness::readme::transcripts;
+    use crate::LESSONS;
+    use crate::readme::transcripts;
 
     use super::*;
 
@@ -160,7 +160,7 @@ mod tests {
             if let Some(text) = left[half].next() {
                 order.push(Line { half, text });
             }
-            while let Some(line) = order.next() {
+            while let Some(line) = order.next_free() {
                 shown.push(line);
             }
         }
