@@ -13,13 +13,6 @@ use harness::testing::echo::TWO_SECONDS;
 use harness::testing::server::lesson;
 use harness::testing::{NODE, Need, Test, both, test};
 
-mod advanced;
-mod cluster;
-mod handles;
-mod hostile;
-mod library;
-mod recipes;
-
 const NAME: &str = "fork-ipc";
 
 pub fn tests() -> Vec<Test> {
@@ -68,12 +61,6 @@ pub fn tests() -> Vec<Test> {
         .into_iter()
         .flatten()
         .chain(of_rust.into_iter().flatten())
-        .chain(library::tests())
-        .chain(advanced::tests())
-        .chain(handles::tests())
-        .chain(recipes::tests())
-        .chain(cluster::tests())
-        .chain(hostile::tests())
         .map(|test| test.of(NAME))
         .collect()
 }

@@ -311,13 +311,13 @@ fn pasted() -> Result<()> {
     Ok(())
 }
 
-/// A lesson, `common`, `harness` and the root manifest with its members cut to
+/// A lesson, what lessons share, and the root manifest with its members cut to
 /// these. One lesson after the other in one folder: `common` is built once.
 fn copied_out() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let there = folder.path();
     let manifest = fs::read_to_string(root().join("Cargo.toml"))?;
-    for shared in ["common", "harness"] {
+    for shared in ["common", "harness", "node-channel"] {
         copy(&root().join(shared), &there.join(shared))?;
     }
     for lesson in LESSONS.iter() {

@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use clap::Parser;
 use common::pace::{Pace, Ticks};
 use common::{log, shutdown};
-use fork_ipc::{Channel, Error, Sender};
+use node_channel::{Channel, Error, Sender};
 use tokio_util::sync::CancellationToken;
 
 /// Sends hello to the parent that started it, and prints the answers.
@@ -32,14 +32,15 @@ struct Args {
 pub async fn main() -> common::Result {
     // Node's fork() puts a script and flags of Node's own in front of our
     // arguments: this leaves them out.
-    let args: Args = fork_ipc::parse_arguments();
+    let args = node_channel::parse_arguments(Args::try_parse_from)
+        .unwrap_or_else(|mistake| mistake.exit());
     let stop = shutdown::token(); // cancelled by Ctrl-C and SIGTERM
 
     // 1. Take the channel: the socket whose number is in NODE_CHANNEL_FD.
     //    This removes the variable, so that no program that we start looks
     //    for a channel. It comes first, since no other thread may read the
     //    environment meanwhile.
-    let mut channel = fork_ipc::child::channel()?;
+    let mut channel = node_channel::child::channel()?;
 
     // 2. Send and receive at the same time. If both sides only sent, all
     //    buffers would fill up and each would wait for the other: a deadlock.

@@ -17,7 +17,7 @@ use anyhow::{Result, anyhow};
 use clap::Parser;
 use common::pace::Pace;
 use common::{log, shutdown};
-use fork_ipc::{Child, Fork, describe};
+use node_channel::{Child, Fork, describe};
 use tokio::time;
 use tokio_util::sync::CancellationToken;
 

@@ -1,0 +1,276 @@
+//! The child's role: the channel that the parent left in the environment.
+//!
+//! A parent puts the number of a descriptor into `NODE_CHANNEL_FD` and, if it
+//! wants, `json` or `advanced` into `NODE_CHANNEL_SERIALIZATION_MODE`. Both
+//! must go from the environment before this process starts others: they
+//! would inherit the names, but not the descriptor. (A Node process that
+//! finds the name without the descriptor aborts.)
+
+use std::env;
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+use rustix::io::FdFlags;
+use rustix::net::{AddressFamily, SocketType};
+
+use crate::{Channel, Error, Options, Serialization};
+
+/// The descriptor's number.
+pub(crate) const FD: &str = "NODE_CHANNEL_FD";
+
+/// `json` or `advanced`.
+pub(crate) const MODE: &str = "NODE_CHANNEL_SERIALIZATION_MODE";
+
+/// A worker's number, where the parent is the primary of a cluster.
+const ID: &str = "NODE_UNIQUE_ID";
+
+/// Why there is no channel.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum NoChannel {
+    /// This process was not started with one.
+    NotStartedWithOne,
+    /// This process has other threads, which might be reading the
+    /// environment just now.
+    TooLate,
+    /// A variable is not what it should be.
+    Variable {
+        /// Its name.
+        name: &'static str,
+        /// What it was.
+        value: String,
+    },
+    /// The number is not that of an open descriptor: the name was inherited
+    /// from a process that had one.
+    Stale(RawFd),
+    /// The descriptor is no connected Unix stream socket.
+    NotASocket(RawFd),
+    /// There is a channel, but the parent is not the primary of a cluster.
+    NotAWorker,
+    /// A system call failed.
+    Io(io::Error),
+}
+
+impl fmt::Display for NoChannel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotStartedWithOne => {
+                write!(f, "not started with a channel: {FD} is not set")
+            }
+            Self::TooLate => f.write_str(
+                "take the channel before the first thread is started",
+            ),
+            Self::Variable { name, value } => {
+                write!(f, "{name} cannot be '{}'", value.escape_debug())
+            }
+            Self::Stale(number) => write!(
+                f,
+                "{FD} is {number}, but no such descriptor is open: \
+                 the name was left over by another process"
+            ),
+            Self::NotASocket(number) => write!(
+                f,
+                "{FD} is {number}, but that is no connected Unix stream socket"
+            ),
+            Self::NotAWorker => {
+                write!(f, "not a worker of a cluster: {ID} is not set")
+            }
+            Self::Io(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for NoChannel {}
+
+/// This process's channel to its parent. Once, before the first thread, and
+/// within a tokio runtime: the first line of a `main` with
+/// `#[tokio::main(flavor = "current_thread")]`. With the other flavor, call
+/// [`Inherited::take`] before the runtime is built.
+///
+/// # Errors
+/// When there is none, or it is not what it should be.
+pub fn channel() -> Result<Channel, NoChannel> {
+    Inherited::take()?.open()
+}
+
+/// A channel that this process has from its parent, not yet in use.
+#[derive(Debug)]
+pub struct Inherited {
+    socket: OwnedFd,
+    /// What the parent asked for. The limit may be changed.
+    pub options: Options,
+    /// This process's number among the workers, where the parent is the
+    /// primary of a Node cluster.
+    pub worker: Option<u32>,
+}
+
+impl Inherited {
+    /// Takes the channel out of the environment: removes the variables, and
+    /// sees to it that no process started from here inherits the socket.
+    ///
+    /// Call it before this process opens anything: with a name left over by
+    /// another process, a Unix socket of your own could have the number.
+    ///
+    /// # Errors
+    /// When there is none, when it is not what it should be, and when this
+    /// process has started a thread before.
+    pub fn take() -> Result<Self, NoChannel> {
+        started_with_one()?;
+        if !is_only_thread().map_err(NoChannel::Io)? {
+            return Err(NoChannel::TooLate);
+        }
+        // SAFETY: this thread is the only one.
+        unsafe { Self::take_unchecked() }
+    }
+
+    /// As [`Self::take`], where nobody can tell how many threads there are.
+    ///
+    /// # Safety
+    /// No other thread may read or write the environment meanwhile, and
+    /// nobody else may own the descriptor that it names. At the beginning of
+    /// `main` both hold.
+    ///
+    /// # Errors
+    /// As [`Self::take`].
+    pub unsafe fn take_unchecked() -> Result<Self, NoChannel> {
+        let [number, mode, id] = [FD, MODE, ID].map(|name| {
+            let value = env::var_os(name).unwrap_or_default();
+            // SAFETY: no other thread uses the environment, says the caller.
+            unsafe { env::remove_var(name) };
+            value.to_string_lossy().into_owned()
+        });
+        if number.is_empty() {
+            return Err(NoChannel::NotStartedWithOne);
+        }
+        let variable = |name, value| NoChannel::Variable { name, value };
+        let serialization = match &*mode {
+            "" | "json" => Serialization::Json,
+            "advanced" => Serialization::Advanced,
+            _ => return Err(variable(MODE, mode)),
+        };
+        let digits = number.bytes().all(|byte| byte.is_ascii_digit());
+        let number: RawFd = match number.parse() {
+            Ok(parsed) if digits => parsed,
+            _ => return Err(variable(FD, number)),
+        };
+        // SAFETY: only borrowed, and only to ask whether it is open.
+        let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
+        check(borrowed, number)?;
+        // SAFETY: it is open, and ours: the parent left it to us, and nobody
+        // else has taken it, says the caller.
+        let socket = unsafe { OwnedFd::from_raw_fd(number) };
+        let options = Options {
+            serialization,
+            ..Options::default()
+        };
+        Ok(Self {
+            socket,
+            options,
+            worker: id.parse().ok(),
+        })
+    }
+
+    /// Begins to use it. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// When the socket cannot be registered.
+    pub fn open(self) -> Result<Channel, NoChannel> {
+        Channel::new(self.socket, self.options).map_err(|error| match error {
+            Error::Io(error) => NoChannel::Io(error),
+            other => NoChannel::Io(io::Error::other(other)),
+        })
+    }
+}
+
+/// This process's number among the workers of a cluster. The channel stays in
+/// the environment, where it can still be taken.
+pub(crate) fn worker() -> Result<u32, NoChannel> {
+    started_with_one()?;
+    let Some(id) = env::var_os(ID) else {
+        return Err(NoChannel::NotAWorker);
+    };
+    let id = id.to_string_lossy();
+    id.parse().map_err(|_| NoChannel::Variable {
+        name: ID,
+        value: id.into_owned(),
+    })
+}
+
+fn started_with_one() -> Result<(), NoChannel> {
+    match env::var_os(FD).is_none_or(|value| value.is_empty()) {
+        true => Err(NoChannel::NotStartedWithOne),
+        false => Ok(()),
+    }
+}
+
+/// The descriptor is open and a connected Unix stream socket; from here on,
+/// programs that this one starts do not inherit it. Any other is left alone.
+fn check(socket: BorrowedFd<'_>, number: RawFd) -> Result<(), NoChannel> {
+    if rustix::io::fcntl_getfd(socket).is_err() {
+        return Err(NoChannel::Stale(number));
+    }
+    let stream = rustix::net::sockopt::socket_type(socket.as_fd())
+        .is_ok_and(|kind| kind == SocketType::STREAM);
+    let unix = rustix::net::getsockname(socket)
+        .is_ok_and(|address| address.address_family() == AddressFamily::UNIX);
+    // A listening one has no peer: a service manager may have left it there.
+    let connected = rustix::net::getpeername(socket).is_ok();
+    if !(stream && unix && connected) {
+        return Err(NoChannel::NotASocket(number));
+    }
+    rustix::io::fcntl_setfd(socket, FdFlags::CLOEXEC)
+        .map_err(|error| NoChannel::Io(error.into()))
+}
+
+/// Has no other thread been started in this process?
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn is_only_thread() -> io::Result<bool> {
+    is_only_thread_in("/proc/self/task")
+}
+
+/// The folder has an entry for each thread.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn is_only_thread_in(folder: &str) -> io::Result<bool> {
+    let threads = std::fs::read_dir(folder).map_err(|error| {
+        let why = format!("count the threads in {folder}: {error}");
+        io::Error::new(error.kind(), why)
+    })?;
+    Ok(threads.count() == 1)
+}
+
+/// Has no other thread been started in this process?
+#[cfg(target_vendor = "apple")]
+fn is_only_thread() -> io::Result<bool> {
+    unsafe extern "C" {
+        fn pthread_is_threaded_np() -> std::ffi::c_int;
+    }
+    // SAFETY: it takes nothing, returns a number, and has no conditions;
+    // declared as in <pthread.h>.
+    Ok(unsafe { pthread_is_threaded_np() == 0 })
+}
+
+/// Nobody can tell: `take_unchecked` is for these.
+#[cfg(not(any(
+    target_os = "linux",
+    target_os = "android",
+    target_vendor = "apple"
+)))]
+fn is_only_thread() -> io::Result<bool> {
+    Ok(false)
+}
+
+#[cfg(target_os = "linux")]
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_are_counted_and_without_proc_the_reason_is_named() {
+        // The test's own thread, and the one that runs the tests.
+        assert!(!is_only_thread().unwrap());
+        let error = is_only_thread_in("/no/proc").unwrap_err().to_string();
+        let why = "count the threads in /no/proc: No such file";
+        assert!(error.starts_with(why), "{error}");
+    }
+}

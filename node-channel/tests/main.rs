@@ -1,0 +1,34 @@
+//! What node-channel promises, with the real Node on the other side.
+
+use std::process::ExitCode;
+
+#[cfg(unix)]
+mod advanced;
+#[cfg(unix)]
+mod cluster;
+#[cfg(unix)]
+mod handles;
+#[cfg(unix)]
+mod hostile;
+#[cfg(unix)]
+mod library;
+#[cfg(unix)]
+mod recipes;
+
+#[cfg(unix)]
+fn main() -> ExitCode {
+    harness::testing::run_tests([
+        library::tests(),
+        advanced::tests(),
+        handles::tests(),
+        recipes::tests(),
+        cluster::tests(),
+        hostile::tests(),
+    ])
+}
+
+// The channel is not there on other systems.
+#[cfg(not(unix))]
+fn main() -> ExitCode {
+    ExitCode::SUCCESS
+}
