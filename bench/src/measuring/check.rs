@@ -15,7 +15,7 @@ use super::contest::{Contest, Runner, bar};
 use super::cores::Cores;
 use super::figures::Bench;
 use super::folder::folder;
-use super::process::{busy, raise_descriptor_limit};
+use super::process::raise_descriptor_limit;
 use super::watchdog::Watchdog;
 use crate::sample::{Better, Measure, Placement, Sample, What};
 use crate::transports::{Entry, Program};
@@ -29,10 +29,6 @@ const TRIES: u32 = 6;
 /// How long the load goes on for each sample, the first time.
 const LENGTH: Duration = Duration::from_millis(25);
 
-/// On two cores, where each side has its own, a side that waits for it this
-/// share of the time is kept from it by other work: its figures mean nothing.
-const DISTURBED: f64 = 0.05;
-
 /// Rounds within each try.
 const ROUNDS: u32 = 3;
 
@@ -43,8 +39,6 @@ enum Verdict {
     Well(f64),
     /// So many times better than Node, which is less than once.
     Slow(f64),
-    /// Other programs were in the way each time.
-    Unclear,
     /// A run failed, and why.
     Failed(String),
 }
@@ -57,7 +51,6 @@ impl Display for Verdict {
             }
             Self::Well(times) => write!(f, "{times:.2} times Node"),
             Self::Slow(times) => write!(f, "SLOWER: {times:.2} times Node"),
-            Self::Unclear => write!(f, "too much other work to compare"),
             Self::Failed(why) => write!(f, "FAILED: {why}"),
         }
     }
@@ -101,26 +94,13 @@ pub fn run(entries: &[Entry], notes: &[String]) -> Result<bool> {
             continue;
         }
         checked = true;
-        let mut tasks: Vec<(Placement, What)> = Vec::new();
-        for placement in cores.placements() {
-            let measures = transport.measures(true);
-            let asked =
-                measures.into_iter().filter(|what| asked(*what, placement));
-            tasks.extend(asked.map(|what| (placement, what)));
-        }
-        // Side by side with others, two cores show nothing.
-        let two = |task: &(Placement, What)| task.0 == Placement::Two;
-        if tasks.iter().any(two) && busy(&cores)? {
-            tasks.retain(|task| !two(task));
-            say(&format!(
-                "{:14} {:22} {:10} {}",
-                transport.title(),
-                "all",
-                Placement::Two.to_string(),
-                Verdict::Unclear
-            ));
-        }
-        tasks.sort_by_key(|(place, what)| (*place, what.measure));
+        let mut tasks: Vec<(Placement, What)> = transport
+            .measures(true)
+            .into_iter()
+            .filter(|what| asked(*what))
+            .map(|what| (Placement::One, what))
+            .collect();
+        tasks.sort_by_key(|(_, what)| what.measure);
         let contest = |tasks| Contest {
             sides: pair.iter().map(|one| (*transport, one.clone())).collect(),
             tasks,
@@ -135,23 +115,20 @@ pub fn run(entries: &[Entry], notes: &[String]) -> Result<bool> {
         runner.rounds = 1;
         all.extend(runner.run(&contest(once)));
         runner.rounds = ROUNDS;
-        for (placement, what) in tasks {
+        for task @ (_, what) in tasks {
             let verdict = judge(what, |tried| {
                 if tried == 0 {
-                    let same = |one: &&Sample| {
-                        one.task.what == what && one.task.placement == placement
-                    };
+                    let same = |one: &&Sample| one.task.what == what;
                     return all.iter().filter(same).cloned().collect();
                 }
                 runner.length = LENGTH * tried;
-                runner.run(&contest(vec![(placement, what)]))
+                runner.run(&contest(vec![task]))
             });
             well &= !matches!(verdict, Verdict::Slow(_) | Verdict::Failed(_));
             say(&format!(
-                "{:14} {:22} {:10} {verdict}",
+                "{:14} {:22} {verdict}",
                 transport.title(),
-                what.to_string(),
-                placement.to_string()
+                what.to_string()
             ));
         }
     }
@@ -172,21 +149,15 @@ fn say(line: &str) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 
-/// What is worth asking each time.
-///
-/// On two cores only what keeps both busy. Where one waits for the other,
-/// waking it takes ten times as long as all that the programs do, and the two
-/// differ by chance.
-fn asked(what: What, placement: Placement) -> bool {
-    let one = placement == Placement::One;
+/// What is worth asking each time, on one core. On two, waking the other side
+/// takes ten times as long as all that the programs do, and the two differ by
+/// chance.
+fn asked(what: What) -> bool {
     match what.measure {
-        Measure::RoundTrip | Measure::Many | Measure::FanOut => one,
-        Measure::Flood => true,
-        Measure::Stream => one || what.size >= 64 << 10,
         Measure::LogLine => false, // a difference of two: noise when busy
-        Measure::Start => one,
-        Measure::Memory => one && what.size == 0,
+        Measure::Memory => what.size == 0,
         Measure::StuckReader => false, // a bound, which has a test: no race
+        _ => true,
     }
 }
 
@@ -220,28 +191,16 @@ fn judge(what: What, mut measure: impl FnMut(u32) -> Vec<Sample>) -> Verdict {
         if !all.iter().any(|one| one.program == "Node") {
             return Verdict::Well(f64::INFINITY);
         }
-        let calm: Vec<Sample> =
-            all.iter().filter(|one| !disturbed(one)).cloned().collect();
-        let best = |program| best(&calm, program, what.measure.better());
-        verdict = match (best("Rust"), best("Node")) {
-            // Once more; but who is always in the way will stay there.
-            (None, _) | (_, None) if tried > 0 => return Verdict::Unclear,
-            (None, _) | (_, None) => Verdict::Unclear,
-            (Some(ours), Some(theirs)) => {
-                let times = what.measure.better().times(ours, theirs);
-                if times >= ENOUGH || ours == theirs {
-                    return Verdict::Well(times);
-                }
-                Verdict::Slow(times)
+        let best = |program| best(&all, program, what.measure.better());
+        if let (Some(ours), Some(theirs)) = (best("Rust"), best("Node")) {
+            let times = what.measure.better().times(ours, theirs);
+            if times >= ENOUGH || ours == theirs {
+                return Verdict::Well(times);
             }
-        };
+            verdict = Verdict::Slow(times);
+        }
     }
     verdict
-}
-
-fn disturbed(sample: &Sample) -> bool {
-    sample.task.placement == Placement::Two
-        && sample.figures.waited.is_some_and(|share| share > DISTURBED)
 }
 
 fn best(samples: &[Sample], program: &str, better: Better) -> Option<f64> {
@@ -288,24 +247,6 @@ mod tests {
     #[test]
     fn what_stays_slower_is_found() {
         assert_eq!(measured(&[20.0], &[10.0]), (Verdict::Slow(0.5), TRIES));
-    }
-
-    #[test]
-    fn what_other_work_held_up_is_not_called_slow() {
-        let held_up = |waited| {
-            judge(HELLO, |_| {
-                [("Rust", 8.0), ("Node", 1.0)]
-                    .map(|(program, value)| {
-                        let mut one = sample(program, 0, value);
-                        one.task.placement = Placement::Two;
-                        one.figures.waited = Some(waited);
-                        one
-                    })
-                    .to_vec()
-            })
-        };
-        assert_eq!(held_up(0.5), Verdict::Unclear);
-        assert_eq!(held_up(0.0), Verdict::Slow(0.125));
     }
 
     #[test]

@@ -2,13 +2,9 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-
-use super::cores::Cores;
-use crate::sample::Placement;
 
 /// What a process or a thread has had of the processor.
 #[derive(Clone, Copy, Debug, Default)]
@@ -57,26 +53,6 @@ impl Share {
             waited: self.waited.checked_sub(before.waited)?,
         })
     }
-}
-
-/// Whether other programs keep one of the two cores from us: tried, as the
-/// system's own load figure lags behind by a minute.
-///
-/// # Errors
-/// An error of the kernel.
-pub fn busy(cores: &Cores) -> Result<bool> {
-    const TRY: Duration = Duration::from_millis(40);
-    let spin = || {
-        let before = Share::own();
-        let began = Instant::now();
-        while began.elapsed() < TRY {
-            std::hint::spin_loop();
-        }
-        let waited = Share::own().since(before).map(|share| share.waited);
-        Ok(waited.is_some_and(|time| u128::from(time) * 10 > TRY.as_nanos()))
-    };
-    let server = cores.start(Placement::Two, spin)?;
-    Ok(server || spin()?)
 }
 
 /// Resident memory in KiB.
