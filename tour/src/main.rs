@@ -8,8 +8,10 @@ mod layout;
 mod report;
 mod screen;
 mod show;
+mod web;
 
 use std::io::{self, IsTerminal};
+use std::path::PathBuf;
 use std::process::{self, ExitCode};
 use std::time::Duration;
 use std::{env, thread};
@@ -43,6 +45,10 @@ struct Args {
     /// List the lessons and end
     #[arg(long)]
     list: bool,
+
+    /// Write the side-by-side pages into this folder, for a web site
+    #[arg(long, value_name = "DIR")]
+    site: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -79,6 +85,9 @@ fn run(args: &Args) -> Result<bool> {
     if args.list {
         report::list();
         return Ok(true);
+    }
+    if let Some(folder) = &args.site {
+        return web::write(folder);
     }
     let lessons = chosen(&args.lessons)?;
     if args.step && !(io::stdin().is_terminal() && io::stdout().is_terminal()) {

@@ -43,7 +43,7 @@ fn main() -> common::Result {
     let before = value.load(Ordering::Relaxed);
     log::line(format_args!("value before: {before}"));
 
-    // 2. Start the workers, each with a handle of its own to the same numbers.
+    // 2. Start the workers: each with a handle of its own to the same numbers.
     let mut workers = Vec::new();
     for _ in 0..WORKERS {
         let value = Arc::clone(&value);

@@ -1,0 +1,10 @@
+//! The pairs side by side in a browser: each step in both languages in one
+//! row. Everything is read from the sources, the READMEs and the results.
+
+pub mod content;
+mod markdown;
+mod paint;
+mod render;
+pub mod site;
+mod source;
+mod words;

@@ -1,0 +1,9 @@
+//! What the page promises. `cargo test -p page` runs it.
+
+mod site;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    harness::testing::run_tests([site::tests()])
+}
