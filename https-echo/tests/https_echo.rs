@@ -44,6 +44,7 @@ pub fn tests() -> Vec<Test> {
         both("a_slow_handshake_ends_the_connection", slow_handshake)
             .map(Test::long),
         with_curl(both("a_body_too_long_gets_413", too_long)),
+        with_curl(both("too_long_headers_get_431", too_long_headers)),
         both("the_client_asks_as_often_as_it_is_told", asks),
         both("a_request_without_an_answer_is_an_error", no_answer),
         both("a_killed_server_fails_the_client", killed_server),
@@ -250,6 +251,19 @@ fn too_long(language: Language) -> Result<()> {
             let answer = server.curl(&asked, &vec![b'x'; length])?;
             ensure!(answer == [status], "{version}: {answer:?}");
         }
+    }
+    server.lives()
+}
+
+fn too_long_headers(language: Language) -> Result<()> {
+    let server = Server::start(language)?;
+    let url = server.url();
+    for (length, status) in [(15_000, "200"), (17_000, "431")] {
+        let header = format!("x-long: {}", "y".repeat(length));
+        let asked = ["--http2", "-o", "/dev/null", "-w", "%{http_code}"];
+        let answer =
+            server.curl(&[&asked[..], &["-H", &header, &url]].concat(), b"")?;
+        ensure!(answer == [status], "{length}: {answer:?}");
     }
     server.lives()
 }
