@@ -7,8 +7,10 @@
 
 use std::process::ExitCode;
 
+pub mod broker;
 mod check;
 pub mod echo;
+pub mod ends;
 mod matrix;
 pub mod peer;
 pub mod random;

@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use harness::testing::echo;
+use harness::testing::ends::SIGNALS;
 use harness::testing::peer::Peer;
 use harness::testing::server::{lesson, tool};
 use harness::testing::{CURL, NODE, Need, Test, both, test};
@@ -232,9 +232,7 @@ fn other_name(language: Language) -> Result<()> {
     let (_, port) = server.address.rsplit_once(':').context("port")?;
     let url = format!("https://127.0.0.2:{port}/hello");
     let mut other = client(language, &url, &server.certs(), &[])?;
-    ensure!(other.wait()? == Exit::Code(1), "{:?}", other.stdout());
-    other.wait_for_error("ask for https://127.0.0.2")?;
-    ensure!(other.stdout().is_empty(), "{:?}", other.stdout());
+    other.fails_at_once(&["ask for https://127.0.0.2"])?;
     let url = format!("https://127.0.0.1:{port}/hello");
     let mut right = client(language, &url, &server.certs(), &[])?;
     ensure!(right.wait()? == Exit::Code(0), "{:?}", right.stderr());
@@ -418,10 +416,7 @@ fn no_http2(language: Language) -> Result<()> {
     let url = format!("https://{}/", server.wait_for("listening on ")?);
     let certs = certs.display().to_string();
     let mut client = client(language, &url, &certs, &[])?;
-    ensure!(client.wait()? == Exit::Code(1), "{:?}", client.stdout());
-    client.wait_for_error("ask for https://")?;
-    ensure!(client.stderr().len() == 1, "{:?}", client.stderr());
-    Ok(())
+    client.fails(&["ask for https://"])
 }
 
 fn no_tls(language: Language) -> Result<()> {
@@ -472,9 +467,8 @@ fn asks(language: Language) -> Result<()> {
         let pace = ["--count", &count.to_string(), "--every", "1"];
         let mut client =
             client(language, &server.url(), &server.certs(), &pace)?;
-        ensure!(client.wait()? == Exit::Code(0), "{:?}", client.stderr());
+        client.succeeds()?;
         ensure!(client.stdout() == ANSWER.repeat(count));
-        ensure!(client.stderr().is_empty(), "{:?}", client.stderr());
     }
     ensure!(
         server.half.stderr().is_empty(),
@@ -489,10 +483,9 @@ fn asks(language: Language) -> Result<()> {
 fn no_answer(language: Language) -> Result<()> {
     http2::server_without_an_answer(|url, certs| {
         let mut client = client(language, url, certs, &[])?;
-        ensure!(client.wait()? == Exit::Code(1), "{:?}", client.stdout());
-        let error = client.wait_for_error("ask for https://")?;
+        client.fails(&["ask for https://"])?;
+        let error = client.stderr().concat();
         ensure!(!error.contains("10 seconds"), "it waited: {error}");
-        ensure!(client.stderr().len() == 1, "{:?}", client.stderr());
         Ok(())
     })
 }
@@ -505,9 +498,7 @@ fn killed_server(language: Language) -> Result<()> {
         client(language, &server.url(), &server.certs(), &ENDLESS)?;
     client.wait_for_lines(2, "/hello")?;
     server.half.stop(Signal::Kill)?;
-    ensure!(client.wait()? == Exit::Code(1), "{:?}", client.stderr());
-    ensure!(client.stderr().len() == 1, "{:?}", client.stderr());
-    Ok(())
+    client.fails(&[])
 }
 
 fn other_urls(language: Language) -> Result<()> {
@@ -531,14 +522,12 @@ fn other_urls(language: Language) -> Result<()> {
 
 fn client_ends(language: Language) -> Result<()> {
     let server = Server::start(Language::Rust)?;
-    for signal in [Signal::Interrupt, Signal::Terminate] {
+    for signal in SIGNALS {
         let pace = ["--count", "2", "--every", "60000"];
         let mut client =
             client(language, &server.url(), &server.certs(), &pace)?;
         client.wait_for("/hello")?;
-        client.signal(signal)?;
-        let exit = client.wait_at_most(echo::TWO_SECONDS)?;
-        ensure!(exit == Exit::Code(0), "{exit:?}");
+        client.ends_on(signal)?;
         ensure!(client.stderr().is_empty(), "{:?}", client.stderr());
     }
     Ok(())
@@ -547,15 +536,13 @@ fn client_ends(language: Language) -> Result<()> {
 /// It has connected, and TLS gets no further.
 fn stuck_client(language: Language) -> Result<()> {
     let server = Server::start(Language::Rust)?; // for its certificates
-    for signal in [Signal::Interrupt, Signal::Terminate] {
+    for signal in SIGNALS {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let url = format!("https://{}/", listener.local_addr()?);
         let mut client = client(language, &url, &server.certs(), &[])?;
         let (mut stream, _) = listener.accept()?;
         stream.read_exact(&mut [0])?;
-        client.signal(signal)?;
-        let exit = client.wait_at_most(echo::TWO_SECONDS)?;
-        ensure!(exit == Exit::Code(0), "{exit:?}: {:?}", client.stderr());
+        client.ends_on(signal)?;
         ensure!(client.stderr().is_empty(), "{:?}", client.stderr());
     }
     Ok(())
@@ -566,11 +553,5 @@ fn no_server(language: Language) -> Result<()> {
     let free = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
     let url = format!("https://{free}/hello");
     let mut client = client(language, &url, &server.certs(), &[])?;
-    ensure!(client.wait()? == Exit::Code(1));
-    let stderr = client.stderr();
-    ensure!(stderr.len() == 1, "not one line: {stderr:?}");
-    for part in [&free.to_string(), "start the server first"] {
-        ensure!(stderr[0].contains(part), "no '{part}' in {stderr:?}");
-    }
-    Ok(())
+    client.fails(&[&free.to_string(), "start the server first"])
 }

@@ -2,14 +2,13 @@
 //! message is made to happen, with a real server.
 
 use std::process::Command;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use harness::redis::Redis;
-use harness::{Exit, Half, LIMIT, Language, Signal};
+use harness::{Exit, Half, Language, Signal};
 
-use harness::testing::echo::TWO_SECONDS;
+use harness::testing::broker::{growing, nobody, pause_in};
+use harness::testing::ends::{SIGNALS, TWO_SECONDS};
 use harness::testing::relay::Relay;
 use harness::testing::server::{
     copied_without_packages, ends_unread, lesson, start_unread,
@@ -36,13 +35,12 @@ pub fn tests() -> Vec<Test> {
         ("text_from_a_peer_cannot_drive_the_terminal", hostile_text),
         ("a_message_of_16_mib_arrives_whole", large),
         ("redis_over_tcp_works_too", tcp),
-        ("a_socket_is_found_whatever_its_path", odd_path),
         ("what_a_client_would_ignore_in_a_url_is_refused", odd_urls),
         ("a_refusal_ends_a_consumer_with_the_reason", refused),
         ("the_pause_grows_until_a_message_has_arrived", cut_off),
         (
             "without_a_server_there_it_says_so_without_the_password",
-            nobody,
+            without_redis,
         ),
         ("ctrl_c_ends_a_consumer_and_a_producer", ctrl_c),
         (
@@ -209,32 +207,6 @@ fn growing_pause(language: Language) -> Result<()> {
     Ok(())
 }
 
-/// Waits for so many pauses, and looks whether each of them is what it should
-/// be: 100, 200, 400 ms and so on, less a random part of at most the half.
-fn growing(consumer: &Half, count: u32) -> Result<()> {
-    let deadline = Instant::now() + LIMIT;
-    let pauses = || -> Vec<u64> {
-        let lines = consumer.stderr().into_iter();
-        lines.filter_map(|line| pause_in(&line)).collect()
-    };
-    while pauses().len() < count as usize {
-        ensure!(Instant::now() < deadline, "{:?}", consumer.stderr());
-        thread::sleep(Duration::from_millis(10));
-    }
-    for (number, pause) in (0..count).zip(pauses()) {
-        let longest = (100 << number).min(5000);
-        let range = longest / 2 - 1..=longest;
-        ensure!(range.contains(&pause), "{:?}", consumer.stderr());
-    }
-    Ok(())
-}
-
-/// The milliseconds of "next try in 73 ms".
-fn pause_in(line: &str) -> Option<u64> {
-    let (_, pause) = line.split_once("next try in ")?;
-    pause.strip_suffix(" ms")?.parse().ok()
-}
-
 fn cut_off(language: Language) -> Result<()> {
     let redis = Redis::start(&[])?;
     let consumer = listening(language, &redis, &[])?;
@@ -268,9 +240,7 @@ fn refused(language: Language) -> Result<()> {
     ensure!(last.starts_with("Error: ") && last.contains(why), "{last}");
     // And one that is refused from the beginning.
     let mut consumer = half(language, "consumer", &redis.url(), &[])?;
-    ensure!(consumer.wait()? == Exit::Code(1), "{:?}", consumer.stdout());
-    ensure!(consumer.stderr().len() == 1, "{:?}", consumer.stderr());
-    Ok(())
+    consumer.fails(&[])
 }
 
 fn tcp(language: Language) -> Result<()> {
@@ -285,21 +255,11 @@ fn tcp(language: Language) -> Result<()> {
     let wrong = format!("redis://:wrong@{address}");
     for name in ["consumer", "producer"] {
         let mut half = half(language, name, &wrong, &[])?;
-        ensure!(half.wait()? == Exit::Code(1), "{:?}", half.stdout());
-        let stderr = half.stderr();
-        ensure!(stderr.len() == 1, "{stderr:?}");
-        ensure!(!stderr[0].contains("wrong@"), "{stderr:?}");
-        ensure!(!stderr[0].contains("redis-server"), "it runs: {stderr:?}");
+        half.fails(&[])?;
+        let error = half.stderr().concat();
+        ensure!(!error.contains("wrong@"), "{error}");
+        ensure!(!error.contains("redis-server"), "it runs: {error}");
     }
-    Ok(())
-}
-
-fn odd_path(language: Language) -> Result<()> {
-    let folder = tempfile::Builder::new().prefix("50%23 #1?").tempdir()?;
-    let redis = Redis::start_in(folder, &[])?;
-    let mut consumer = listening(language, &redis, &["--count", "1"])?;
-    publish(language, &redis, "found")?;
-    ensure!(consumer.wait()? == Exit::Code(0), "{:?}", consumer.stderr());
     Ok(())
 }
 
@@ -322,19 +282,15 @@ fn odd_urls(language: Language) -> Result<()> {
     ] {
         for name in ["consumer", "producer"] {
             let mut half = half(language, name, &url, &["--count", "1"])?;
-            let exit = half.wait()?;
-            ensure!(exit == Exit::Code(1), "{url}: {:?}", half.stdout());
-            let stderr = half.stderr();
-            ensure!(stderr.len() == 1, "{url}: {stderr:?}");
-            ensure!(!stderr[0].contains("secret"), "{stderr:?}");
-            ensure!(!stderr[0].contains("connect to "), "{url}: {stderr:?}");
+            half.fails(&[]).with_context(|| url.clone())?;
+            let error = half.stderr().concat();
+            ensure!(!error.contains("secret"), "{error}");
+            ensure!(!error.contains("connect to "), "{url}: {error}");
         }
     }
     // IPv6 is taken as given: nobody listens there.
     let mut half = half(language, "producer", "redis://[::1]:1", &[])?;
-    ensure!(half.wait()? == Exit::Code(1), "{:?}", half.stdout());
-    ensure!(half.stderr()[0].contains("::1"), "{:?}", half.stderr());
-    Ok(())
+    half.fails(&["::1"])
 }
 
 fn no_packages() -> Result<()> {
@@ -408,28 +364,13 @@ fn large(language: Language) -> Result<()> {
     Ok(())
 }
 
-fn nobody(language: Language) -> Result<()> {
-    // Bound and not listening: nobody else can take this port meanwhile.
-    let taken = socket2::Socket::new(
-        socket2::Domain::IPV4,
-        socket2::Type::STREAM,
-        None,
-    )?;
-    taken.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into())?;
-    let address = taken.local_addr()?.as_socket().context("an address")?;
-    let url = format!("redis://somebody:top-secret@{address}");
+fn without_redis(language: Language) -> Result<()> {
     for name in ["consumer", "producer"] {
-        let mut half = half(language, name, &url, &[])?;
-        ensure!(half.wait()? == Exit::Code(1), "{:?}", half.stdout());
-        let stderr = half.stderr();
-        ensure!(stderr.len() == 1, "{stderr:?}");
-        let start = format!("Error: connect to {address}: ");
-        ensure!(stderr[0].starts_with(&start), "{stderr:?}");
-        ensure!(
-            stderr[0].ends_with("start Redis first: redis-server"),
-            "{stderr:?}"
-        );
-        ensure!(!stderr[0].contains("secret"), "{stderr:?}");
+        nobody("redis", |url| {
+            let mut command = lesson("redis-pubsub")?.half(language, name)?;
+            command.args(["--redis", url]);
+            Ok(command)
+        })?;
     }
     Ok(())
 }
@@ -445,7 +386,7 @@ fn ctrl_c(language: Language) -> Result<()> {
     ensure!(waits.stop(Signal::Terminate)? == Exit::Code(0));
     // A producer that has nothing in hand, as most of the time.
     redis.start_again()?;
-    for signal in [Signal::Interrupt, Signal::Terminate] {
+    for signal in SIGNALS {
         let seldom = ["--every", "3600000"];
         let mut producer = half(language, "producer", &redis.url(), &seldom)?;
         producer.wait_for("Sent to channel: ")?;
@@ -461,11 +402,7 @@ fn no_answer(language: Language) -> Result<()> {
         half(language, "producer", &redis.url(), &["--every", "20"])?;
     producer.wait_for("Sent to channel: ")?;
     redis.kill()?;
-    ensure!(producer.wait()? == Exit::Code(1), "{:?}", producer.stdout());
-    let stderr = producer.stderr();
-    ensure!(stderr.len() == 1, "{stderr:?}");
-    ensure!(stderr[0].starts_with("Error: publish: "), "{stderr:?}");
-    Ok(())
+    producer.fails(&["Error: publish: "])
 }
 
 fn frozen(language: Language) -> Result<()> {
@@ -509,8 +446,7 @@ fn help(language: Language) -> Result<()> {
             half(language, name, "redis://here", &["--no-such-thing"])?;
         ensure!(program.wait()? == Exit::Code(2));
         let mut program = half(language, name, "http://here", &[])?;
-        ensure!(program.wait()? == Exit::Code(1), "{:?}", program.stdout());
-        ensure!(program.stderr().len() == 1, "{:?}", program.stderr());
+        program.fails(&[])?;
     }
     Ok(())
 }
@@ -540,10 +476,7 @@ fn ioredis() -> Result<()> {
     drop(redis);
     for half in ["producer", "consumer"] {
         let mut alone = start(half)?;
-        ensure!(alone.wait()? == Exit::Code(1), "{:?}", alone.stdout());
-        let stderr = alone.stderr();
-        ensure!(stderr.len() == 1, "{half}: {stderr:?}");
-        ensure!(stderr[0].starts_with("Error: connect "), "{stderr:?}");
+        alone.fails(&["Error: connect "])?;
     }
     Ok(())
 }

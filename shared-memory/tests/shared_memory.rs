@@ -13,6 +13,8 @@ use harness::readme::transcripts;
 use harness::{Exit, Half, LIMIT, Language, Signal, root};
 use rustix::process::{Pid, kill_process, kill_process_group};
 
+use harness::testing::echo;
+use harness::testing::ends::{SIGNALS, TWO_SECONDS};
 use harness::testing::server::{eventually, has_ended, lesson};
 use harness::testing::{NODE, Need, Test, both, test};
 
@@ -42,7 +44,6 @@ pub fn tests() -> Vec<Test> {
             .needs(Need::Program("taskset", "--version")),
         rust("nobody_can_truncate_the_memory", truncation),
         rust("a_wrong_counter_is_an_error_on_either_side", wrong_counter),
-        rust("a_scribbler_can_stop_the_pair_and_no_more", scribbler),
         rust("the_child_takes_only_sealed_memory", unsealed),
         rust("any_program_can_be_the_child", other_program),
         rust("a_program_that_is_no_child_is_an_error", no_child),
@@ -67,7 +68,7 @@ pub fn tests() -> Vec<Test> {
         pair("threads_show_what_the_readme_says", threads),
         pair("no_addition_of_a_thread_is_lost", additions),
         pair("quiet_prints_nothing", quiet),
-        pair("help_and_mistakes", help),
+        pair("help_and_mistakes", |language| echo::help(NAME, language)),
     ];
     tests.extend(twins.into_iter().flatten());
     tests
@@ -119,24 +120,17 @@ fn pid(id: u32) -> Result<Pid> {
     Pid::from_raw(id.cast_signed()).context("0 is no process")
 }
 
-/// A signal's way, on a machine that has much else to do, included.
-const SOON: Duration = Duration::from_secs(4);
-
 fn signals(language: Language) -> Result<()> {
-    for signal in [Signal::Interrupt, Signal::Terminate] {
+    for signal in SIGNALS {
         let mut idle = family(language, &IDLE)?;
         idle.wait_for("Received from child: hello")?;
-        idle.signal(signal)?;
-        let exit = idle.wait_at_most(SOON)?;
-        ensure!(exit == Exit::Code(0), "{exit:?}: {:?}", idle.stderr());
+        idle.ends_on(signal)?;
         idle.wait_for("Child exited with code 0")?;
         ensure!(idle.stderr().is_empty(), "{:?}", idle.stderr());
 
         let mut busy = family(language, &["--every", "1"])?;
         busy.wait_for_lines(20, "Received from child: hello")?;
-        busy.signal(signal)?;
-        let exit = busy.wait_at_most(SOON)?;
-        ensure!(exit == Exit::Code(0), "{exit:?}: {:?}", busy.stderr());
+        busy.ends_on(signal)?;
     }
     Ok(())
 }
@@ -144,11 +138,9 @@ fn signals(language: Language) -> Result<()> {
 /// It prints nothing before its end, so a Node parent cannot show that its
 /// handlers are there. A Rust one has them before it starts the child.
 fn signal_while_timing() -> Result<()> {
-    for signal in [Signal::Interrupt, Signal::Terminate] {
+    for signal in SIGNALS {
         let (mut timing, _) = busy()?;
-        timing.signal(signal)?;
-        let exit = timing.wait_at_most(SOON)?;
-        ensure!(exit == Exit::Code(0), "{exit:?}: {:?}", timing.stderr());
+        timing.ends_on(signal)?;
     }
     Ok(())
 }
@@ -158,7 +150,7 @@ fn child_is_told_to_end() -> Result<()> {
     parent.wait_for("Received from child: hello")?;
     kill_process(pid(child)?, rustix::process::Signal::TERM)?;
     // All that was sent has come back, so this is a good end.
-    let exit = parent.wait_at_most(SOON)?;
+    let exit = parent.wait_at_most(TWO_SECONDS)?;
     ensure!(exit == Exit::Code(0), "{exit:?}: {:?}", parent.stderr());
     parent.wait_for("Child exited with code 0")?;
     ensure!(parent.stderr().is_empty(), "{:?}", parent.stderr());
@@ -171,7 +163,7 @@ fn terminal() -> Result<()> {
         let (mut parent, _) = started(arguments)?;
         parent.wait_for("Received from child: hello")?;
         kill_process_group(pid(parent.id())?, rustix::process::Signal::INT)?;
-        let exit = parent.wait_at_most(SOON)?;
+        let exit = parent.wait_at_most(TWO_SECONDS)?;
         ensure!(exit == Exit::Code(0), "{exit:?}: {:?}", parent.stderr());
         ensure!(parent.stderr().is_empty(), "{:?}", parent.stderr());
         parent.wait_for("Child exited with code 0")?;
@@ -187,9 +179,7 @@ fn terminal() -> Result<()> {
         kill_process_group(pid(parent.id())?, rustix::process::Signal::INT)?;
         eventually(|| has_ended(child))?;
         parent.signal(Signal::Thaw)?;
-        let exit = parent.wait_at_most(SOON)?;
-        ensure!(exit == Exit::Code(0), "{exit:?}: {:?}", parent.stderr());
-        ensure!(parent.stderr().is_empty(), "{:?}", parent.stderr());
+        parent.succeeds()?;
     }
     Ok(())
 }
@@ -198,7 +188,7 @@ fn killed_child() -> Result<()> {
     for started in [started(&IDLE)?, started(&["--every", "1"])?, busy()?] {
         let (mut parent, child) = started;
         kill_process(pid(child)?, rustix::process::Signal::KILL)?;
-        let exit = parent.wait_at_most(SOON)?;
+        let exit = parent.wait_at_most(TWO_SECONDS)?;
         ensure!(exit == Exit::Code(1), "{exit:?}");
         parent.wait_for_error("the other process is dead")?;
         if !parent.stdout().is_empty() {
@@ -215,8 +205,8 @@ fn killed_parent() -> Result<()> {
         let (mut parent, child) = started;
         parent.signal(Signal::Kill)?;
         // Waits for the end of all output, the child's too.
-        parent.wait_at_most(SOON)?;
-        let deadline = Instant::now() + SOON;
+        parent.wait_at_most(TWO_SECONDS)?;
+        let deadline = Instant::now() + TWO_SECONDS;
         while !has_ended(child) {
             ensure!(Instant::now() < deadline, "the child lives on");
             thread::yield_now();
@@ -292,53 +282,15 @@ fn wrong_counter() -> Result<()> {
         parent.wait_for_lines(3, "Received from child: hello")?;
         // The count of what was sent, again and again, as the sender
         // corrects it with each message.
-        let deadline = Instant::now() + SOON;
+        let deadline = Instant::now() + TWO_SECONDS;
         while !has_ended(child) && Instant::now() < deadline {
             memory.write_all_at(&u32::MAX.to_le_bytes(), ring)?;
         }
-        let exit = parent.wait_at_most(SOON)?;
+        let exit = parent.wait_at_most(TWO_SECONDS)?;
         ensure!(exit == Exit::Code(1), "{exit:?}: {:?}", parent.stderr());
         let said = parent.wait_for_error("wrote an impossible value")?;
         let of_child = said.starts_with("Error: child: ");
         ensure!(of_child == (ring == TO_CHILD), "{said}");
-    }
-    Ok(())
-}
-
-fn scribbler() -> Result<()> {
-    for seed in 1..=8_u64 {
-        let (mut parent, child) = busy()?;
-        let memory = memory_of(&parent)?;
-        let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let mut random = || {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            state
-        };
-        for _ in 0..2000 {
-            let ring = [TO_CHILD, TO_PARENT][(random() % 2) as usize];
-            let place = match random() % 2 {
-                0 => random() % (6 * 32) * 4,
-                _ => 6 * 128 + random() % 1000 * 4,
-            };
-            // Mostly small: what may just be true is the worst.
-            let value = (random() as u32) >> (random() % 32);
-            memory.write_all_at(&value.to_le_bytes(), ring + place)?;
-        }
-        // They may have ended, or wait for what never comes; Ctrl-C ends
-        // that. No signal ends them, and no panic (101).
-        let _ = parent.signal(Signal::Interrupt);
-        let exit = parent.wait_at_most(SOON).context("it hangs")?;
-        let ok = matches!(exit, Exit::Code(0 | 1));
-        ensure!(ok, "seed {seed}: {exit:?}: {:?}", parent.stderr());
-        let stderr = parent.stderr().join("\n");
-        ensure!(!stderr.contains("panicked"), "seed {seed}: {stderr}");
-        let deadline = Instant::now() + SOON;
-        while !has_ended(child) {
-            ensure!(Instant::now() < deadline, "the child lives on");
-            thread::yield_now();
-        }
     }
     Ok(())
 }
@@ -353,20 +305,7 @@ fn unsealed() -> Result<()> {
         let mut command = lesson(NAME)?.half(Language::Rust, "child")?;
         command.env("SHARED_MEMORY_FD", number);
         let mut child = Half::start(&mut command)?;
-        ensure!(child.wait()? == Exit::Code(1));
-        child.wait_for_error(why)?;
-        child.wait_for_error("open the parent's memory")?;
-    }
-    // A file in memory may have seals, but this one has not got them. (Where
-    // there is no such folder, there are no seals either.)
-    if let Ok(file) = tempfile::NamedTempFile::new_in("/dev/shm") {
-        let child = lesson(NAME)?.half(Language::Rust, "child")?;
-        let mut shell = Command::new("sh");
-        shell.args(["-c", "exec 9<>\"$1\"; exec \"$0\""]);
-        shell.arg(child.get_program()).arg(file.path());
-        let mut child = Half::start(shell.env("SHARED_MEMORY_FD", "9"))?;
-        ensure!(child.wait()? == Exit::Code(1));
-        child.wait_for_error("its length is not sealed")?;
+        child.fails(&[why, "open the parent's memory"])?;
     }
     Ok(())
 }
@@ -405,16 +344,14 @@ fn no_child() -> Result<()> {
 /// One that knows nothing of the memory, nor of the end of its stdin: the
 /// parent kills it a second after it was told to stop itself.
 fn deaf_child() -> Result<()> {
-    for signal in [Signal::Interrupt, Signal::Terminate] {
+    for signal in SIGNALS {
         let mut parent = family(Language::Rust, &["--", "sleep", "1000"])?;
         parent.wait_for("value before: 0")?;
         let id = parent.id();
         let list = format!("/proc/{id}/task/{id}/children");
         let children = fs::read_to_string(list)?;
         let child: u32 = children.trim().parse().context("no child")?;
-        parent.signal(signal)?;
-        let exit = parent.wait_at_most(SOON)?;
-        ensure!(exit == Exit::Code(0), "{exit:?}: {:?}", parent.stderr());
+        parent.ends_on(signal)?;
         ensure!(has_ended(child), "the child lives on");
         parent.wait_for("Child ended by signal: 9")?;
     }
@@ -440,8 +377,7 @@ fn lines(
     arguments: &[&str],
 ) -> Result<(Vec<String>, Vec<String>)> {
     let mut parent = family(language, arguments)?;
-    ensure!(parent.wait()? == Exit::Code(0), "{:?}", parent.stderr());
-    ensure!(parent.stderr().is_empty(), "{:?}", parent.stderr());
+    parent.succeeds()?;
     let is_child = |line: &String| line.starts_with("child: ");
     let (child, parent) = parent.stdout().into_iter().partition(is_child);
     Ok((parent, child))
@@ -522,21 +458,14 @@ fn closed_stdout(language: Language) -> Result<()> {
             stdout.read_line(&mut String::new())?;
         }
         drop(stdout); // as `parent | head -1` does
-        let exit = parent.wait()?;
-        ensure!(exit == Exit::Code(0), "{lines}: {:?}", parent.stderr());
-        ensure!(parent.stderr().is_empty(), "{lines}: {:?}", parent.stderr());
+        parent.succeeds()?;
     }
     Ok(())
 }
 
 fn alone(language: Language) -> Result<()> {
     let mut child = Half::start(&mut lesson(NAME)?.half(language, "child")?)?;
-    ensure!(child.wait()? == Exit::Code(1));
-    let stderr = child.stderr();
-    ensure!(stderr.len() == 1, "not one line: {stderr:?}");
-    ensure!(stderr[0].contains("start the parent: "), "{stderr:?}");
-    ensure!(child.stdout().is_empty());
-    Ok(())
+    child.fails_at_once(&["start the parent: "])
 }
 
 /// The README's block with this command; what it prints.
@@ -605,25 +534,6 @@ fn quiet(language: Language) -> Result<()> {
         let mut program = Half::start(&mut command)?;
         ensure!(program.wait()? == Exit::Code(0), "{:?}", program.stderr());
         ensure!(program.stdout().is_empty(), "{:?}", program.stdout());
-    }
-    Ok(())
-}
-
-fn help(language: Language) -> Result<()> {
-    for half in ["parent", "child", "threads", "time"] {
-        let run = |argument: &str| -> Result<(Exit, String)> {
-            let mut command = lesson(NAME)?.half(language, half)?;
-            let mut program = Half::start(command.arg(argument))?;
-            let exit = program.wait()?;
-            let lines = [program.stdout(), program.stderr()].concat();
-            Ok((exit, lines.join("\n")))
-        };
-        let (exit, text) = run("--help")?;
-        ensure!(exit == Exit::Code(0), "{half}: {exit:?}");
-        ensure!(text.contains("Usage: "), "{half}: {text}");
-        let (exit, text) = run("--no-such-flag")?;
-        ensure!(exit == Exit::Code(2), "{half}: {exit:?}");
-        ensure!(text.contains("--no-such-flag"), "{half}: {text}");
     }
     Ok(())
 }

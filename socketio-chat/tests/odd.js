@@ -3,10 +3,8 @@
 //
 //     node odd.js SCENARIO
 
-import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { createRequire } from 'node:module'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { answer } from '../node/page.js'
 
 const require = createRequire(new URL('../', import.meta.url))
@@ -41,22 +39,6 @@ const scenarios = {
       me.emit('notification')
       ack({ here: ['A', 5, null, 'B'] })
     })
-  },
-
-  // Talks to somebody who does not listen, until nothing more gets through.
-  async flood(me) {
-    me.emit('greeting', { text: 'Welcome!' })
-    if (me.conn.transport.name !== 'websocket') await once(me.conn, 'upgrade')
-    for (let sent = 0; sent < 64_000_000; sent += 100_000) {
-      const written = once(me.conn.transport, 'drain')
-      for (let i = 0; i < 100; i += 1) {
-        me.emit('chat message', { name: 'A', text: 'x'.repeat(1000) })
-      }
-      if (await Promise.race([written, sleep(2000, 'late')]) === 'late') {
-        return console.log('held back')
-      }
-    }
-    throw Error('it took all of it')
   },
 
   // Lets nobody in for a second time.

@@ -10,6 +10,7 @@ use anyhow::{Context, Result, ensure};
 use harness::{Exit, Half, Language, Signal, root};
 
 use harness::testing::echo;
+use harness::testing::ends::SIGNALS;
 use harness::testing::peer::Peer;
 use harness::testing::server::{
     Server, copied_without_packages, ends_unread, lesson, start_stuck,
@@ -66,13 +67,11 @@ pub fn tests() -> Vec<Test> {
             echo::in_use(NAME, language)
         }),
         alike("hostile_bytes_end_no_server", hostile),
-        alike("a_reset_after_any_upgrade_ends_no_server", reset_upgrade),
         alike("a_client_comes_back_to_its_room", comes_back),
         alike("a_client_whose_text_was_lost_says_so", text_lost)
             .map(|test| test.needs(Need::Unix)),
         plain("where_no_websocket_gets_through_it_is_said", no_websocket),
         alike("a_client_says_what_is_typed", typed),
-        alike("typed_bytes_that_are_not_utf8_end_nothing", typed_bytes),
         alike("a_client_shows_the_time_if_asked", client_time),
         alike("a_client_without_a_server_says_what_to_start", no_server),
         alike("a_client_that_is_refused_says_why", refused),
@@ -103,18 +102,11 @@ pub fn tests() -> Vec<Test> {
     }
     let kicked = test("page::a_page_that_is_disconnected_pauses", kicked);
     tests.push(kicked.of(NAME).needs(PACKAGES).needs(CHROMIUM));
-    // Node's halves keep such lines in memory: see the README.
-    for (promise, run) in [
-        (
-            "a_server_that_nobody_reads_listens_no_more",
-            held_back as fn(Language) -> Result<()>,
-        ),
-        ("a_client_that_nobody_reads_receives_no_more", unheard),
-    ] {
-        let test =
-            test(format!("{promise}::rust"), move || run(Language::Rust));
-        tests.push(test.of(NAME).needs(PACKAGES));
-    }
+    // Node's server keeps such lines in memory: see the README.
+    let held_back = test("a_server_that_nobody_reads_listens_no_more", || {
+        held_back(Language::Rust)
+    });
+    tests.push(held_back.of(NAME).needs(PACKAGES));
     let absent = test("missing_packages_are_said_in_one_line", || {
         copied_without_packages(NAME, &["server", "client"])
     });
@@ -136,11 +128,8 @@ fn play(url: &str, scenario: &str, transport: &str) -> Result<Half> {
 fn real(language: Language, scenario: &str, transport: &str) -> Result<()> {
     let server = Server::start_with(NAME, language, &["--every", "60000"])?;
     real_with(&server, scenario, transport)?;
-    ensure!(
-        server.half.stderr().is_empty(),
-        "{:?}",
-        server.half.stderr()
-    );
+    let errors = server.half.stderr();
+    ensure!(errors.is_empty(), "{errors:?}");
     Ok(())
 }
 
@@ -377,7 +366,7 @@ fn npms_file() -> Result<()> {
 }
 
 fn ended_server(language: Language) -> Result<()> {
-    for signal in [Signal::Interrupt, Signal::Terminate] {
+    for signal in SIGNALS {
         server_ends(language, signal).with_context(|| format!("{signal:?}"))?;
     }
     Ok(())
@@ -396,14 +385,9 @@ fn server_ends(language: Language, signal: Signal) -> Result<()> {
     let _idle = server.connect()?;
     let mut half = server.connect()?;
     half.write_all(b"GET / HTTP/1.1\r\n")?;
-    server.half.signal(signal)?;
-    let exit = server.half.wait_at_most(echo::TWO_SECONDS)?;
-    ensure!(exit == Exit::Code(0), "{exit:?}");
-    ensure!(
-        server.half.stderr().is_empty(),
-        "{:?}",
-        server.half.stderr()
-    );
+    server.half.ends_on(signal)?;
+    let errors = server.half.stderr();
+    ensure!(errors.is_empty(), "{errors:?}");
     for client in &mut clients {
         ensure!(client.wait()? == Exit::Code(0), "{:?}", client.stderr());
     }
@@ -489,23 +473,6 @@ fn hostile(language: Language) -> Result<()> {
     server.lives()
 }
 
-fn reset_upgrade(language: Language) -> Result<()> {
-    let server = Server::start(NAME, language)?;
-    for path in ["/", "/other", "/socket.io/?EIO=9&transport=websocket"] {
-        let mut peer = server.connect()?;
-        let head = format!(
-            "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\n\
-            Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-            server.address
-        );
-        peer.write_all(head.as_bytes())?;
-        http(&server, "GET /")?; // by then, it has read the other one
-        peer.reset()?;
-    }
-    server.lives()
-}
-
 /// What the README shows of a client whose server was started again.
 fn shown_of_a_reconnect(readme: &str) -> Result<Vec<String>> {
     let readme = fs::read_to_string(root().join(NAME).join(readme))?;
@@ -531,8 +498,7 @@ fn comes_back(language: Language) -> Result<()> {
     client.wait_for_lines(2, "in lobby: Ada")?;
     keyboard.write_all(b"hello again\n")?;
     drop(keyboard);
-    ensure!(client.wait()? == Exit::Code(0));
-    ensure!(client.stderr().is_empty(), "{:?}", client.stderr());
+    client.succeeds()?;
     for readme in ["README.md", "README.zh-CN.md"] {
         let shown = shown_of_a_reconnect(readme)?;
         ensure!(client.stdout() == shown, "{:?}", client.stdout());
@@ -661,20 +627,6 @@ fn typed(language: Language) -> Result<()> {
     Ok(())
 }
 
-fn typed_bytes(language: Language) -> Result<()> {
-    let server = Server::start(NAME, language)?;
-    let mut client = server.client(language, &["--name", "Ada"])?;
-    let bytes = b"one\n\xFFtwo\r\ncut \xE4\xB8\nlast\r\n";
-    client.take_stdin()?.write_all(bytes)?;
-    ensure!(client.wait()? == Exit::Code(0), "{:?}", client.stderr());
-    let lines = client.stdout();
-    let receives = said_by_ada(&lines);
-    let expected = ["one", "\u{FFFD}two", "cut \u{FFFD}", "last"];
-    ensure!(receives == expected, "{lines:?}");
-    ensure!(client.stderr().is_empty(), "{:?}", client.stderr());
-    Ok(())
-}
-
 fn client_time(language: Language) -> Result<()> {
     let server = Server::start_with(NAME, language, &["--every", "50"])?;
     let client = server.client(language, &["--time"])?;
@@ -693,24 +645,14 @@ fn no_server(language: Language) -> Result<()> {
     drop(nobody);
     let mut command = lesson(NAME)?.half(language, "client")?;
     let mut client = Half::start(command.arg(&url))?;
-    ensure!(client.wait()? == Exit::Code(1));
-    let stderr = client.stderr();
-    ensure!(stderr.len() == 1, "{stderr:?}");
     let start = format!("Error: connect to {url}: ");
-    ensure!(stderr[0].starts_with(&start), "{stderr:?}");
-    ensure!(
-        stderr[0].contains("; start the server first: "),
-        "{stderr:?}"
-    );
-    ensure!(client.stdout().is_empty(), "{:?}", client.stdout());
+    client.fails_at_once(&[&start, "; start the server first: "])?;
     if language == Language::Rust {
         let https = url.replace("http", "https");
         let mut command = lesson(NAME)?.half(language, "client")?;
         let mut client = Half::start(command.arg(&https))?;
-        ensure!(client.wait()? == Exit::Code(1));
         let why = "this client has no TLS; node/client.js has";
-        let why = format!("Error: connect to {https}: {why}");
-        ensure!(client.stderr() == [why], "{:?}", client.stderr());
+        client.fails(&[&format!("Error: connect to {https}: {why}")])?;
     }
     Ok(())
 }
@@ -729,12 +671,7 @@ fn odd_url(language: Language) -> Result<()> {
     ] {
         let mut command = lesson(NAME)?.half(language, "client")?;
         let mut client = Half::start(command.args([&url, "--count", "1"]))?;
-        ensure!(client.wait()? == Exit::Code(1), "{url}");
-        let stderr = client.stderr();
-        ensure!(stderr.len() == 1, "{url}: {stderr:?}");
-        let start = format!("Error: connect to {url}: ");
-        ensure!(stderr[0].starts_with(&start), "{stderr:?}");
-        ensure!(client.stdout().is_empty(), "{:?}", client.stdout());
+        client.fails_at_once(&[&format!("Error: connect to {url}: ")])?;
     }
     Ok(())
 }
@@ -752,10 +689,7 @@ fn refused(language: Language) -> Result<()> {
         ),
     ] {
         let mut client = server.client(language, &arguments)?;
-        ensure!(client.wait()? == Exit::Code(1), "{:?}", client.stdout());
-        let stderr = client.stderr();
-        ensure!(stderr.len() == 1, "{stderr:?}");
-        ensure!(stderr[0].ends_with(why), "{stderr:?}");
+        client.fails(&[why])?;
     }
     Ok(())
 }
@@ -781,43 +715,19 @@ fn client_of_odd(
     Ok((server, Half::start(&mut command)?))
 }
 
-/// As `client | less` does, for a while.
-fn unheard(language: Language) -> Result<()> {
-    let (server, url) = odd("flood")?;
-    let mut command = lesson(NAME)?.half(language, "client")?;
-    let (mut client, line, stdout) = start_stuck(command.arg(url))?;
-    ensure!(line == "connected.", "{line}");
-    server.wait_for("held back")?;
-    drop(client.take_stdin()?);
-    let lines: Vec<String> = stdout.lines().collect::<Result<_, _>>()?;
-    ensure!(client.wait()? == Exit::Code(0), "{:?}", client.stderr());
-    ensure!(lines.len() > 100, "{} lines", lines.len());
-    ensure!(lines.last().is_some_and(|line| line == "disconnected."));
-    Ok(())
-}
-
 /// The connection is lost, and when it is back we are not wanted.
 fn refused_later(language: Language) -> Result<()> {
     for (scenario, arguments, why) in [
         ("again", &[][..], ": it refuses: not twice"),
         ("room", &["--room", "lobby"], ": it refuses: it is full"),
-        ("gone", &[], "403 or 400"),
+        ("gone", &[], "40"), // 403 or 400
     ] {
         let (_server, mut client) =
             client_of_odd(language, scenario, arguments)?;
         let mut keyboard = client.take_stdin()?;
         keyboard.write_all(b"hello\n")?;
         client.wait_for("disconnected: trying again")?;
-        ensure!(client.wait()? == Exit::Code(1), "{:?}", client.stdout());
-        let stderr = client.stderr();
-        ensure!(stderr.len() == 1, "{stderr:?}");
-        let said = &stderr[0];
-        ensure!(said.starts_with("Error: "), "{said}");
-        if scenario == "gone" {
-            ensure!(said.contains("40"), "{said}");
-        } else {
-            ensure!(said.ends_with(why), "{said}");
-        }
+        client.fails(&["Error: ", why])?;
     }
     Ok(())
 }
@@ -840,8 +750,7 @@ fn odd_data(language: Language) -> Result<()> {
     let (_server, mut client) = client_of_odd(language, "data", &arguments)?;
     client.wait_for("in lobby: A, B")?;
     client.take_stdin()?.write_all(b"1\n2\n3\n4\n5\n")?;
-    ensure!(client.wait()? == Exit::Code(0), "{:?}", client.stderr());
-    ensure!(client.stderr().is_empty(), "{:?}", client.stderr());
+    client.succeeds()?;
     let (answers, lines): (Vec<_>, Vec<_>) = client
         .stdout()
         .into_iter()
@@ -874,17 +783,12 @@ fn odd_data(language: Language) -> Result<()> {
 
 fn ended_client(language: Language) -> Result<()> {
     let server = Server::start(NAME, language)?;
-    for (arguments, signal) in [
-        (&["--message", "x"][..], Signal::Interrupt),
-        (&["--message", "x"], Signal::Terminate),
-        (&[], Signal::Interrupt),
-        (&[], Signal::Terminate),
-    ] {
+    let all = SIGNALS
+        .map(|signal| [(&["--message", "x"][..], signal), (&[], signal)]);
+    for (arguments, signal) in all.into_iter().flatten() {
         let mut client = server.client(language, arguments)?;
         client.wait_for("greeting: ")?;
-        client.signal(signal)?;
-        let exit = client.wait_at_most(echo::TWO_SECONDS)?;
-        ensure!(exit == Exit::Code(0), "{signal:?}: {exit:?}");
+        client.ends_on(signal)?;
         let last = client.stdout().pop().context("no line")?;
         ensure!(last == "disconnected.", "{last}");
     }
@@ -954,8 +858,6 @@ mod several {
             alike("each_connection_to_redis_comes_back", comes_back),
             alike("no_redis_at_the_start_is_said", none),
             alike("what_redis_refuses_is_said", refused_by_redis),
-            alike("no_part_of_a_redis_url_is_ignored", odd_urls),
-            alike("strange_news_from_redis_end_no_server", strange),
         ]
         .into_iter()
         .flatten()
@@ -1075,35 +977,13 @@ mod several {
         Ok(())
     }
 
-    fn strange(language: Language) -> Result<()> {
-        let redis = Redis::start(&[])?;
-        let (one, two) = (server(language, &redis)?, server(language, &redis)?);
-        let mut channels = redis.command(&["pubsub", "channels", "*"])?;
-        if language == Language::Node {
-            channels.push("socket.io#/#".to_owned()); // through a pattern
-        }
-        ensure!(channels.len() > 2, "{channels:?}");
-        for channel in channels {
-            for bytes in [b"x".as_slice(), b"", b"\xff\xff", b"{}", b"\x93"] {
-                redis.command(&[b"publish", channel.as_bytes(), bytes])?;
-            }
-        }
-        let (_ada, bob) = (person(&one, "Ada")?, person(&two, "Bob")?);
-        ensure!(bob.wait_for("in lobby: ")? == "Ada, Bob");
-        Ok(())
-    }
-
     fn none(language: Language) -> Result<()> {
         let mut redis = Redis::start(&[])?;
         redis.kill()?;
         let mut command = lesson(NAME)?.half(language, "server")?;
         command.args(["127.0.0.1:0", "--redis", &redis.url()]);
         let mut server = Half::start(&mut command)?;
-        ensure!(server.wait()? == Exit::Code(1));
-        let stderr = server.stderr();
-        ensure!(stderr.len() == 1, "{stderr:?}");
-        ensure!(stderr[0].starts_with("Error: connect to Redis at "));
-        Ok(())
+        server.fails(&["Error: connect to Redis at "])
     }
 
     /// A user who may not subscribe, and one who may not publish.
@@ -1136,19 +1016,6 @@ mod several {
             ensure!(client.wait()? == Exit::Code(0), "{:?}", client.stderr());
             server.wait_for_error("redis: publish: ")?;
             ensure!(server.stderr().len() == 1, "{:?}", server.stderr());
-        }
-        Ok(())
-    }
-
-    fn odd_urls(language: Language) -> Result<()> {
-        for url in ["redis://user@127.0.0.1", "redis://a:b#c@127.0.0.1", "x"] {
-            let mut command = lesson(NAME)?.half(language, "server")?;
-            command.args(["127.0.0.1:0", "--redis", url]);
-            let mut server = Half::start(&mut command)?;
-            ensure!(server.wait()? == Exit::Code(1), "{url}");
-            let stderr = server.stderr();
-            ensure!(stderr.len() == 1, "{url}: {stderr:?}");
-            ensure!(stderr[0].starts_with("Error: "), "{stderr:?}");
         }
         Ok(())
     }

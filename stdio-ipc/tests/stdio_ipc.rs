@@ -12,7 +12,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use harness::{Exit, Half, Language, Signal, root};
 
-use harness::testing::server::{ends_unread, eventually, lesson, tool};
+use harness::testing::echo;
+use harness::testing::ends::SIGNALS;
+use harness::testing::server::{ends_unread, eventually, lesson};
 use harness::testing::{NODE, Need, Test, both, test};
 
 const MIB: usize = 1024 * 1024;
@@ -26,7 +28,6 @@ pub fn tests() -> Vec<Test> {
     };
     let mut tests: Vec<Test> = [
         both("64_mib_go_through_cat_and_back", through_cat),
-        both("64_mib_go_through_our_child_and_back", through_child),
         both("a_line_without_an_end_comes_in_pieces", long_line),
         both("10_mib_on_stderr_do_not_stop_the_child", stderr_flood),
         both("lines_split_over_reads_are_whole", split_lines),
@@ -54,13 +55,13 @@ pub fn tests() -> Vec<Test> {
             "a_stdout_that_another_made_non_blocking_will_do",
             non_blocking,
         ),
-        both("messages_are_paced_and_counted", paced),
         both("a_stdout_that_is_full_is_an_error", full_disk)
             .map(|t| t.needs(Need::Proc)),
         both("an_ignored_sigchld_is_no_trouble", ignored_sigchld)
             .map(|t| t.needs(Need::Program("bash", "--version"))),
-        both("help_and_mistakes", help),
-        both("a_node_child_is_understood", node_child).map(|t| t.needs(NODE)),
+        both("help_and_mistakes", |language| {
+            echo::help("stdio-ipc", language)
+        }),
     ]
     .into_iter()
     .flatten()
@@ -73,7 +74,6 @@ pub fn tests() -> Vec<Test> {
     .collect();
     tests.extend(
         [
-            test("the_memory_stays_bounded_through_cat", cat_memory),
             test("the_memory_of_both_stays_bounded", both_memory),
             test("a_long_line_does_not_fill_the_memory", line_memory),
         ]
@@ -156,14 +156,6 @@ fn through_cat(language: Language) -> Result<()> {
     let (all, whole, last) = count(bulk_to(language, &["cat"])?, &line)?;
     ensure!(whole == BULK, "{whole} lines");
     ensure!(all == whole + 1 && last[1] == ENDED_WELL, "{last:?}");
-    Ok(())
-}
-
-fn through_child(language: Language) -> Result<()> {
-    let line = "Received from child: Hello from child";
-    let (all, whole, last) = count(bulk_to(language, &[])?, line)?;
-    ensure!(whole == BULK, "{whole} answers");
-    ensure!(all == 2 * whole + 2 && last[1] == ENDED_WELL, "{last:?}");
     Ok(())
 }
 
@@ -322,13 +314,7 @@ fn closes_outputs(language: Language) -> Result<()> {
 
 fn refused(language: Language, arguments: &[&str], what: &str) -> Result<()> {
     let mut half = Half::start(&mut parent(language, arguments)?)?;
-    ensure!(half.wait()? == Exit::Code(1));
-    let stderr = half.stderr();
-    ensure!(stderr.len() == 1, "not one line: {stderr:?}");
-    let what = format!("Error: {what}: ");
-    ensure!(stderr[0].starts_with(&what), "{stderr:?}");
-    ensure!(half.stdout().is_empty(), "{:?}", half.stdout());
-    Ok(())
+    half.fails_at_once(&[&format!("Error: {what}: ")])
 }
 
 fn no_program(language: Language) -> Result<()> {
@@ -433,7 +419,7 @@ fn ctrl_c_group(language: Language) -> Result<()> {
 }
 
 fn ctrl_c_parent(language: Language) -> Result<()> {
-    for signal in [Signal::Interrupt, Signal::Terminate] {
+    for signal in SIGNALS {
         let mut half = talking(language)?;
         half.signal(signal)?;
         ends_well(&mut half)?;
@@ -454,7 +440,7 @@ fn stubborn(language: Language) -> Result<()> {
 }
 
 fn sigterm_child(language: Language) -> Result<()> {
-    for signal in [Signal::Interrupt, Signal::Terminate] {
+    for signal in SIGNALS {
         let mut child = lesson("stdio-ipc")?.half(language, "child")?;
         let mut child = Half::start(&mut child)?;
         let mut stdin = child.take_stdin()?;
@@ -539,12 +525,6 @@ fn non_blocking(language: Language) -> Result<()> {
     let status = parent.wait()?;
     ensure!(status.success() && lines == BULK + 1, "{status} {lines}");
     Ok(())
-}
-
-fn paced(language: Language) -> Result<()> {
-    let pace = ["--count", "3", "--every", "10", "--message", "你好"];
-    let command = [&pace[..], &["--", "cat"]].concat();
-    well(run(language, &command)?, &["Received from child: 你好"; 3])
 }
 
 fn full_disk(language: Language) -> Result<()> {
@@ -717,54 +697,6 @@ fn signals([first, second]: [Language; 2]) -> Result<()> {
     Ok(())
 }
 
-fn help(language: Language) -> Result<()> {
-    for half in ["parent", "child"] {
-        for (argument, code, text) in [
-            ("--help", 0, "--help"),
-            ("--no-such-flag", 2, "--no-such-flag"),
-            ("surplus", 2, "surplus"),
-        ] {
-            let mut command = lesson("stdio-ipc")?.half(language, half)?;
-            let mut program = Half::start(command.arg(argument))?;
-            let exit = program.wait()?;
-            let lines = [program.stdout(), program.stderr()].concat();
-            ensure!(exit == Exit::Code(code), "{half} {argument}: {exit:?}");
-            ensure!(lines.concat().contains(text), "{lines:?}");
-        }
-    }
-    Ok(())
-}
-
-/// One that uses nothing of ours.
-fn node_child(language: Language) -> Result<()> {
-    let script = "process.stdin.on('data', d => console.log(`got ${d}`.trim()))
-        .on('end', () => console.error('bye'))";
-    let (exit, lines) = run(language, &["--", "node", "-e", script])?;
-    ensure!(exit == Exit::Code(0), "{exit:?}");
-    let mut lines = lines;
-    lines.sort();
-    ensure!(
-        lines
-            == [
-                ENDED_WELL,
-                "Child stderr: bye",
-                "Received from child: got Hello from parent"
-            ],
-        "{lines:?}"
-    );
-    // And our child under a shell's pipe.
-    let child = lesson("stdio-ipc")?.half(language, "child")?;
-    let program = child.get_program().display().to_string();
-    let arguments: Vec<String> = child
-        .get_args()
-        .map(|argument| argument.display().to_string())
-        .collect();
-    let arguments: Vec<&str> = arguments.iter().map(|a| &**a).collect();
-    let lines = tool(&program, &arguments, b"a\n")?;
-    ensure!(lines.len() == 3, "{lines:?}");
-    Ok(())
-}
-
 /// The peak of a program that the parent started, by its process id.
 fn peak_of(id: &str) -> Result<u64> {
     let status = fs::read_to_string(format!("/proc/{id}/status"))?;
@@ -791,11 +723,12 @@ fn idle() -> Result<(u64, u64)> {
     Ok((half.peak_memory().context("/proc/PID/status")?, child))
 }
 
-/// 64 MiB through the parent, which is looked at as long as it runs.
-fn peak(program: &[&str]) -> Result<(u64, u64)> {
-    let mut command = bulk_to(Language::Rust, program)?;
+/// 64 MiB to our own child and back: what both need, looked at as long as
+/// they run.
+fn peak() -> Result<(u64, u64)> {
+    let mut command = bulk_to(Language::Rust, &[])?;
     let (mut half, stdout) = Half::start_with_stdout(&mut command)?;
-    let (mut ours, mut childs) = (0, 0);
+    let (mut ours, mut childs, mut answers) = (0, 0, 0);
     let mut lines = BufReader::new(stdout);
     let mut line = Vec::new();
     let mut number = 0;
@@ -805,16 +738,18 @@ fn peak(program: &[&str]) -> Result<(u64, u64)> {
             let child = child_of(half.id()).and_then(|id| peak_of(&id));
             childs = child.unwrap_or(0).max(childs);
         }
+        answers += usize::from(line.ends_with(b": Hello from child\n"));
         number += 1;
         line.clear();
     }
     ensure!(half.wait()? == Exit::Code(0));
+    ensure!(answers == BULK, "{answers} answers");
     Ok((ours, childs))
 }
 
-fn bounded(program: &[&str]) -> Result<()> {
+fn both_memory() -> Result<()> {
     let (idle, idle_child) = idle()?;
-    let (peak, peak_child) = peak(program)?;
+    let (peak, peak_child) = peak()?;
     ensure!(peak > 0, "the parent was never looked at");
     ensure!(peak < idle + BOUND, "parent: {peak} bytes, idle: {idle}");
     ensure!(
@@ -822,14 +757,6 @@ fn bounded(program: &[&str]) -> Result<()> {
         "child: {peak_child} bytes, idle: {idle_child}"
     );
     Ok(())
-}
-
-fn cat_memory() -> Result<()> {
-    bounded(&["cat"])
-}
-
-fn both_memory() -> Result<()> {
-    bounded(&[])
 }
 
 /// A line of 64 MiB that ends while the program still has to run.

@@ -10,18 +10,16 @@ use anyhow::{Context, Result, ensure};
 use harness::{Exit, Half, LIMIT, Language, Signal};
 
 use harness::testing::echo;
+use harness::testing::ends::{SIGNALS, TWO_SECONDS};
 use harness::testing::peer::{Listening, Peer, uninterrupted};
 use harness::testing::server::{Server, lesson, start_stuck, tool};
 #[cfg(unix)]
 use harness::testing::terminal::Terminal;
-use harness::testing::{NC, NODE, Need, SOCAT, Test, both, test};
+use harness::testing::{NC, NODE, Need, Test, both, test};
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 const FELL: &str = "* you fell too far behind: goodbye";
-
-/// A signal's way, on a machine that has much else to do, included.
-const TWO_SECONDS: Duration = Duration::from_secs(4);
 
 pub fn tests() -> Vec<Test> {
     let on_proc = |tests: [Test; 2]| tests.map(|t| t.needs(Need::Proc));
@@ -30,8 +28,6 @@ pub fn tests() -> Vec<Test> {
     let tests = [
         both("everybody_hears_all_in_one_order", one_order),
         both("a_line_may_come_in_pieces", pieces),
-        both("ten_lines_may_come_at_once", ten_at_once),
-        both("a_split_character_is_heard_whole", split_character),
         both("the_last_line_needs_no_end", no_end),
         both("a_line_over_4_kib_is_refused_alone", too_long),
         on_proc(both("a_line_without_end_takes_no_memory", endless)),
@@ -47,10 +43,8 @@ pub fn tests() -> Vec<Test> {
         on_proc(both("a_dropped_client_is_gone_in_the_end", overdue)),
         both("one_line_reaches_1000_clients", thousand),
         both("100000_lines_from_a_pipe_are_heard", many_lines),
-        with_node(both("clients_of_both_languages_talk", talk)),
         both("a_client_that_nobody_reads_reads_no_more", unread_client),
         both("the_servers_end_ends_a_client", servers_end),
-        both("a_killed_server_ends_a_client", killed_server),
         on_unix(both("ctrl_c_ends_a_client", client_interrupted)),
         on_unix(both("ctrl_c_ends_a_server", server_interrupted)),
         on_proc(both("ctrl_c_ends_a_client_that_waits_to_connect", |half| {
@@ -74,7 +68,6 @@ pub fn tests() -> Vec<Test> {
             echo::help("tcp-chat", language)
         }),
         both("nc_takes_part", nc).map(|test| test.needs(NC)),
-        both("socat_takes_part", socat).map(|test| test.needs(SOCAT)),
     ];
     #[cfg(unix)]
     let typing = [
@@ -238,40 +231,16 @@ fn one_order(language: Language) -> Result<()> {
 fn pieces(language: Language) -> Result<()> {
     let server = Server::start("tcp-chat", language)?;
     let [mut ada, mut bob] = two(&server)?;
-    for byte in b"hello in pieces" {
+    for byte in "hello 中😀é in pieces".as_bytes() {
         ada.peer.write_all(&[*byte])?;
     }
     // Half a line is not heard: what Bob says comes first.
     bob.say("first")?;
     bob.expect("Bob: first")?;
-    ada.peer.write_all(b"\nsec")?;
-    bob.expect("Ada: hello in pieces")?;
+    ada.peer.write_all(b"\n\nsec")?;
+    bob.expect("Ada: hello 中😀é in pieces")?;
     ada.peer.write_all(b"ond\r\n")?;
-    bob.expect("Ada: second")
-}
-
-fn ten_at_once(language: Language) -> Result<()> {
-    let server = Server::start("tcp-chat", language)?;
-    let [mut ada, mut bob] = two(&server)?;
-    let lines: String = (0..10).map(|i| format!("line {i}\n\n")).collect();
-    ada.peer.write_all(lines.as_bytes())?;
-    for i in 0..10 {
-        bob.expect(&format!("Ada: line {i}"))?; // the empty ones are not said
-    }
-    Ok(())
-}
-
-fn split_character(language: Language) -> Result<()> {
-    let server = Server::start("tcp-chat", language)?;
-    let [mut ada, mut bob] = two(&server)?;
-    for byte in "a中😀é\n".as_bytes() {
-        ada.peer.write_all(&[*byte])?;
-        // Answered, so the next byte is a read of its own.
-        bob.say("?")?;
-        while ada.hear()? != "Bob: ?" {}
-    }
-    bob.hear_until("Ada: a中😀é")?;
-    Ok(())
+    bob.expect("Ada: second") // an empty one is not said
 }
 
 fn no_end(language: Language) -> Result<()> {
@@ -642,15 +611,7 @@ fn overdue(language: Language) -> Result<()> {
 
 fn thousand(language: Language) -> Result<()> {
     let server = Server::start("tcp-chat", language)?;
-    let mut guests = Vec::new();
-    while guests.len() < 1000 {
-        match server.connect() {
-            Ok(peer) => guests.push(peer),
-            // The kernel's queue is full: the server takes its time.
-            Err(error) if is_busy(&error) => thread::yield_now(),
-            Err(error) => return Err(error),
-        }
-    }
+    let mut guests = server.connect_many(1000)?;
     server.half.wait_until("1000 joined", |lines| {
         let joined = lines.iter().filter(|line| line.ends_with(" joined"));
         (joined.count() == 1000).then_some(())
@@ -675,11 +636,6 @@ fn thousand(language: Language) -> Result<()> {
     Ok(())
 }
 
-fn is_busy(error: &anyhow::Error) -> bool {
-    let error = error.downcast_ref::<std::io::Error>();
-    error.is_some_and(|error| error.kind() == ErrorKind::WouldBlock)
-}
-
 fn many_lines(language: Language) -> Result<()> {
     let server = Server::start("tcp-chat", language)?;
     let mut ada = Guest::named(&server, "Ada")?;
@@ -702,43 +658,6 @@ fn many_lines(language: Language) -> Result<()> {
         heard.eq((0..100_000).map(|i| i.to_string())),
         "not all came back"
     );
-    Ok(())
-}
-
-fn talk(language: Language) -> Result<()> {
-    let server = Server::start("tcp-chat", language)?;
-    let mut ada = server.client(Language::Rust, &["--name", "Ada"])?;
-    let mut to_ada = ada.take_stdin()?;
-    ada.wait_until("Ada has her name", |lines| {
-        lines
-            .iter()
-            .any(|l| l.ends_with(" is now Ada"))
-            .then_some(())
-    })?;
-    let mut bob = server.client(Language::Node, &["--name", "Bob"])?;
-    let mut to_bob = bob.take_stdin()?;
-    for half in [&ada, &bob] {
-        half.wait_until("Bob has his name", |lines| {
-            lines
-                .iter()
-                .any(|l| l.ends_with(" is now Bob"))
-                .then_some(())
-        })?;
-    }
-    to_ada.write_all("你好\n".as_bytes())?;
-    bob.wait_for("Ada: 你好")?;
-    to_bob.write_all(b"hello\nbye")?;
-    ada.wait_for("Bob: hello")?;
-    drop(to_bob);
-    ensure!(bob.wait()? == Exit::Code(0), "{:?}", bob.stderr());
-    ada.wait_for("* Bob left")?;
-    drop(to_ada);
-    ensure!(ada.wait()? == Exit::Code(0), "{:?}", ada.stderr());
-    let (ada, bob) = (ada.stdout(), bob.stdout());
-    let conversation = ["Ada: 你好", "Bob: hello", "Bob: bye"];
-    ensure!(bob[3..] == [&conversation[..], &["disconnected."]].concat());
-    ensure!(ada[5..8] == conversation, "{ada:?}");
-    ensure!(ada[8..] == ["* Bob left", "disconnected."], "{ada:?}");
     Ok(())
 }
 
@@ -837,23 +756,12 @@ fn servers_end(language: Language) -> Result<()> {
     Ok(())
 }
 
-fn killed_server(language: Language) -> Result<()> {
-    let mut server = Server::start("tcp-chat", Language::Rust)?;
-    let mut client = server.client(language, &["--name", "Ada"])?;
-    client.wait_for_lines(2, "* ")?;
-    server.half.stop(Signal::Kill)?;
-    let exit = client.wait_at_most(TWO_SECONDS)?;
-    ensure!(matches!(exit, Exit::Code(0 | 1)), "{exit:?}");
-    Ok(())
-}
-
 fn client_interrupted(language: Language) -> Result<()> {
-    for signal in [Signal::Interrupt, Signal::Terminate] {
+    for signal in SIGNALS {
         let server = Server::start("tcp-chat", Language::Rust)?;
         let mut client = server.client(language, &["--name", "Ada"])?;
         client.wait_for_lines(2, "* ")?;
-        client.signal(signal)?;
-        ensure!(client.wait_at_most(TWO_SECONDS)? == Exit::Code(0));
+        client.ends_on(signal)?;
         client.wait_for("disconnected.")?;
         ensure!(client.stderr().is_empty(), "{:?}", client.stderr());
         server.half.wait_for("* Ada left")?;
@@ -866,8 +774,7 @@ fn client_interrupted(language: Language) -> Result<()> {
             while stdin.write_all(lines.as_bytes()).is_ok() {}
         });
         peer.expect(b"y\n")?;
-        client.signal(signal)?;
-        ensure!(client.wait_at_most(TWO_SECONDS)? == Exit::Code(0));
+        client.ends_on(signal)?;
         ensure!(client.stderr().is_empty(), "{:?}", client.stderr());
         typing.join().ok().context("the typist panicked")?;
     }
@@ -875,7 +782,7 @@ fn client_interrupted(language: Language) -> Result<()> {
 }
 
 fn server_interrupted(language: Language) -> Result<()> {
-    for signal in [Signal::Interrupt, Signal::Terminate] {
+    for signal in SIGNALS {
         let mut server = Server::start("tcp-chat", language)?;
         let mut ada = Guest::named(&server, "Ada")?;
         ada.say("hello")?;
@@ -892,12 +799,10 @@ fn server_interrupted(language: Language) -> Result<()> {
 }
 
 fn busy(language: Language) -> Result<()> {
-    for signal in [Signal::Interrupt, Signal::Terminate] {
+    for signal in SIGNALS {
         let mut server = Server::start("tcp-chat", language)?;
         let (_ada, _stuck) = drop_one(&server)?;
-        server.half.signal(signal)?;
-        let exit = server.half.wait_at_most(TWO_SECONDS)?;
-        ensure!(exit == Exit::Code(0), "{exit:?}");
+        server.half.ends_on(signal)?;
     }
     Ok(())
 }
@@ -926,16 +831,6 @@ fn nc(language: Language) -> Result<()> {
     ensure!(heard[1] == format!("{address}: hello"), "{heard:?}");
     ensure!(heard[2] == format!("* {address} is now Ada"), "{heard:?}");
     ensure!(heard[3..] == ["Ada: bye"], "{heard:?}");
-    Ok(())
-}
-
-fn socat(language: Language) -> Result<()> {
-    let server = Server::start("tcp-chat", language)?;
-    // As telnet does: lines end with CR LF.
-    let there = format!("TCP:{},crlf", server.address);
-    let heard = tool("socat", &["-", &there], "/name 中\nhello\n".as_bytes())?;
-    ensure!(heard[1].ends_with(" is now 中"), "{heard:?}");
-    ensure!(heard[2..] == ["中: hello"], "{heard:?}");
     Ok(())
 }
 

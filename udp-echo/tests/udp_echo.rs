@@ -10,13 +10,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use harness::{Exit, Half, Language, Signal};
 
-use harness::testing::echo::{self, TWO_SECONDS};
+use harness::testing::echo;
+use harness::testing::ends::{SIGNALS, TWO_SECONDS};
 use harness::testing::peer::uninterrupted;
 use harness::testing::random::Random;
 use harness::testing::server::{
     Server, ends_unread, lesson, start_stuck, start_unread, tool,
 };
-use harness::testing::{NC, NODE, Need, SOCAT, Test, both, test};
+use harness::testing::{NC, NODE, Need, Test, both, test};
 
 const NAME: &str = "udp-echo";
 const MIB: usize = 1024 * 1024;
@@ -28,19 +29,18 @@ pub fn tests() -> Vec<Test> {
         both("each_datagram_comes_back_alone", borders),
         both("65507_bytes_come_back_whole", largest),
         both("one_byte_more_is_a_clear_error", too_large),
-        on_linux(both("ipv6_takes_20_bytes_more", largest_of_ipv6)),
         both("only_the_sender_gets_an_answer", only_the_sender),
         on_linux(both("no_answer_goes_to_our_own_port", own_port)),
         on_linux(both("on_all_addresses_one_of_them_answers", all_addresses)),
-        both("any_bytes_come_back_as_they_were", any_bytes),
         both("a_peer_cannot_drive_the_terminal", hostile_text),
         both("1000_clients_at_once_are_served", thousand_clients),
         on_linux(both("a_killed_client_leaves_the_server_at_rest", killed)),
         both("a_client_without_a_server_says_so", no_server),
         both("a_client_outlives_its_server", restarted_server),
-        both("a_second_server_at_the_address_is_refused", in_use),
+        both("a_second_server_at_the_address_is_refused", |language| {
+            echo::in_use(NAME, language)
+        }),
         both("the_numbers_of_a_lossy_path_are_right", lossy_path),
-        both("an_echo_that_comes_too_late_is_told", late),
         both("a_client_hears_nobody_but_its_server", stranger),
         both("something_else_than_the_echo_is_told", something_else),
         on_unix(both("a_client_sends_until_ctrl_c", until_ctrl_c)),
@@ -53,14 +53,17 @@ pub fn tests() -> Vec<Test> {
         }),
         both("the_last_lines_come_through_a_slow_pipe", slow_pipe),
         both("a_round_trip_is_as_long_as_it_was", round_trip),
-        both("quiet_prints_only_the_address", quiet),
+        both("quiet_prints_only_the_address", |language| {
+            echo::quiet(NAME, language)
+        }),
         both("help_and_mistakes", |language| echo::help(NAME, language)),
         both("ipv6_host_names_and_all_addresses_work", |language| {
             echo::addresses(NAME, language)
         }),
-        both("an_address_is_understood_whole_or_refused", odd_addresses),
+        both("an_address_is_understood_whole_or_refused", |language| {
+            echo::no_address(NAME, language)
+        }),
         both("nc_gets_its_bytes_back", nc).map(|test| test.needs(NC)),
-        both("socat_gets_its_bytes_back", socat).map(|t| t.needs(SOCAT)),
     ];
     let once = [
         test("a_flood_does_not_fill_the_memory", bounded_memory)
@@ -69,8 +72,6 @@ pub fn tests() -> Vec<Test> {
         test("no_answer_goes_to_a_service", service)
             .needs(Need::Proc)
             .needs(NODE),
-        test("a_small_buffer_cuts_as_the_readme_says", small_buffer)
-            .needs(Need::Unix),
     ];
     let tests = tests.into_iter().flatten().chain(once);
     tests.map(|test| test.of(NAME)).collect()
@@ -158,15 +159,6 @@ fn too_large(language: Language) -> Result<()> {
     server.lives()
 }
 
-fn largest_of_ipv6(language: Language) -> Result<()> {
-    let mut command = lesson(NAME)?.half(language, "server")?;
-    let server = Half::start(command.arg("[::1]:0"))?;
-    let peer = socket(&server.wait_for("listening on ")?)?;
-    let bytes = vec![b'6'; 65_527];
-    peer.send(&bytes)?;
-    expect(&peer, &bytes)
-}
-
 fn only_the_sender(language: Language) -> Result<()> {
     let server = Server::start(NAME, language)?;
     let [first, second, silent] = [
@@ -219,34 +211,6 @@ fn own_port(language: Language) -> Result<()> {
     server.lives()
 }
 
-fn in_use(language: Language) -> Result<()> {
-    let first = Server::start(NAME, Language::Rust)?;
-    let mut command = lesson(NAME)?.half(language, "server")?;
-    let mut second = Half::start(command.arg(&first.address))?;
-    ensure!(second.wait()? == Exit::Code(1));
-    let stderr = second.stderr();
-    ensure!(stderr.len() == 1, "not one line: {stderr:?}");
-    ensure!(stderr[0].contains(&first.address), "{stderr:?}");
-    first.lives()
-}
-
-fn quiet(language: Language) -> Result<()> {
-    let mut command = lesson(NAME)?.half(language, "server")?;
-    let server = command.arg("127.0.0.1:0").env("QUIET", "1");
-    let mut server = Half::start(server)?;
-    let address = server.wait_for("listening on ")?;
-    let mut command = lesson(NAME)?.half(language, "client")?;
-    command.args([&address, "--count", "2", "--every", "1"]);
-    let mut client = Half::start(command.env("QUIET", "1"))?;
-    ensure!(client.wait()? == Exit::Code(0), "{:?}", client.stderr());
-    ensure!(client.stdout().is_empty(), "{:?}", client.stdout());
-    if cfg!(unix) {
-        ensure!(server.stop(Signal::Interrupt)? == Exit::Code(0));
-        ensure!(server.stdout().len() == 1, "{:?}", server.stdout());
-    }
-    Ok(())
-}
-
 /// What the README says about 0.0.0.0: the system chooses the address that an
 /// echo comes from. 127.0.0.2 is a second address of this computer.
 fn all_addresses(language: Language) -> Result<()> {
@@ -278,56 +242,6 @@ fn all_addresses(language: Language) -> Result<()> {
     let mut heard = client(&there.address)?;
     ensure!(heard.wait()? == Exit::Code(0), "{:?}", heard.stderr());
     Ok(())
-}
-
-/// In every language the same: what was not understood is refused, and
-/// never replaced by something else.
-fn odd_addresses(language: Language) -> Result<()> {
-    for half in ["server", "client"] {
-        for address in [
-            ":0",
-            "127.0.0.1",
-            "127.0.0.1:",
-            "127.0.0.1:99999",
-            "no.such.host.:1",
-            "127.0.0.1:8888x",
-            "127.0.0.1:-1",
-            "[127.0.0.1]:8888",
-            "[localhost]:8888",
-            "[::1]",
-            "::1",
-            "[::1:8888",
-            "udp://127.0.0.1:8888",
-            "127.0.0.1:8888/path",
-            "",
-        ] {
-            let mut command = lesson(NAME)?.half(language, half)?;
-            command.arg(address);
-            let mut program = Half::start(&mut command)?;
-            let exit = program.wait_at_most(Duration::from_secs(20));
-            let exit = exit.with_context(|| format!("{half} {address}"))?;
-            let ok = matches!(exit, Exit::Code(1 | 2));
-            ensure!(ok, "{half} {address}: {exit:?}");
-            let told = program.stderr().join("\n");
-            let host = address.strip_suffix(":1").unwrap_or(address);
-            ensure!(told.contains(host), "{half} {address}: {told}");
-        }
-    }
-    Ok(())
-}
-
-fn any_bytes(language: Language) -> Result<()> {
-    let server = Server::start(NAME, language)?;
-    let peer = socket(&server.address)?;
-    let mut random = Random(1);
-    for _ in 0..300 {
-        let length = random.below(2000);
-        let bytes: Vec<u8> =
-            (0..length).map(|_| random.below(256) as u8).collect();
-        peer.send(&bytes)?;
-        expect(&peer, &bytes)?;
-    }
-    server.lives()
 }
 
 /// The same lines from both languages.
@@ -422,21 +336,6 @@ fn bounded_memory() -> Result<()> {
     Ok(())
 }
 
-/// What the README says about small buffers, and why `ANY_DATAGRAM` is what
-/// it is: a system's habit, not ours.
-fn small_buffer() -> Result<()> {
-    let receiver = UdpSocket::bind("127.0.0.1:0")?;
-    let sender = socket(&receiver.local_addr()?.to_string())?;
-    sender.send(b"hello, world")?;
-    sender.send(b"next")?;
-    for cut in ["hello", "next"] {
-        let mut buffer = [0; 5];
-        let length = uninterrupted(|| receiver.recv(&mut buffer))?;
-        ensure!(&buffer[..length] == cut.as_bytes(), "{buffer:?}");
-    }
-    Ok(())
-}
-
 /// An address where nobody listens: somebody did, and does not any more.
 fn nobody() -> Result<String> {
     let socket = UdpSocket::bind("127.0.0.1:0")?;
@@ -508,26 +407,6 @@ fn next(socket: &UdpSocket, expected: &str) -> Result<SocketAddr> {
     let text = String::from_utf8_lossy(&buffer[..length]);
     ensure!(text == expected, "it sent {text:?}");
     Ok(sender)
-}
-
-/// The echo of the first message comes while the second one's is waited for,
-/// and once more after it.
-fn late(language: Language) -> Result<()> {
-    let arguments = ["--count", "3", "--every", "1", "--timeout", "1000"];
-    let (mut client, server) = client_of_ours(language, &arguments)?;
-    let peer = next(&server, "1 hello")?;
-    client.wait_for("lost: 1 hello")?;
-    next(&server, "2 hello")?;
-    server.send_to(b"1 hello", peer)?;
-    client.wait_for("ignore: 1 hello")?;
-    server.send_to(b"2 hello", peer)?;
-    next(&server, "3 hello")?;
-    server.send_to(b"2 hello", peer)?;
-    client.wait_for("ignore: 2 hello")?;
-    server.send_to(b"3 hello", peer)?;
-    ensure!(client.wait()? == Exit::Code(1), "{:?}", client.stderr());
-    client.wait_for("sent 3, received 2, lost 1")?;
-    Ok(())
 }
 
 /// Three echoes, of which we keep the second back for a while.
@@ -617,7 +496,7 @@ fn something_else(language: Language) -> Result<()> {
 }
 
 fn until_ctrl_c(language: Language) -> Result<()> {
-    for signal in [Signal::Interrupt, Signal::Terminate] {
+    for signal in SIGNALS {
         let server = Server::start(NAME, Language::Rust)?;
         let mut client = server.client(language, &["--every", "10"])?;
         client.wait_for_lines(5, "receive: ")?;
@@ -629,7 +508,7 @@ fn until_ctrl_c(language: Language) -> Result<()> {
 }
 
 fn unanswered(language: Language) -> Result<()> {
-    for signal in [Signal::Interrupt, Signal::Terminate] {
+    for signal in SIGNALS {
         let (mut client, _server) = client_of_ours(language, &[])?;
         client.wait_for("send: 1 hello")?;
         client.signal(signal)?;
@@ -641,18 +520,16 @@ fn unanswered(language: Language) -> Result<()> {
 }
 
 fn idle_server_ends(language: Language) -> Result<()> {
-    for signal in [Signal::Interrupt, Signal::Terminate] {
+    for signal in SIGNALS {
         let mut server = Server::start(NAME, language)?;
-        server.half.signal(signal)?;
-        let exit = server.half.wait_at_most(TWO_SECONDS)?;
-        ensure!(exit == Exit::Code(0), "{exit:?}");
+        server.half.ends_on(signal)?;
         ensure!(server.half.stderr().is_empty());
     }
     Ok(())
 }
 
 fn busy_server_ends(language: Language) -> Result<()> {
-    for signal in [Signal::Interrupt, Signal::Terminate] {
+    for signal in SIGNALS {
         let mut server = Server::start(NAME, language)?;
         let peer = socket(&server.address)?;
         let done = Arc::new(AtomicBool::new(false));
@@ -719,15 +596,6 @@ fn nc(language: Language) -> Result<()> {
     let arguments = ["-u", "-w", "2", host, port];
     let echo = tool("nc", &arguments, "你好\nnc\n".as_bytes())?;
     ensure!(echo == ["你好", "nc"], "{echo:?}");
-    Ok(())
-}
-
-fn socat(language: Language) -> Result<()> {
-    let server = Server::start(NAME, language)?;
-    let there = format!("UDP:{}", server.address);
-    // -t: goes on listening for two seconds after the end of stdin.
-    let echo = tool("socat", &["-t", "2", "-", &there], b"hello socat\n")?;
-    ensure!(echo == ["hello socat"], "{echo:?}");
     Ok(())
 }
 

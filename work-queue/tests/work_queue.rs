@@ -9,9 +9,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use harness::rabbit::{self, Rabbit};
 use harness::redis::{DURABLE, Redis};
-use harness::{Exit, Half, LIMIT, Language, Signal, Stream};
+use harness::{Exit, Half, Language, Signal, Stream};
 
-use harness::testing::echo::TWO_SECONDS;
+use harness::testing::broker::{growing, nobody, pause_in};
+use harness::testing::ends::{SIGNALS, TWO_SECONDS};
+use harness::testing::random::Random;
 use harness::testing::relay::Relay;
 use harness::testing::server::{
     copied_without_packages, ends_unread, lesson, start_unread, tool,
@@ -38,7 +40,10 @@ pub fn tests() -> Vec<Test> {
         ("ctrl_c_cuts_long_work_and_the_job_comes_again", cut),
         ("ctrl_c_without_an_answer_says_what_is_not_known", no_answer),
         ("a_closed_stdout_ends_both_halves_quietly", unread),
-        ("without_a_broker_it_says_so_without_the_password", nobody),
+        (
+            "without_a_broker_it_says_so_without_the_password",
+            no_broker,
+        ),
         ("the_pause_grows_until_a_job_is_done", cut_off),
         ("what_a_client_would_ignore_in_a_url_is_refused", odd_urls),
     ];
@@ -108,16 +113,24 @@ pub fn tests() -> Vec<Test> {
     let fault = "of_10000_jobs_none_is_lost_whoever_is_killed";
     tests.extend([
         test(format!("{fault}::redis"), || {
-            let redis = Redis::start(&DURABLE)?;
-            fault_test("redis", Language::Rust, redis.url(), 4, redis)
+            let mut redis = Redis::start(&DURABLE)?;
+            let url = redis.url();
+            fault_test("redis", Language::Rust, url, 4, || {
+                redis.kill()?;
+                redis.start_again()
+            })
         })
         .needs(Need::Redis)
         .needs(NODE)
         .needs(packages)
         .long(),
         test(format!("{fault}::rabbitmq"), || {
-            let rabbit = Rabbit::start()?;
-            fault_test("rabbitmq", Language::Node, rabbit.url(), 2, rabbit)
+            let mut rabbit = Rabbit::start()?;
+            let url = rabbit.url();
+            fault_test("rabbitmq", Language::Node, url, 2, || {
+                rabbit.kill()?;
+                rabbit.start_again()
+            })
         })
         .needs(Need::RabbitMq)
         .needs(NODE)
@@ -174,6 +187,10 @@ impl At {
     /// Is it RabbitMQ?
     fn is_amqp(&self) -> bool {
         self.url.starts_with("amqp")
+    }
+
+    fn scheme(&self) -> &'static str {
+        if self.is_amqp() { "amqp" } else { "redis" }
     }
 
     /// A worker that is ready.
@@ -240,8 +257,7 @@ fn unanswered(language: Language, at: &At) -> Result<(Half, Relay)> {
 /// A way to the broker, and its URL.
 fn relay_to(at: &At) -> Result<(Relay, String)> {
     let relay = Relay::to(&at.url)?;
-    let amqp = at.url.starts_with("amqp");
-    let url = relay.url(if amqp { "amqp" } else { "redis" });
+    let url = relay.url(at.scheme());
     Ok((relay, url))
 }
 
@@ -488,7 +504,7 @@ fn ctrl_c(language: Language, at: &At) -> Result<()> {
     ensure!(waits.stop(Signal::Terminate)? == Exit::Code(0));
     ensure!(waits.stderr().is_empty(), "{:?}", waits.stderr());
     // A producer that has nothing in hand, as most of the time.
-    for signal in [Signal::Interrupt, Signal::Terminate] {
+    for signal in SIGNALS {
         let mut producer = at.half(language, "producer", &at.queue, &SELDOM)?;
         producer.wait_for("stored: job 1")?;
         ensure!(producer.stop(signal)? == Exit::Code(0), "{signal:?}");
@@ -504,8 +520,7 @@ fn cut(language: Language, at: &At) -> Result<()> {
     at.add(language, 1)?;
     let mut worker = at.worker(language, &LONG)?;
     worker.wait_for("taken: job 1")?;
-    worker.signal(Signal::Interrupt)?;
-    ensure!(worker.wait_at_most(TWO_SECONDS)? == Exit::Code(0));
+    worker.ends_on(Signal::Interrupt)?;
     ensure!(lines_of(&worker, "done: ").is_empty());
     let next = at.worker(language, &SOON)?;
     next.wait_for("done: job 1")?;
@@ -536,31 +551,9 @@ fn unread(language: Language, at: &At) -> Result<()> {
     Ok(())
 }
 
-fn nobody(language: Language, at: &At) -> Result<()> {
-    let taken = socket2::Socket::new(
-        socket2::Domain::IPV4,
-        socket2::Type::STREAM,
-        None,
-    )?;
-    taken.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into())?;
-    let address = taken.local_addr()?.as_socket().context("an address")?;
-    let scheme = if at.url.starts_with("amqp") {
-        "amqp"
-    } else {
-        "redis"
-    };
-    let url = format!("{scheme}://somebody:top-secret@{address}");
+fn no_broker(language: Language, at: &At) -> Result<()> {
     for name in ["worker", "producer"] {
-        let mut half = Half::start(&mut half_at(&url, language, name)?)?;
-        ensure!(half.wait()? == Exit::Code(1), "{:?}", half.stdout());
-        let stderr = half.stderr();
-        ensure!(stderr.len() == 1, "{stderr:?}");
-        let start = format!("Error: connect to {address}: ");
-        ensure!(stderr[0].starts_with(&start), "{stderr:?}");
-        ensure!(stderr[0].contains("; start R"), "{stderr:?}");
-        ensure!(!stderr[0].contains("secret"), "{stderr:?}");
-        let refused = stderr[0].to_lowercase().matches("refused").count();
-        ensure!(refused == 1, "said twice: {stderr:?}");
+        nobody(at.scheme(), |url| half_at(url, language, name))?;
     }
     Ok(())
 }
@@ -653,22 +646,10 @@ fn help(language: Language) -> Result<()> {
         Half::start(command.args(arguments))
     };
     for (name, options) in [
-        (
-            "worker",
-            ["--redis", "--idle", "--tries", "--fail", "--work"],
-        ),
-        (
-            "producer",
-            ["--redis", "--batch", "--every", "--count", "--message"],
-        ),
-        (
-            "amqp-worker",
-            ["--amqp", "--prefetch", "--tries", "--fail", "--work"],
-        ),
-        (
-            "amqp-producer",
-            ["--amqp", "--batch", "--every", "--count", "--message"],
-        ),
+        ("worker", ["--redis", "--idle"]),
+        ("producer", ["--redis", "--batch"]),
+        ("amqp-worker", ["--amqp", "--prefetch"]),
+        ("amqp-producer", ["--amqp", "--batch"]),
     ] {
         let mut program = start(name, &["--help"])?;
         ensure!(program.wait()? == Exit::Code(0));
@@ -678,43 +659,13 @@ fn help(language: Language) -> Result<()> {
         }
         let mut program = start(name, &["--no-such-thing"])?;
         ensure!(program.wait()? == Exit::Code(2));
-        let mut program = start(name, &[options[0], "http://here"])?;
-        ensure!(program.wait()? == Exit::Code(1), "{:?}", program.stdout());
-        let stderr = program.stderr();
-        ensure!(stderr.len() == 1, "{stderr:?}");
-        ensure!(stderr[0].contains("expected "), "{stderr:?}");
+        start(name, &[options[0], "http://here"])?.fails(&["expected "])?;
     }
     for (name, zero) in [("amqp-worker", "--prefetch"), ("worker", "--idle")] {
         let mut program = start(name, &[zero, "0"])?;
         ensure!(program.wait()? == Exit::Code(2));
     }
     Ok(())
-}
-
-/// Until the half has said as much about pauses: each is what it should be,
-/// 100, 200, 400 ms and so on, less a random part of at most the half.
-fn growing(half: &Half, count: u32) -> Result<()> {
-    let deadline = Instant::now() + LIMIT;
-    let pauses = || -> Vec<u64> {
-        let lines = half.stderr().into_iter();
-        lines.filter_map(|line| pause_in(&line)).collect()
-    };
-    while pauses().len() < count as usize {
-        ensure!(Instant::now() < deadline, "{:?}", half.stderr());
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    for (number, pause) in (0..count).zip(pauses()) {
-        let longest = (100 << number).min(5000);
-        let range = longest / 2 - 1..=longest;
-        ensure!(range.contains(&pause), "{:?}", half.stderr());
-    }
-    Ok(())
-}
-
-/// The milliseconds of "next try in 73 ms".
-fn pause_in(line: &str) -> Option<u64> {
-    let (_, pause) = line.split_once("next try in ")?;
-    pause.strip_suffix(" ms")?.parse().ok()
 }
 
 fn cut_off(language: Language, at: &At) -> Result<()> {
@@ -764,12 +715,7 @@ fn refused(language: Language) -> Result<()> {
     for (name, command) in [("producer", "xadd"), ("worker", "xreadgroup")] {
         let forbid = format!("-{command}");
         redis.command(&["ACL", "SETUSER", "default", &forbid])?;
-        let mut half = at.half(language, name, "jobs", &[])?;
-        let exit = half.wait()?;
-        ensure!(exit == Exit::Code(1), "{name}: {exit:?}");
-        let stderr = half.stderr();
-        ensure!(stderr.len() == 1, "{stderr:?}");
-        ensure!(stderr[0].contains(command), "{stderr:?}");
+        at.half(language, name, "jobs", &[])?.fails(&[command])?;
     }
     Ok(())
 }
@@ -781,10 +727,7 @@ fn no_dead_letter(language: Language) -> Result<()> {
     at.add(language, 1)?;
     let fails = ["--fail", "job", "--tries", "1"];
     let mut worker = at.worker(language, &fails)?;
-    ensure!(worker.wait()? == Exit::Code(1), "{:?}", worker.stdout());
-    let stderr = worker.stderr();
-    ensure!(stderr.len() == 1, "{stderr:?}");
-    ensure!(stderr[0].contains("WRONGTYPE"), "{stderr:?}");
+    worker.fails(&["WRONGTYPE"])?;
     ensure!(redis.command(&["XLEN", "jobs"])? == ["1"], "it is lost");
     let pending = redis.command(&["XPENDING", "jobs", "workers"])?;
     ensure!(pending[0] == "1", "{pending:?}");
@@ -828,28 +771,17 @@ fn names(language: Language, at: &At) -> Result<()> {
     ensure!(producer.wait()? == Exit::Code(0), "{:?}", producer.stderr());
     for name in [format!("{longest}x"), String::new()] {
         for half in ["producer", "worker"] {
-            let mut half = at.half(language, half, &name, &[])?;
-            ensure!(half.wait()? == Exit::Code(1), "{:?}", half.stdout());
-            let stderr = half.stderr();
-            ensure!(stderr.len() == 1, "{stderr:?}");
-            ensure!(stderr[0].contains("name"), "{stderr:?}");
+            at.half(language, half, &name, &[])?.fails(&["name"])?;
         }
     }
     // A virtual host is a name as well.
     let url = format!("{}/{}", at.url, "x".repeat(256));
     let mut half = Half::start(&mut half_at(&url, language, "producer")?)?;
-    ensure!(half.wait()? == Exit::Code(1), "{:?}", half.stdout());
-    ensure!(half.stderr().len() == 1, "{:?}", half.stderr());
-    // An empty one is none.
-    let url = format!("{}/", at.url);
-    let mut command = half_at(&url, language, "producer")?;
-    let mut half = Half::start(command.arg(&at.queue).args(once))?;
-    ensure!(half.wait()? == Exit::Code(0), "{:?}", half.stderr());
-    Ok(())
+    half.fails(&[])
 }
 
 fn odd_urls(language: Language, at: &At) -> Result<()> {
-    let scheme = if at.is_amqp() { "amqp" } else { "redis" };
+    let scheme = at.scheme();
     // Nobody is there; certainly not the broker that listens on 127.0.0.1.
     let port = at.url.rsplit(':').next().unwrap_or_default();
     let port = if at.is_amqp() { port } else { "1" };
@@ -870,19 +802,12 @@ fn odd_urls(language: Language, at: &At) -> Result<()> {
     }
     for url in wrong {
         for name in ["worker", "producer"] {
-            let flag = if at.is_amqp() { "--amqp" } else { "--redis" };
-            let name = match at.is_amqp() {
-                true => format!("amqp-{name}"),
-                false => name.to_owned(),
-            };
-            let mut command = lesson("work-queue")?.half(language, &name)?;
-            let mut half = Half::start(command.args([flag, &url]))?;
-            ensure!(half.wait()? == Exit::Code(1), "{:?}", half.stdout());
-            let stderr = half.stderr();
-            ensure!(stderr.len() == 1, "{url}: {stderr:?}");
-            ensure!(!stderr[0].contains("secret"), "{stderr:?}");
-            let tried = stderr[0].contains("connect to ");
-            ensure!(tried == url.contains("[::1]"), "{url}: {stderr:?}");
+            let mut half = Half::start(&mut half_at(&url, language, name)?)?;
+            half.fails(&[]).with_context(|| url.clone())?;
+            let error = half.stderr().concat();
+            ensure!(!error.contains("secret"), "{error}");
+            let tried = error.contains("connect to ");
+            ensure!(tried == url.contains("[::1]"), "{url}: {error}");
         }
     }
     Ok(())
@@ -955,33 +880,6 @@ impl Tally {
     }
 }
 
-/// What can be killed and started again.
-trait Killable {
-    fn kill_and_start_again(&mut self) -> Result<()>;
-}
-
-impl Killable for Redis {
-    fn kill_and_start_again(&mut self) -> Result<()> {
-        self.kill()?;
-        self.start_again()
-    }
-}
-
-impl Killable for Rabbit {
-    fn kill_and_start_again(&mut self) -> Result<()> {
-        self.kill()?;
-        self.start_again()
-    }
-}
-
-/// The next number of a sequence that is the same in each run.
-fn random(state: &mut u64) -> usize {
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    *state ^= *state << 17;
-    (*state >> 33) as usize
-}
-
 /// What each one said last, for when it hangs.
 fn last_words<'a>(halves: impl Iterator<Item = &'a Half>) -> String {
     let last = |lines: Vec<String>| lines.last().cloned().unwrap_or_default();
@@ -1001,9 +899,9 @@ fn fault_test(
     language: Language,
     url: String,
     broker_kills: usize,
-    mut broker: impl Killable,
+    mut restart: impl FnMut() -> Result<()>,
 ) -> Result<()> {
-    let mut seed = 10_000_u64;
+    let mut random = Random(10_000);
     let tally = Arc::new(Tally::default());
     let worker = |language: Language| {
         let mut command = half_at(&url, language, "worker")?;
@@ -1033,8 +931,9 @@ fn fault_test(
 
     // When to kill: after this many jobs, and whom.
     let kills = 16;
+    let mut below = |most: usize| random.below(most as u64) as usize;
     let mut plan: Vec<(usize, bool)> = (0..kills + broker_kills)
-        .map(|i| (random(&mut seed) % (JOBS - 500), i < broker_kills))
+        .map(|i| (below(JOBS - 500), i < broker_kills))
         .collect();
     plan.sort_unstable();
     for (after, is_broker) in plan {
@@ -1043,9 +942,9 @@ fn fault_test(
             last_words(workers.chain([&producer]))
         })?;
         if is_broker {
-            broker.kill_and_start_again()?;
+            restart()?;
         } else {
-            let index = random(&mut seed) % workers.len();
+            let index = below(workers.len());
             let (language, victim) = &mut workers[index];
             victim.signal(Signal::Kill)?;
             *victim = worker(*language)?;
