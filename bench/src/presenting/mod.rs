@@ -4,6 +4,7 @@ mod answers;
 mod costs;
 pub mod output;
 mod page;
+mod parts;
 mod plot;
 pub mod ratios;
 mod section;

@@ -2,46 +2,20 @@
 
 use std::fmt::Write as _;
 
-use super::answers;
+use super::parts::{Part, anchor, how, parts};
 use super::plot::{Plot, class, escape, marks};
 use super::section::{Look, Section, figure3};
-use super::tables::tables;
-use super::targets::targets;
-use super::text::{anchor, choice, endings, how};
 use crate::sample::{HELLO, Measure, Placement, Report, Task, size};
 use crate::transports::title;
 
 /// The page: the answer first, for those who have to choose, then the plots.
 pub fn page(report: &Report) -> String {
     let mut body = String::new();
-    if let Some((title, lines)) = choice(report) {
-        heading(&mut body, &title);
-        list(&mut body, &lines);
-        note(&mut body, answers::WHICH_NOTE);
-    }
+    let [answers, rest] = parts(report);
+    show(&mut body, answers);
     overview(&mut body, report);
     plots(&mut body, report);
-    let quick = report.settings.quick;
-    let claim = answers::claim(report);
-    if !quick && !claim.rows.is_empty() {
-        heading(&mut body, &claim.title);
-        let _ = write!(body, "<p>{}</p>", escape(&claim.note));
-        details(&mut body, "Each size", "", &claim);
-    }
-    heading(&mut body, "All figures");
-    for section in tables(report) {
-        details(&mut body, &section.title, &section.note, &section);
-    }
-    for (title, lines) in endings(report) {
-        let _ = write!(body, "<h3>{}</h3>", escape(&title));
-        list(&mut body, &lines);
-    }
-    if !quick {
-        let targets = targets(report);
-        heading(&mut body, &targets.title);
-        note(&mut body, &targets.note);
-        details(&mut body, "Each of them", "", &targets);
-    }
+    show(&mut body, rest);
 
     let mut out = String::from(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
@@ -69,15 +43,32 @@ fn heading(out: &mut String, title: &str) {
 }
 
 fn note(out: &mut String, text: &str) {
+    if text.is_empty() {
+        return;
+    }
     let _ = write!(out, "<p class=\"note\">{}</p>", escape(text));
 }
 
-fn list(out: &mut String, lines: &[String]) {
-    out.push_str("<ul>");
-    for line in lines {
-        let _ = write!(out, "<li>{}</li>", escape(line));
+/// The parts, each below its title. A table is folded away.
+fn show(out: &mut String, parts: Vec<Part>) {
+    for part in parts {
+        match part {
+            Part::List(title, lines, text) => {
+                heading(out, &title);
+                out.push_str("<ul>");
+                for line in lines {
+                    let _ = write!(out, "<li>{}</li>", escape(&line));
+                }
+                out.push_str("</ul>");
+                note(out, text);
+            }
+            Part::Table(section) => {
+                heading(out, &section.title);
+                note(out, &section.note);
+                details(out, &section);
+            }
+        }
     }
-    out.push_str("</ul>");
 }
 
 /// Links to all headings of the body.
@@ -366,10 +357,8 @@ fn by_size(
     all
 }
 
-fn details(out: &mut String, summary: &str, text: &str, section: &Section) {
-    let summary = escape(summary);
-    let _ = write!(out, "<details><summary>{summary}</summary>");
-    note(out, text);
+fn details(out: &mut String, section: &Section) {
+    out.push_str("<details><summary>The figures</summary>");
     out.push_str("<div class=\"scroll\"><table><tr>");
     let align = |column| match section.is_text(column) {
         true => "",
