@@ -1,15 +1,15 @@
 //! What work-queue promises, over both brokers: no job is lost, whoever is
 //! killed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use harness::rabbit::{self, Rabbit};
 use harness::redis::{DURABLE, Redis};
-use harness::{Exit, Half, Language, Signal, Stream};
+use harness::{Exit, Half, Language, Signal};
 
 use harness::testing::broker::{growing, nobody, pause_in};
 use harness::testing::ends::{SIGNALS, TWO_SECONDS};
@@ -303,7 +303,7 @@ fn share(language: Language, at: &At) -> Result<()> {
     let deadline = Instant::now() + Duration::from_secs(60);
     while all().len() < 40 {
         ensure!(Instant::now() < deadline, "{:?}", all());
-        std::thread::yield_now();
+        thread::yield_now();
     }
     let each: BTreeSet<String> = all().into_iter().collect();
     ensure!(each.len() == 40, "{each:?}");
@@ -820,63 +820,45 @@ fn no_packages() -> Result<()> {
 
 const JOBS: usize = 10_000;
 
-/// How many jobs were done, and how often each.
-#[derive(Default)]
-struct Tally {
-    done: Mutex<Done>,
-    bell: Condvar,
+/// Several workers, some of which are killed meanwhile.
+struct Workers {
+    running: Vec<(Language, Half)>,
+    /// What those that were killed had printed.
+    lines: Vec<String>,
 }
 
-#[derive(Default)]
-struct Done {
-    times: Vec<u32>,
-    different: usize,
-    /// How many somebody waits for. For fewer, nobody is woken.
-    wanted: usize,
-    dead: Vec<String>,
-}
-
-impl Tally {
-    fn lock(&self) -> MutexGuard<'_, Done> {
-        self.done.lock().unwrap_or_else(PoisonError::into_inner)
+impl Workers {
+    /// What all of them have printed that begins so.
+    fn printed(&self, start: &str) -> Vec<String> {
+        let running = self.running.iter().flat_map(|(_, half)| half.stdout());
+        let all = running.chain(self.lines.iter().cloned());
+        all.filter(|line| line.starts_with(start)).collect()
     }
 
-    fn line(&self, line: &str) {
-        let mut done = self.lock();
-        if line.starts_with("dead letter: ") {
-            done.dead.push(line.to_owned());
+    /// How often each job was done.
+    fn done(&self) -> BTreeMap<String, u32> {
+        let mut times = BTreeMap::new();
+        for line in self.printed("done: ") {
+            *times.entry(line).or_default() += 1;
         }
-        let number = line.strip_prefix("done: job ");
-        if let Some(number) = number.and_then(|n| n.parse::<usize>().ok()) {
-            let length = done.times.len().max(number + 1);
-            done.times.resize(length, 0);
-            done.times[number] += 1;
-            done.different += usize::from(done.times[number] == 1);
-            if done.different >= done.wanted {
-                self.bell.notify_all();
-            }
-        }
+        times
     }
 
     /// Waits until so many different jobs are done.
     fn wait_for(&self, count: usize, until: Instant) -> Result<()> {
-        let mut done = self.lock();
-        done.wanted = count;
-        while done.different < count {
-            let left = until.saturating_duration_since(Instant::now());
+        loop {
+            let done = self.done().len();
+            if done >= count {
+                return Ok(());
+            }
             ensure!(
-                !left.is_zero(),
-                "only {} of {count} jobs were done in time; dead letters: {:?}",
-                done.different,
-                done.dead
+                Instant::now() < until,
+                "only {done} of {count} jobs were done in time; {:?}; {}",
+                self.printed("dead letter: "),
+                last_words(self.running.iter().map(|(_, half)| half))
             );
-            done = self
-                .bell
-                .wait_timeout(done, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            thread::sleep(Duration::from_millis(50));
         }
-        Ok(())
     }
 }
 
@@ -902,7 +884,6 @@ fn fault_test(
     mut restart: impl FnMut() -> Result<()>,
 ) -> Result<()> {
     let mut random = Random(10_000);
-    let tally = Arc::new(Tally::default());
     let worker = |language: Language| {
         let mut command = half_at(&url, language, "worker")?;
         command.args(["--tries", "50"]);
@@ -910,18 +891,15 @@ fn fault_test(
             true => ["--prefetch", "10"],
             false => ["--idle", "1000"],
         });
-        let tally = Arc::clone(&tally);
-        Half::start_with(&mut command, move |stream, line| {
-            if stream == Stream::Stdout {
-                tally.line(line);
-            }
-        })
+        Half::start(&mut command)
     };
     let languages = [Language::Rust, Language::Node, Language::Rust];
-    let mut workers: Vec<(Language, Half)> = languages
+    let running = languages
         .into_iter()
         .map(|language| Ok((language, worker(language)?)))
         .collect::<Result<_>>()?;
+    let lines = Vec::new();
+    let mut workers = Workers { running, lines };
     let mut command = half_at(&url, language, "producer")?;
     command.args(["--batch", "50", "--count", "200", "--every", "5"]);
     let mut producer = Half::start(&mut command)?;
@@ -937,33 +915,34 @@ fn fault_test(
         .collect();
     plan.sort_unstable();
     for (after, is_broker) in plan {
-        tally.wait_for(after, until).with_context(|| {
-            let workers = workers.iter().map(|(_, worker)| worker);
-            last_words(workers.chain([&producer]))
-        })?;
+        workers
+            .wait_for(after, until)
+            .with_context(|| last_words([&producer].into_iter()))?;
         if is_broker {
             restart()?;
         } else {
-            let index = below(workers.len());
-            let (language, victim) = &mut workers[index];
-            victim.signal(Signal::Kill)?;
+            let index = below(workers.running.len());
+            let (language, victim) = &mut workers.running[index];
+            victim.stop(Signal::Kill)?;
+            workers.lines.extend(victim.stdout());
             *victim = worker(*language)?;
         }
     }
-    tally.wait_for(JOBS, until).with_context(|| {
-        let workers = workers.iter().map(|(_, worker)| worker);
-        last_words(workers.chain([&producer]))
-    })?;
+    workers
+        .wait_for(JOBS, until)
+        .with_context(|| last_words([&producer].into_iter()))?;
     ensure!(producer.wait()? == Exit::Code(0), "{:?}", producer.stderr());
 
-    let done = tally.lock();
-    if done.times.len() != JOBS + 1 || done.times[1..].contains(&0) {
+    let done = workers.done();
+    let added = (1..=JOBS).map(|number| format!("done: job {number}"));
+    if !added.collect::<BTreeSet<_>>().iter().eq(done.keys()) {
         bail!("not the jobs that were added");
     }
     // With fewer deaths than --tries, nobody may give a job up.
-    ensure!(done.dead.is_empty(), "dead letters: {:?}", done.dead);
-    let twice = done.times.iter().filter(|times| **times > 1).count();
-    let most = done.times.iter().max().unwrap_or(&0);
+    let dead = workers.printed("dead letter: ");
+    ensure!(dead.is_empty(), "{dead:?}");
+    let twice = done.values().filter(|times| **times > 1).count();
+    let most = done.values().max().unwrap_or(&0);
     eprintln!(
         "{name}: {JOBS} jobs, {kills} workers and {broker_kills} brokers \
          killed in {:.0} s: none lost, {twice} done more than once (at most \
