@@ -73,7 +73,8 @@ struct Entry {
     #[serde(default)]
     typed: bool,
     /// Which half `--every` and `--count` are for, when a parent is told
-    /// which program to start. To its own child it hands them on.
+    /// which program to start; to its own child it hands them on. Or else
+    /// `server`, where the server sends unasked: its client knows `--count`.
     paced: Option<String>,
     /// Whether a Rust parent can have a Node child, and the reverse.
     mixed: Option<bool>,
@@ -180,6 +181,11 @@ impl Lesson {
             Some(start) if line.starts_with(start) => 1,
             _ => half,
         }
+    }
+
+    /// Whether the server sets the pace: its client has no `--every`.
+    pub fn server_sets_pace(&self) -> bool {
+        self.entry.paced.as_deref() == Some("server")
     }
 
     /// One sentence on what to look at.

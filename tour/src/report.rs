@@ -47,7 +47,7 @@ pub fn command(lesson: &Lesson) -> String {
 /// Prints a line for each lesson that was shown, and what to type next.
 pub fn table(reports: &[Report]) {
     screen::line("");
-    let header = format!("{:<16} {:<24} {:>7}", "lesson", "exchanged", "time");
+    let header = format!("{:<18} {:<24} {:>7}", "lesson", "exchanged", "time");
     screen::line(style(header).bold());
     for report in reports {
         let [_, what] = report.lesson.exchange();
@@ -61,7 +61,7 @@ pub fn table(reports: &[Report]) {
             _ => report.lesson.name,
         };
         screen::line(format_args!(
-            "{name:<16} {:<24} {:>5.1} s  {verdict}",
+            "{name:<18} {:<24} {:>5.1} s  {verdict}",
             format!("{} {what}", report.exchanges),
             report.time.as_secs_f64(),
         ));
@@ -75,7 +75,7 @@ pub fn table(reports: &[Report]) {
 pub fn list() {
     for lesson in LESSONS.iter() {
         screen::line(format_args!(
-            "{:<16} {}",
+            "{:<18} {}",
             style(lesson.name).bold(),
             lesson.watch()
         ));

@@ -162,6 +162,10 @@ fn play(
             first: &PACE,
             second: &[],
         },
+        _ if lesson.server_sets_pace() => Arguments {
+            first: &PACE,
+            second: &PACE[..2],
+        },
         _ => Arguments {
             first: &[],
             second: match lesson.is_typed() {

@@ -262,9 +262,12 @@ fn replay_server(
         first_arguments.push(&queue);
         second_arguments.push(&queue);
     }
+    if !lesson.server_sets_pace() {
+        second_arguments = paced(&second_arguments);
+    }
     let arguments = Arguments {
         first: &first_arguments,
-        second: &paced(&second_arguments),
+        second: &second_arguments,
     };
     let mut pair =
         lesson.start([first, second], arguments, LIMIT, |_, _, _| {})?;
