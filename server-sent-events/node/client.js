@@ -1,0 +1,101 @@
+// Event client: prints what the server sends, and connects again when the
+// connection is lost.
+//
+// Rust twin: ../src/bin/client.rs. Other half: server.js.
+//
+//     node server-sent-events/node/server.js         # in a first terminal
+//     node server-sent-events/node/client.js
+//
+// Try this: stop the server, and start it again.
+
+import { address, args, wholeNumber } from '../../common/node/args.js'
+import { fail, line, shown } from '../../common/node/log.js'
+import { missing } from '../../common/node/packages.js'
+import { stop } from '../../common/node/shutdown.js'
+
+const { EventSource } = await import('eventsource').catch(missing)
+
+// How long a server may send nothing, not even a heartbeat; milliseconds.
+const SILENCE_TIMEOUT = 15_000
+
+const { address: server, count } = args('Prints the events of a server.', {
+  address: {
+    positional: true,
+    default: '127.0.0.1:8888',
+    help: 'Where the server listens',
+    parse: text => address(text) && text,
+  },
+  count: {
+    value: 'N',
+    help: 'Stop after this many events; without it, go on until Ctrl-C',
+    parse: text => text === undefined ? Infinity : wholeNumber(text, 1),
+  },
+})
+
+const ADVICE =
+  'start the server first: node server-sent-events/node/server.js'
+
+main().catch(fail) // prints the error, and ends with status 1
+
+async function main() {
+  // 1. Receive events until Ctrl-C, or until `--count` have come.
+  await receive()
+  line('disconnected.')
+}
+
+// 2. Receives events, over one connection after the other.
+async function receive() {
+  let left = count
+  let wasConnected = false
+  // 3. Connect. That a server is away for a while is normal; one that was
+  //    never there is a mistake, and so is an answer that is no stream of
+  //    events.
+  const source = new EventSource(`http://${server}/events`, { fetch: connect })
+  const end = new Promise((resolve, reject) => {
+    stop.addEventListener('abort', resolve) // by Ctrl-C and SIGTERM
+    source.onopen = () => {
+      line('connected.')
+      wasConnected = true
+    }
+    source.onmessage = ({ data }) => {
+      if (left === 0) return
+      line(`receive: ${shown(data)}`)
+      left -= 1
+      if (left === 0) resolve()
+    }
+    source.addEventListener('missed', ({ data }) => {
+      line(`missed: ${shown(data)}`)
+    })
+
+    // 4. The connection is lost. EventSource waits as long as `retry:` said,
+    //    and then asks for what has come since.
+    source.onerror = ({ message }) => {
+      const isClosed = source.readyState === EventSource.CLOSED
+      if (isClosed || !wasConnected) return reject(Error(message))
+      line('connection lost, connecting again')
+    }
+  })
+  await end.finally(() => source.close())
+}
+
+// 5. Asks for the stream, and says which event was the last one: that is in
+//    `init`. EventSource does not show us the heartbeats, so here is where we
+//    notice that none come.
+async function connect(url, init) {
+  const silent = new AbortController()
+  const giveUp = () => silent.abort(Error('the server is silent'))
+  const timer = setTimeout(giveUp, SILENCE_TIMEOUT)
+  timer.unref() // it keeps no program running
+  const signal = AbortSignal.any([init.signal, silent.signal])
+  const response = await fetch(url, { ...init, signal }).catch(error => {
+    const { code, message } = error.cause ?? error
+    throw Error(`connect to ${server}: ${message || code}; ${ADVICE}`)
+  })
+  const watch = new TransformStream({
+    transform(bytes, body) {
+      timer.refresh()
+      body.enqueue(bytes)
+    },
+  })
+  return new Response(response.body?.pipeThrough(watch), response)
+}
