@@ -61,10 +61,21 @@ pub struct Ticks {
 }
 
 impl Ticks {
+    /// Will no more messages be due?
+    pub fn is_over(&self) -> bool {
+        self.left == 0 || self.stop.is_cancelled()
+    }
+
+    /// The next message is due at once: for a new connection.
+    pub fn restart(&mut self) {
+        self.is_first = true;
+        self.clock.reset();
+    }
+
     /// Waits until the next message is due; the first one is due at once.
     /// False after `--count` messages, or after Ctrl-C.
     pub async fn next(&mut self) -> bool {
-        if self.left == 0 || self.stop.is_cancelled() {
+        if self.is_over() {
             return false;
         }
         if !self.is_first {
