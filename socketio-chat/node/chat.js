@@ -1,7 +1,6 @@
-// What a name, a room and a message are, and the limits of the server. Rust
-// twin: ../src/chat.rs.
+// What a name, a room's name and a message are, and the limits of the server.
+// Rust twin: ../src/chat.rs.
 
-import { setTimeout as sleep } from 'node:timers/promises'
 import { escaped, shown } from '../../common/node/log.js'
 import { missing } from '../../common/node/packages.js'
 
@@ -12,9 +11,6 @@ const LONGEST_TEXT = 2000
 const LONGEST_NAME = 24
 // How many packets can wait for a client; beyond this, it is disconnected.
 const MAX_WAITING = 4096
-
-// How long the other servers may take to answer, in milliseconds.
-const ANSWER_TIMEOUT = 1000
 
 /**
  * A Socket.IO server behind `http`, which `admits(request)` guards. Its
@@ -72,8 +68,8 @@ function visible(given, reason) {
   return name
 }
 
-/** A message of this socket, as it is sent to other clients. */
-export function message(socket, room, text) {
+/** A message of this socket, to all or to a room, as it is sent to clients. */
+export function message(socket, text, room) {
   const length = typeof text === 'string' ? [...text].length : 0
   if (length < 1 || length > LONGEST_TEXT) {
     throw new Refusal('a message has 1 to 2000 characters')
@@ -85,42 +81,24 @@ export function message(socket, room, text) {
 
 /** A message, ready to be printed. */
 export function shownMessage({ name, room, text }) {
-  const place = room === undefined ? '' : ` in ${shown(room)}`
-  return `${shown(name)}${place}: ${shown(text)}`
+  const place = room === undefined ? '' : ` in ${room}`
+  return `${name}${place}: ${shown(text)}`
 }
 
-/** The parts of a message to a room. */
-export function roomAndText(given) {
-  const { room: name, text } = given ?? {}
-  if (typeof name !== 'string' || typeof text !== 'string') {
-    throw new Refusal('a message needs a room and a text')
+/**
+ * A handler for `socket.on` that calls `handle` with what the client sent, and
+ * acknowledges the event with what that returns, or with the reason of a
+ * refusal.
+ */
+export function answered(handle) {
+  return async (...given) => {
+    // Not every client asks for an answer.
+    const ack = typeof given.at(-1) === 'function' ? given.pop() : () => {}
+    try {
+      ack(await handle(given[0]))
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error
+      ack({ error: error.message })
+    }
   }
-  return { room: room(name), text }
-}
-
-/** What Socket.IO calls a room: no client joins another one's own room. */
-export const key = room => `room:${room}`
-
-/** The names of those in `audience`, on every server. */
-export async function here(audience) {
-  // When Redis is away or does not answer: those on this server.
-  const everywhere = audience.fetchSockets().catch(() => undefined)
-  const late = sleep(ANSWER_TIMEOUT, undefined, { ref: false })
-  const sockets = await Promise.race([everywhere, late]) ??
-    await audience.local.fetchSockets()
-  const names = new Set(sockets.map(socket => socket.data.name))
-  return { here: [...names].sort() }
-}
-
-/** Acknowledges an event: with its result, or the reason of a refusal. */
-export async function answer(ack, run) {
-  let result
-  try {
-    result = await run()
-  } catch (error) {
-    if (!(error instanceof Refusal)) throw error
-    result = { error: error.message }
-  }
-  // Not every client asks for an answer, and anything may stand there.
-  if (typeof ack === 'function') ack(result)
 }

@@ -12,13 +12,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { args } from '../../common/node/args.js'
 import { fail, line, shown } from '../../common/node/log.js'
 import { pace } from '../../common/node/pace.js'
-import { missing } from '../../common/node/packages.js'
 import { stop } from '../../common/node/shutdown.js'
-import { check } from '../../common/node/url.js'
+import { Refusal, open } from './session.js'
 import * as show from './show.js'
 import { Texts } from './texts.js'
-
-const { io } = await import('socket.io-client').catch(missing)
 
 const { url, name, room, time, ...rest } = args(
   'Sends what you type to a chat, and shows what the others send.', {
@@ -36,128 +33,77 @@ const { url, name, room, time, ...rest } = args(
     message: { value: 'TEXT', help: 'Send this at a pace, not what is typed' },
     ...pace,
   })
-const ADVICE = 'start the server first: node socketio-chat/node/server.js'
-let unanswered = 0
+let pending = 0 // texts that were not acknowledged
 
 main().catch(fail) // prints the error, and ends with status 1
 
 async function main() {
-  checkUrl(url)
-  const socket = io(url, { auth: { name } })
-  socket.on('connect', () => line('connected.'))
-  show.events(socket, time)
-
-  // 1. Connect. The first time, it is an error when nobody is there: then
-  //    no server was started.
-  await enter(socket).catch(error => {
-    socket.disconnect()
-    throw Error(error.isFinal ? error.message : `${error.message}; ${ADVICE}`)
-  })
-
-  // 2. Talk until all is sent and acknowledged, or Ctrl-C.
   const texts = new Texts(rest) // typed, or --message at a pace
-  let isLost = false
-  while (!await talk(socket, texts).then(() => true, () => false)) {
-    // 3. Lost: what was not acknowledged may be lost, too. Reconnect, unless
-    //    there is nothing more to send.
-    isLost ||= unanswered > 0
-    if (texts.ended) break
+
+  // 1. Enter the chat. The first time, it is an error when nobody is there:
+  //    then no server was started.
+  let session = await enter()
+
+  // 2. Send until that was all, or Ctrl-C. When the connection is lost,
+  //    reconnect. What was not acknowledged may be lost, too.
+  while (!await send(session, texts).then(() => true, () => false)) {
     line('disconnected: trying again')
-    unanswered = 0
-    await Promise.race([reconnect(socket), once(stop, 'abort')])
-    if (stop.aborted) break
+    const next = await Promise.race([reconnect(), once(stop, 'abort')])
+    if (stop.aborted) break // Ctrl-C
+    session = next
   }
 
-  // 4. Leave.
+  // 3. Leave.
   texts.close()
-  socket.disconnect()
+  session.socket.disconnect()
   line('disconnected.')
-  if (isLost) throw Error('something on its way was lost')
+  if (pending > 0) throw Error('something on its way was lost')
 }
 
-// Socket.IO would take a path for something else, and guess what is missing.
-function checkUrl(url) {
-  try {
-    check(url, ['http', 'https'])
-    if (new URL(url).pathname !== '/') {
-      throw Error('the URL must end after the host')
-    }
-  } catch ({ message }) {
-    throw Error(`connect to ${url}: ${message}`)
+// 4. Enter: connect, wait for the greeting, and join the room. Each time: for
+//    the server, a client that reconnects is a new one, and in no room.
+async function enter() {
+  // The socket is what io() of socket.io-client returns. The promise `lost` is
+  // rejected when we cannot connect, and when the connection is lost.
+  const { socket, lost } = open(url, name)
+  show.events(socket, time) // from now on, shows each event that arrives
+  socket.on('connect', () => line('connected.'))
+  await Promise.race([once(socket, 'greeting'), lost])
+  if (room !== undefined) {
+    const joining = socket.emitWithAck('join room', room)
+    show.joined(room, await Promise.race([joining, lost]))
   }
+  return { socket, lost }
 }
 
-// 5. Enter: wait for the greeting, and join the room. Each time: for the
-//    server, a client that reconnects is a new one, and in no room.
-async function enter(socket) {
-  const failed = once(socket, 'connect_error').then(([error]) => {
-    const { description, message } = error
-    const isHttp = description >= 400 && description < 500
-    // active: Socket.IO tries again. It does not where we were rejected.
-    throw isHttp ? final(`connect to ${url}: it refuses: HTTP ${description}`)
-      : socket.active ? Error(`connect to ${url}: ` +
-        (description?.message || message))
-      : final(`connect to ${url}: it refuses: ${message}`)
-  })
-  const lost = once(socket, 'disconnect').then(() => {
-    throw Error('the server closed it')
-  })
-  await Promise.race([once(socket, 'greeting'), failed, lost])
-  if (room === undefined) return
-  const joined = new Promise(resolve =>
-    socket.emit('join room', room, resolve))
-  const answer = await Promise.race([joined, lost])
-  const why = show.refusal(answer)
-  if (why !== undefined) throw final(`join the room: it refuses: ${why}`)
-  show.joined(room, answer)
-}
-
-function final(message) {
-  return Object.assign(Error(message), { isFinal: true })
-}
-
-// 6. Reconnect with exponential backoff: twice the pause each time, up to
+// 5. Reconnect with exponential backoff: twice the pause each time, up to
 //    five seconds; and with random jitter, so that clients do not all
-//    reconnect at the same moment. It ends where waiting cannot help.
-//    Socket.IO does this by itself, unless the server has disconnected us.
-async function reconnect(socket) {
-  for (let pause = 1000;; pause = Math.min(2 * pause, 5000)) {
-    if (!socket.active) {
-      await sleep(pause * (0.5 + Math.random()))
-      socket.connect()
-    }
+//    reconnect at the same moment. A refusal ends it: waiting cannot help.
+async function reconnect() {
+  let pause = 1000
+  while (true) {
+    await sleep(pause * (0.5 + Math.random()))
     try {
-      return await enter(socket)
+      return await enter()
     } catch (error) {
-      if (!error.isFinal) continue
-      socket.disconnect()
-      throw error
+      if (error instanceof Refusal) throw error
+      pause = Math.min(2 * pause, 5000)
     }
   }
 }
 
-// 7. Talk: send and receive at the same time. The server acknowledges each
-//    text; until then, the connection may still be lost. What is received is
-//    shown by show.events().
-async function talk(socket, texts) {
-  const lost = once(socket, 'disconnect').then(() => { throw Error('lost') })
-  let answered = () => {}
-  while (!texts.ended || unanswered > 0) {
-    if (texts.ended) {
-      const answer = new Promise(resolve => { answered = resolve })
-      await Promise.race([answer, lost])
-      continue
-    }
-    const text = await texts.next(lost)
-    if (text === undefined) continue
+// 6. Send each text, and wait for its acknowledgement: until then, the
+//    connection may still be lost, and the text with it. While this waits,
+//    for a text or for an answer, events arrive and are shown.
+async function send({ socket, lost }, texts) {
+  for (let text; (text = await texts.next(lost)) !== undefined;) {
     line(`send: ${shown(text)}`)
-    unanswered += 1
-    const event = room === undefined ? ['chat message', text]
-      : ['message', { room, text }]
-    socket.emit(...event, answer => {
-      show.answer(answer)
-      unanswered -= 1
-      answered()
-    })
+    pending += 1
+    const asking = room === undefined
+      ? socket.emitWithAck('chat message', text)
+      : socket.emitWithAck('message', { room, text })
+    const answer = await Promise.race([asking, lost])
+    pending -= 1
+    show.answer(answer)
   }
 }

@@ -3,6 +3,7 @@
 // Another server's data may be of any type: look before you use it.
 
 import { line, shown } from '../../common/node/log.js'
+import { Refusal } from './session.js'
 
 const DAY = 86_400_000
 
@@ -29,15 +30,17 @@ export function answer(answer) {
   line(why === undefined ? 'acknowledged.' : `refused: ${shown(why)}`)
 }
 
-/** Why something was refused, if it was. */
-export function refusal(answer) {
-  return isText(answer?.error) ? answer.error : undefined
-}
-
-/** Shows who is in the room. */
+/** Shows who is in the room. Throws when we are not let in. */
 export function joined(room, answer) {
+  const why = refusal(answer)
+  if (why !== undefined) throw new Refusal(why)
   const here = Array.isArray(answer?.here) ? answer.here.filter(isText) : []
   line(`in ${shown(room)}: ${shown(here.join(', '))}`)
+}
+
+// Why something was refused, if it was.
+function refusal(answer) {
+  return isText(answer?.error) ? answer.error : undefined
 }
 
 function isText(value) {

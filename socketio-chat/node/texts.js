@@ -10,8 +10,6 @@ import { stop } from '../../common/node/shutdown.js'
  * typed. Ends with that, or on Ctrl-C.
  */
 export class Texts {
-  /** Has everything been sent? */
-  ended = false
   #over = new AbortController()
   #texts
   #next
@@ -28,9 +26,8 @@ export class Texts {
    */
   async next(lost) {
     this.#next ??= this.#texts.next()
-    const { value, done } = await Promise.race([this.#next, lost])
+    const { value } = await Promise.race([this.#next, lost])
     this.#next = undefined
-    this.ended = done
     return value
   }
 

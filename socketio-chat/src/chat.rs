@@ -1,36 +1,37 @@
-//! What a name, a room and a message are, and the limits of the server.
+//! What a name, a room's name and a message are, and the limits of the server.
 //!
 //! Node twin: `node/chat.js`.
 
 use std::fmt::{self, Display};
+use std::pin::Pin;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Error;
 use common::log;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use socketioxide::adapter::Emitter;
-use socketioxide::extract::{AckSender, SocketRef};
-use socketioxide::operators::BroadcastOperators;
+use socketioxide::extract::{AckSender, TryData};
 use socketioxide::service::SocketIoService;
 use socketioxide::socket::Sid;
-use socketioxide::{ParserConfig, ParserError, SocketIo};
+use socketioxide::{ParserConfig, ParserError};
 use socketioxide_redis::CustomRedisAdapter;
 
 use crate::cluster::{self, Link};
 
 /// Publishes to the other servers; alone, to nobody.
 pub type Adapter = CustomRedisAdapter<Emitter, Link>;
-/// The chat as a whole.
-pub type Chat = SocketIo<Adapter>;
+/// All clients of this chat.
+pub type SocketIo = socketioxide::SocketIo<Adapter>;
 /// One client's connection.
-pub type Socket = SocketRef<Adapter>;
-/// Answers one event.
-pub type Ack = AckSender<Adapter>;
-/// Why something is refused, in words for the client's user.
-pub type Refusal = &'static str;
+pub type SocketRef = socketioxide::extract::SocketRef<Adapter>;
 /// What a client sent with an event, if it has the right type.
 pub type Given<T> = Result<T, ParserError>;
+/// Why something is refused, in words for the client's user.
+pub type Refusal = &'static str;
+/// What an event's handler returns: the acknowledgement.
+pub type Answer = Result<Value, Refusal>;
 
 /// The longest text, in characters.
 const LONGEST_TEXT: usize = 2000;
@@ -52,9 +53,9 @@ const MAX_WAITING: usize = 4096;
 pub async fn open<S: Clone>(
     redis: Option<&str>,
     page: S,
-) -> Result<(SocketIoService<S, Adapter>, Chat), Error> {
+) -> Result<(SocketIoService<S, Adapter>, SocketIo), Error> {
     let adapter = cluster::adapter(redis).await?;
-    Ok(SocketIo::builder()
+    Ok(socketioxide::SocketIo::builder()
         .max_payload(MAX_PACKET as u64)
         .ws_max_message_size(MAX_PACKET)
         .ws_max_frame_size(MAX_PACKET)
@@ -70,32 +71,26 @@ pub async fn open<S: Clone>(
 #[derive(Deserialize)]
 pub struct Auth {
     /// What the others call it.
-    pub name: String,
+    name: String,
 }
 
-/// What a client sends to a room.
-#[derive(Deserialize)]
-pub struct ToRoom {
-    room: String,
-    text: String,
-}
-
-/// The name that a socket was admitted with: each carries its own.
+/// What the others call a client: see [`name_of`].
 #[derive(Clone)]
-pub struct Name(pub String);
+pub struct Name(String);
 
 /// The name that this socket was admitted with.
-pub fn name_of(socket: &Socket) -> String {
+pub fn name_of(socket: &SocketRef) -> String {
     let name = socket.extensions.get::<Name>();
     name.map_or_else(|| "somebody".to_owned(), |name| name.0)
 }
 
-/// The name, if it is a good one.
+/// The client's name, if it is a good one.
 ///
 /// # Errors
 /// When it is not.
-pub fn name(given: Given<String>) -> Result<String, Refusal> {
-    visible(given).ok_or("a name has 1 to 24 visible characters")
+pub fn name(given: Given<Auth>) -> Result<Name, Refusal> {
+    let name = visible(given.map(|auth| auth.name));
+    Ok(Name(name.ok_or("a name has 1 to 24 visible characters")?))
 }
 
 /// The room's name, if it is a good one.
@@ -128,14 +123,14 @@ pub struct Message {
 }
 
 impl Message {
-    /// A message of this socket.
+    /// A message of this socket, to all or to a room.
     ///
     /// # Errors
     /// When the text is none, or too long.
     pub fn new(
-        socket: &Socket,
-        room: Option<String>,
+        socket: &SocketRef,
         text: Given<String>,
+        room: Option<String>,
     ) -> Result<Self, Refusal> {
         let text = text
             .ok()
@@ -152,62 +147,39 @@ impl Message {
 
 impl Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", log::shown(&self.name))?;
+        write!(f, "{}", self.name)?;
         if let Some(room) = &self.room {
-            write!(f, " in {}", log::shown(room))?;
+            write!(f, " in {room}")?;
         }
         write!(f, ": {}", log::shown(&self.text))
     }
 }
 
-/// The parts of a message to a room.
+/// A handler for [`SocketRef::on`] that calls `handle`, and acknowledges the
+/// event with what that returns: with a value, or with the reason of a refusal.
 ///
-/// # Errors
-/// When one of them is missing, or the room's name is none.
-pub fn room_and_text(
-    given: Given<ToRoom>,
-) -> Result<(String, String), Refusal> {
-    let ToRoom { room: name, text } =
-        given.map_err(|_| "a message needs a room and a text")?;
-    Ok((room(Ok(name))?, text))
+/// `handle` is given what the client sent, whatever its type. Without that, an
+/// event whose data have another type would be dropped without a word.
+pub fn answered<T, F>(
+    handle: fn(SocketIo, SocketRef, Given<T>) -> F,
+) -> impl FnOnce(SocketIo, SocketRef, TryData<T>, Ack) -> Handled + Clone
+where
+    T: DeserializeOwned + Send + 'static,
+    F: Future<Output = Answer> + Send + 'static,
+{
+    move |io, socket, TryData(given), ack| {
+        Box::pin(async move {
+            let answer = handle(io, socket, given).await;
+            let answer =
+                answer.unwrap_or_else(|reason| json!({ "error": reason }));
+            // A client that is gone by now needs no answer.
+            let _ = ack.send(&answer);
+        })
+    }
 }
 
-/// What Socket.IO calls a room. With this in front, no client can join the
-/// room that a [`name_key`] stands for.
-pub fn key(room: &str) -> String {
-    format!("room:{room}")
-}
-
-/// The room of all who have this name.
-pub fn name_key(name: &str) -> String {
-    format!("name:{name}")
-}
-
-/// The names of those in `audience`, on every server.
-pub async fn here(
-    audience: impl Into<Option<BroadcastOperators<Adapter>>>,
-) -> Value {
-    // Everybody is in a room that says the name, and rooms are what servers
-    // tell each other.
-    let rooms = match audience.into() {
-        Some(audience) => audience.rooms().await.unwrap_or_default(),
-        None => Vec::new(),
-    };
-    let mut names: Vec<&str> = rooms
-        .iter()
-        .filter_map(|room| room.strip_prefix("name:"))
-        .collect();
-    names.sort_unstable();
-    names.dedup();
-    json!({ "here": names })
-}
-
-/// Acknowledges an event: with its result, or with the reason of a refusal.
-pub fn answer(ack: Ack, result: Result<Value, Refusal>) {
-    let answer = result.unwrap_or_else(|reason| json!({ "error": reason }));
-    // A client that is gone by now needs no answer.
-    let _ = ack.send(&answer);
-}
+type Ack = AckSender<Adapter>;
+type Handled = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Milliseconds since 1970, as `Date.now()` counts them.
 pub fn now() -> u64 {

@@ -4,6 +4,7 @@ pub mod chat;
 pub mod cluster;
 pub mod packet;
 pub mod page;
+pub mod rooms;
 pub mod session;
 pub mod show;
 pub mod texts;

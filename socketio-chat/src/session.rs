@@ -2,13 +2,14 @@
 
 use std::error;
 use std::fmt::{self, Display};
+use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::{Context, Error, Result, anyhow, bail, ensure};
 use common::log;
 use futures_util::{SinkExt, StreamExt};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::time::{self, Instant, timeout};
 use tokio_tungstenite::tungstenite::{self, Message, http::Uri};
@@ -21,50 +22,75 @@ use crate::packet::{self, Packet};
 /// How long a server may take to open a session.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// What comes from the server.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Received {
-    /// An event's name, and the first thing that came with it.
-    Event(String, Value),
-    /// The answer to one of our events. They are answered in turn.
-    Answer(Value),
-}
+/// What to do with an event: its name, and the first thing that came with it.
+type OnEvent = Box<dyn Fn(&str, &Value)>;
 
-/// The server rejected the connection: do not retry.
+const ADVICE: &str =
+    "start the server first: cargo run -p socketio-chat --bin server";
+
+/// The server rejected us, or there is no Socket.IO at its address: to wait and
+/// retry cannot help.
 #[derive(Debug)]
-pub struct Refusal(pub String);
+pub struct Refusal(String);
+
+impl Refusal {
+    /// The server's own words, which may be any.
+    pub fn new(why: &str) -> Self {
+        Self(format!("it refuses: {}", log::shown(why)))
+    }
+}
 
 impl Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "it refuses: {}", log::shown(&self.0))
+        f.write_str(&self.0)
     }
 }
 
 impl error::Error for Refusal {}
 
-/// An open connection. When it is lost, so is what was on its way.
-#[derive(Debug)]
+enum Received {
+    /// An event's name.
+    Event(String),
+    /// The answer to the event that we gave this number.
+    Answer(u64, Value),
+}
+
+/// An open connection, with what the package `socket.io-client` has in Node.
+/// When it is lost, so is what was on its way.
 pub struct Session {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     longest_silence: Duration,
     heard: Instant,
     sent: u64,
-    unanswered: u64,
+    on_event: OnEvent,
 }
 
 impl Session {
-    /// Connects to the server at `url`, `http://HOST:PORT`, and tells it who
-    /// we are.
+    /// Connects to the server at `url`, `http://HOST:PORT`, and tells it our
+    /// name. Calls `on_event` for each event, while one of the methods below
+    /// waits.
     ///
     /// # Errors
     /// When there is no such server, or it does not let us in.
-    pub async fn open(url: &str, auth: &Value) -> Result<Self> {
-        timeout(ANSWER_TIMEOUT, Self::enter(&address(url)?, auth))
-            .await
-            .context("it does not answer")?
+    pub async fn open(
+        url: &str,
+        name: &str,
+        on_event: impl Fn(&str, &Value) + 'static,
+    ) -> Result<Self> {
+        let entering = async {
+            Self::enter(&address(url)?, name, Box::new(on_event)).await
+        };
+        match timeout(ANSWER_TIMEOUT, entering).await {
+            Ok(entered) => entered.map_err(|error| explain(error, url)),
+            Err(_) => bail!("connect to {url}: it does not answer"),
+        }
     }
 
-    async fn enter(address: &str, auth: &Value) -> Result<Self> {
+    async fn enter(
+        address: &str,
+        name: &str,
+        on_event: OnEvent,
+    ) -> Result<Self> {
         // true: disable Nagle's algorithm, so that small messages are sent
         // immediately.
         let connecting = connect_async_with_config(address, None, true);
@@ -74,54 +100,93 @@ impl Session {
             longest_silence: ANSWER_TIMEOUT,
             heard: Instant::now(),
             sent: 0,
-            unanswered: 0,
+            on_event,
         };
         let Packet::Open(heartbeat) = session.receive().await? else {
             bail!("it does not open a session");
         };
         session.longest_silence = heartbeat.longest_silence();
-        session.send(packet::connect(auth)).await?;
+        let auth = json!({ "name": name });
+        session.send(packet::connect(&auth)).await?;
         loop {
             match session.receive().await? {
                 Packet::Connected => return Ok(session),
-                Packet::Refused(why) => bail!(Refusal(why)),
+                Packet::Refused(why) => bail!(Refusal::new(&why)),
                 Packet::Ping => session.send(packet::PONG.into()).await?,
                 _ => {} // an event cannot come first, and a noop may
             }
         }
     }
 
-    /// Sends an event. The answer to it comes from [`Session::next`].
+    /// Waits for the first event with this name.
     ///
     /// # Errors
     /// When the connection is lost.
-    pub async fn emit(
+    pub async fn wait_for(&mut self, event: &str) -> Result<()> {
+        loop {
+            if let Received::Event(name) = self.next().await?
+                && name == event
+            {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Sends an event, and waits for the server's answer to it, the
+    /// acknowledgement.
+    ///
+    /// # Errors
+    /// When the connection is lost. The server may have the event or not.
+    pub async fn ask(
         &mut self,
         event: &str,
         data: impl Serialize,
-    ) -> Result<()> {
+    ) -> Result<Value> {
         self.sent += 1;
-        self.unanswered += 1;
+        let number = self.sent;
         let data = serde_json::to_value(data)?;
-        self.send(packet::event(self.sent, event, &data)).await
+        self.send(packet::event(number, event, &data)).await?;
+        loop {
+            if let Received::Answer(to, answer) = self.next().await?
+                && to == number
+            {
+                return Ok(answer);
+            }
+        }
+    }
+
+    /// Waits for something else, and receives events meanwhile.
+    ///
+    /// # Errors
+    /// When the connection is lost. Then `future` is dropped.
+    pub async fn until<T>(
+        &mut self,
+        future: impl Future<Output = T>,
+    ) -> Result<T> {
+        let mut future = pin!(future);
+        loop {
+            tokio::select! {
+                output = &mut future => return Ok(output),
+                received = self.next() => {
+                    received?;
+                }
+            }
+        }
     }
 
     /// Waits for the next event or answer, and answers the server's pings (the
     /// heartbeat) meanwhile. May be dropped while it waits; nothing is lost.
-    ///
-    /// # Errors
-    /// When the connection is lost, or the server sends what is no Socket.IO.
-    pub async fn next(&mut self) -> Result<Received> {
+    async fn next(&mut self) -> Result<Received> {
         loop {
             match self.receive().await? {
                 Packet::Event(name, mut data) => {
                     let data = data.drain(..).next().unwrap_or_default();
-                    return Ok(Received::Event(name, data));
+                    (self.on_event)(&name, &data);
+                    return Ok(Received::Event(name));
                 }
-                Packet::Ack(_, mut data) => {
-                    self.unanswered = self.unanswered.saturating_sub(1);
+                Packet::Ack(number, mut data) => {
                     let data = data.drain(..).next().unwrap_or_default();
-                    return Ok(Received::Answer(data));
+                    return Ok(Received::Answer(number, data));
                 }
                 Packet::Ping => self.send(packet::PONG.into()).await?,
                 Packet::Close | Packet::Disconnected => {
@@ -131,13 +196,6 @@ impl Session {
                 Packet::Refused(why) => bail!("the server refuses: {why}"),
             }
         }
-    }
-
-    /// How many of our events the server has not answered. That one has been
-    /// sent says little: until the answer is here, the connection may still
-    /// be lost.
-    pub fn unanswered(&self) -> u64 {
-        self.unanswered
     }
 
     /// Disconnects, and waits until the server has closed the connection.
@@ -177,29 +235,26 @@ impl Session {
     }
 }
 
-/// Is it of no use to wait and retry? The server has rejected us, or there is
-/// no Socket.IO server at this address (HTTP's 4xx).
-pub fn is_final(error: &Error) -> bool {
-    match error.downcast_ref() {
-        Some(tungstenite::Error::Http(answer)) => {
-            answer.status().is_client_error()
-        }
-        _ => error.is::<Refusal>(),
-    }
-}
-
-/// Why we could not connect at all, and what to do about it.
-pub fn advise(error: Error, url: &str, advice: &str) -> Error {
-    match error.downcast_ref() {
+/// Why we could not connect, and what to do about it.
+fn explain(error: Error, url: &str) -> Error {
+    let error = match error.downcast_ref() {
         // A web server that answered, but not with a WebSocket.
-        Some(tungstenite::Error::Http(answer)) => anyhow!(
-            "connect to {url}: no WebSocket there ({}), and this client \
-             has nothing else; the page and node/client.js have long polling",
-            answer.status()
-        ),
-        Some(_) => anyhow!("connect to {url}: {error:#}; {advice}"),
-        None => error.context(format!("connect to {url}")),
-    }
+        Some(tungstenite::Error::Http(answer)) => {
+            let status = answer.status();
+            let why = format!(
+                "no WebSocket there ({status}), and this client has nothing \
+                 else; the page and node/client.js have long polling"
+            );
+            if status.is_client_error() {
+                Refusal(why).into()
+            } else {
+                anyhow!(why)
+            }
+        }
+        Some(error) => anyhow!("{error}; {ADVICE}"),
+        None => error,
+    };
+    error.context(format!("connect to {url}"))
 }
 
 /// Where the WebSocket is, for a server at `url`.
@@ -219,7 +274,6 @@ fn address(url: &str) -> Result<String> {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use serde_json::json;
     use tokio::net::TcpListener;
     use tokio_tungstenite::accept_async;
 
@@ -257,12 +311,12 @@ pub(crate) mod tests {
             }
             while let Some(Ok(_)) = socket.next().await {}
         });
-        Session::open(&url, &json!({ "name": "Ada" })).await
+        Session::open(&url, "Ada", |_, _| {}).await
     }
 
     async fn heard(says: &'static [&'static str]) -> String {
         let mut session = with(says).await.unwrap();
-        session.next().await.unwrap_err().to_string()
+        session.wait_for("b").await.unwrap_err().to_string()
     }
 
     fn a_server_that_falls_silent_is_given_up() {
@@ -273,14 +327,10 @@ pub(crate) mod tests {
 
     fn pings_and_noops_are_between_two_events() {
         block_on(async {
-            let mut session =
-                with(&[OPEN, "2", "40", "6", "2", "42[\"a\",1,2]", "430[{}]"])
-                    .await
-                    .unwrap();
-            let event = Received::Event("a".into(), json!(1));
-            assert_eq!(session.next().await.unwrap(), event);
-            let answer = Received::Answer(json!({}));
-            assert_eq!(session.next().await.unwrap(), answer);
+            let says = &[OPEN, "2", "40", "6", "2", "42[\"a\",1,2]", "431[7]"];
+            let mut session = with(says).await.unwrap();
+            session.wait_for("a").await.unwrap();
+            assert_eq!(session.ask("b", "").await.unwrap(), json!(7));
         });
     }
 
@@ -297,14 +347,15 @@ pub(crate) mod tests {
 
     fn who_is_not_let_in_hears_why() {
         block_on(async {
-            let error = with(&[OPEN, "44{\"message\":\"too early\"}"])
-                .await
-                .unwrap_err();
-            assert_eq!(error.to_string(), "it refuses: too early");
+            let says = &[OPEN, "44{\"message\":\"too early\"}"];
+            let error = with(says).await.err().unwrap();
+            assert_eq!(error.root_cause().to_string(), "it refuses: too early");
+            assert!(error.is::<Refusal>());
             assert!(with(&["42[\"a\"]"]).await.is_err());
             for url in ["https://127.0.0.1", "127.0.0.1:1", "http://", "", "ö"]
             {
-                assert!(Session::open(url, &json!({})).await.is_err(), "{url}");
+                let opened = Session::open(url, "Ada", |_, _| {}).await;
+                assert!(opened.is_err(), "{url}");
             }
         });
     }

@@ -48,8 +48,7 @@ pub fn answer(answer: &Value) {
 /// When we are not let in.
 pub fn joined(room: &str, answer: &Value) -> Result<()> {
     if let Some(why) = answer["error"].as_str() {
-        let refusal = Error::new(Refusal(why.to_owned()));
-        return Err(refusal.context("join the room"));
+        return Err(Error::new(Refusal::new(why)).context("join the room"));
     }
     let here: Vec<&str> = answer["here"]
         .as_array()

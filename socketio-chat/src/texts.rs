@@ -21,7 +21,7 @@ pub struct Choice {
 
 /// What is still to be sent.
 #[derive(Debug)]
-pub struct Texts(Option<Source>);
+pub struct Texts(Source);
 
 #[derive(Debug)]
 enum Source {
@@ -38,7 +38,7 @@ impl Texts {
         if message.is_some() || pace.count().is_some() {
             let message = message.as_deref().unwrap_or("hello").to_owned();
             let ticks = pace.ticks(shutdown::token());
-            return Self(Some(Source::Paced(message, ticks)));
+            return Self(Source::Paced(message, ticks));
         }
         let (sender, receiver) = mpsc::channel(1);
         // A plain thread: tokio's stdin would keep the program from ending
@@ -54,18 +54,13 @@ impl Texts {
                 }
             }
         });
-        Self(Some(Source::Typed(receiver, shutdown::token())))
-    }
-
-    /// Has everything been sent?
-    pub fn ended(&self) -> bool {
-        self.0.is_none()
+        Self(Source::Typed(receiver, shutdown::token()))
     }
 
     /// Waits for the next one. `None` when that was all, or on Ctrl-C. May
     /// be dropped while it waits; nothing is lost.
     pub async fn next(&mut self) -> Option<String> {
-        let text = match self.0.as_mut()? {
+        match &mut self.0 {
             Source::Paced(text, ticks) => {
                 ticks.next().await.then(|| text.clone())
             }
@@ -75,10 +70,6 @@ impl Texts {
                     line => break line,
                 }
             },
-        };
-        if text.is_none() {
-            self.0 = None;
         }
-        text
     }
 }

@@ -88,8 +88,8 @@ fn is_local(host: &str) -> bool {
     })
 }
 
-/// Serves `service` on every connection until `stop`. Returns the connections
-/// that are still being answered.
+/// Serves `service` on every connection until `stop`. Returns the tasks of the
+/// connections that are still being answered.
 pub async fn serve<S, B>(
     listener: TcpListener,
     service: S,
@@ -120,6 +120,7 @@ where
             }
         }
     }
+    connections.close(); // no task will be added: now wait() can return
     connections
 }
 

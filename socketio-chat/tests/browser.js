@@ -448,7 +448,7 @@ const scenarios = {
     assert.deepEqual(words.filter(word => !names.includes(word)), [])
 
     // Each reason that a server may give has its Chinese.
-    const source = ['server.js', 'chat.js'].map(name =>
+    const source = ['rooms.js', 'chat.js'].map(name =>
       readFileSync(new URL(`../node/${name}`, import.meta.url), 'utf8')).join()
     const reasons = [...source.matchAll(
       /'((?:a|you) (?:[^'\\]|\\')*(?:characters|a text|room|already))'/g)]
