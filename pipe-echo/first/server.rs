@@ -11,8 +11,7 @@ async fn main() -> Result<()> {
     let listener = UnixListener::bind("/tmp/unix.sock")?;
     println!("listening on /tmp/unix.sock");
     loop {
-        let (socket, _) = listener.accept().await?;
-        tokio::spawn(echo(socket));
+        tokio::spawn(echo(listener.accept().await?.0));
     }
 }
 

@@ -9,8 +9,7 @@ async fn main() -> Result<()> {
     println!("listening on 127.0.0.1:8000");
     let (everybody, _) = channel(100);
     loop {
-        let (socket, _) = listener.accept().await?;
-        tokio::spawn(chat(socket, everybody.clone()));
+        tokio::spawn(chat(listener.accept().await?.0, everybody.clone()));
     }
 }
 

@@ -1,6 +1,7 @@
 // Who is in the chat, and the one place where all lines get their order.
 // Rust twin: ../src/room.rs.
 
+import { once } from 'node:events'
 import { PassThrough } from 'node:stream'
 import { escaped, line, shown } from '../../common/node/log.js'
 
@@ -44,9 +45,9 @@ export class Room {
     for (const client of this.#clients) this.leave(client)
   }
 
-  /** Has its queue been half full, and is not yet empty again? */
-  isBehind({ queue }) {
-    return queue.writableNeedDrain
+  /** Waits when this client's queue is half full, until it is empty. */
+  async hasSpace({ queue }) {
+    while (queue.writableNeedDrain) await once(queue, 'drain')
   }
 
   /** Handles a line from a client: a new name, or text for everybody. */
@@ -61,8 +62,8 @@ export class Room {
     }
   }
 
-  /** Tells something to one client only. */
-  tell(client, text) {
+  // Tells something to one client only.
+  #tell(client, text) {
     if (this.#clients.has(client)) client.queue.write(`${text}\n`)
   }
 
@@ -91,7 +92,7 @@ export class Room {
 
   #rename(client, name) {
     if (!NAME.test(name) || Array.from(name).length > LONGEST_NAME) {
-      return this.tell(client,
+      return this.#tell(client,
         '* not a name: 1 to 24 letters, digits, - or _')
     }
     // "ada" beside "Ada" would deceive people, and so would "server".
@@ -99,7 +100,7 @@ export class Room {
     const isTaken = [...this.#clients].some(other =>
       other !== client && other.name.toLowerCase() === key)
     if (isTaken || key === 'server') {
-      return this.tell(client, `* the name ${name} is taken`)
+      return this.#tell(client, `* the name ${name} is taken`)
     }
     const before = client.name
     client.name = name

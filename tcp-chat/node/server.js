@@ -7,7 +7,6 @@
 //
 // Try this: talk to it with `nc 127.0.0.1 8000` from a third terminal.
 
-import { isUtf8 } from 'node:buffer'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { promisify } from 'node:util'
@@ -26,12 +25,8 @@ const { address: { host, port } } = args(
     },
   })
 
-// The longest line, in bytes, without its line feed.
-const LONGEST = 4096
-const TOO_LONG = '* not sent: a line may have 4096 bytes'
-const NOT_UTF8 = '* not sent: a line must be UTF-8'
-// telnet and Windows end lines with CR LF.
-const END = /[\r\n]+$/
+// The longest line, in bytes, with its line feed. A longer one comes in pieces.
+const MAX_LINE = 4096
 
 // How long a client may stop reading while something waits for it, in ms.
 const WRITE_TIMEOUT = 10_000
@@ -64,23 +59,22 @@ async function main() {
 async function serve(socket, room) {
   const { remoteAddress, remoteFamily, remotePort } = socket
   if (remotePort === undefined) return socket.destroy() // gone already
-  const name = shownAddress(
+  const address = shownAddress(
     { address: remoteAddress, family: remoteFamily, port: remotePort })
   socket.on('error', () => {}) // receive() or send() throws it as well
-  const client = room.join(name)
+  const client = room.join(address) // with the lines that wait for it
   const receiving = receive(socket, room, client)
     .finally(() => room.leave(client)) // ends the queue, and so send()
-  const sending = send(socket, client.queue)
 
   // An error ends this connection and no other.
   try {
-    await Promise.all([receiving, sending])
+    await Promise.all([receiving, send(socket, client.queue)])
   } catch ({ message }) {
     // After Ctrl-C, send() has closed the socket.
-    if (!stop.aborted) error(`${name}: ${message}`)
+    if (!stop.aborted) error(`${address}: ${message}`)
     socket.destroy()
+    room.leave(client) // if send() failed, it is still there
   }
-  room.leave(client)
 }
 
 // 5. Receive lines. TCP has no framing: one piece may hold half a line, or
@@ -88,35 +82,32 @@ async function serve(socket, room) {
 //    line may have: one that never ends would fill the memory.
 async function receive(socket, room, client) {
   let begun = Buffer.alloc(0) // a line whose end has not arrived
-  let isRest = false // of a line that is too long: it is skipped
+  // The iterator must not close the socket: send() has more to write.
   for await (const bytes of socket.iterator({ destroyOnReturn: false })) {
     begun = Buffer.concat([begun, bytes])
-    while (begun.includes('\n') || begun.length > LONGEST) {
-      const end = begun.indexOf('\n')
-      const isWhole = end >= 0 && end <= LONGEST
-      const length = end >= 0 ? end + 1 : begun.length
-      if (!isRest) await handle(begun.subarray(0, length), isWhole)
-      isRest = end < 0
-      begun = begun.subarray(length)
+    while (begun.includes('\n') || begun.length >= MAX_LINE) {
+      const feed = begun.indexOf('\n')
+      const end = feed < 0 ? MAX_LINE : Math.min(feed + 1, MAX_LINE)
+      await handle(begun.subarray(0, end))
+      begun = begun.subarray(end)
     }
   }
   // The last line of a stream may lack its line feed.
-  if (begun.length > 0 && !isRest) await handle(begun, true)
+  if (begun.length > 0) await handle(begun)
 
-  async function handle(bytes, isWhole) {
-    // Back-pressure: from a client that does not read what it is sent, we
-    // read nothing either. So it cannot flood the others.
-    while (room.isBehind(client)) await once(client.queue, 'drain')
-    if (!isWhole) room.tell(client, TOO_LONG)
-    else if (!isUtf8(bytes)) room.tell(client, NOT_UTF8)
-    else room.handle(client, bytes.toString().replace(END, ''))
+  async function handle(line) {
+    // Back-pressure: while half of this client's own queue waits for it, we
+    // read nothing from it. So it cannot flood the others.
+    await room.hasSpace(client)
+    // A new name, or text for everybody. Some end lines with CR LF.
+    room.handle(client, line.toString().replace(/[\r\n]+$/, ''))
   }
 }
 
 // 6. Send what waits in this client's queue. While the client does not read,
 //    only this waits: the queue fills, and the room drops a slow consumer.
 async function send(socket, queue) {
-  const write = promisify(socket.write).bind(socket)
+  const write = promisify(socket.write).bind(socket) // returns a promise
   for await (const lines of queue) {
     const late = setTimeout(() =>
       socket.destroy(Error('the client does not read')), WRITE_TIMEOUT)

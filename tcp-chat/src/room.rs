@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use common::log;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 /// How many lines can wait for one client.
 const CAPACITY: usize = 1024;
@@ -30,20 +30,24 @@ struct Client {
     /// Bounded: a client that does not read must not fill our memory. The
     /// text is shared: a line that waits in 1,000 queues is kept once.
     queue: mpsc::Sender<Arc<str>>,
+    /// Wakes `has_space` when lines have left the queue.
+    taken: Arc<Notify>,
 }
 
 /// The lines that wait for one client.
 #[derive(Debug)]
-pub struct Queue(mpsc::Receiver<Arc<str>>);
+pub struct Queue {
+    lines: mpsc::Receiver<Arc<str>>,
+    taken: Arc<Notify>,
+}
 
 impl Queue {
     /// Waits for lines, and takes all that are there. `None` at the end.
     pub async fn next(&mut self) -> Option<Vec<u8>> {
         let mut lines = Vec::new();
-        match self.0.recv_many(&mut lines, CAPACITY).await {
-            0 => None,
-            _ => Some(lines.concat().into_bytes()),
-        }
+        let count = self.lines.recv_many(&mut lines, CAPACITY).await;
+        self.taken.notify_one();
+        (count > 0).then(|| lines.concat().into_bytes())
     }
 }
 
@@ -52,11 +56,16 @@ impl Room {
     pub fn join(&self, address: SocketAddr) -> Queue {
         // One more, for the reason when it is dropped.
         let (queue, lines) = mpsc::channel(CAPACITY + 1);
-        let name = address.to_string();
+        let taken = Arc::new(Notify::new());
+        let client = Client {
+            name: address.to_string(),
+            queue,
+            taken: Arc::clone(&taken),
+        };
         let mut clients = self.lock();
-        clients.insert(address, Client { name, queue });
+        clients.insert(address, client);
         broadcast(&mut clients, &format!("* {address} joined"));
-        Queue(lines)
+        Queue { lines, taken }
     }
 
     /// Gives up the client's place, and tells the others. What waits in its
@@ -68,11 +77,18 @@ impl Room {
         }
     }
 
-    /// Does more than half of its queue still wait?
-    pub fn is_behind(&self, address: SocketAddr) -> bool {
-        self.lock()
-            .get(&address)
-            .is_some_and(|client| client.queue.capacity() <= CAPACITY / 2)
+    /// Waits while half of this client's queue still waits for it.
+    pub async fn has_space(&self, address: SocketAddr) {
+        while let Some(taken) = self.is_behind(address) {
+            taken.notified().await;
+        }
+    }
+
+    fn is_behind(&self, address: SocketAddr) -> Option<Arc<Notify>> {
+        let clients = self.lock();
+        let client = clients.get(&address)?;
+        let is_behind = client.queue.capacity() <= CAPACITY / 2;
+        is_behind.then(|| Arc::clone(&client.taken))
     }
 
     /// Handles a line from a client: a new name, or text for everybody.
@@ -101,9 +117,9 @@ impl Room {
     }
 
     /// Tells something to one client only.
-    pub fn tell(&self, address: SocketAddr, text: &str) {
+    fn tell(&self, address: SocketAddr, text: &str) {
         if let Some(client) = self.lock().get(&address) {
-            // Half of its queue is free: see is_behind().
+            // Half of its queue is free: see has_space().
             let _ = client.queue.try_send(format!("{text}\n").into());
         }
     }

@@ -19,7 +19,6 @@ use tcp_chat::room::{Queue, Room};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Notify;
 use tokio::task;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -33,17 +32,14 @@ struct Args {
     address: String,
 }
 
-/// The longest line, in bytes, without its line feed.
-const LONGEST: usize = 4096;
-const TOO_LONG: &str = "* not sent: a line may have 4096 bytes";
-const NOT_UTF8: &str = "* not sent: a line must be UTF-8";
-/// telnet and Windows end lines with CR LF.
-const END: [char; 2] = ['\r', '\n'];
+/// The longest line, in bytes, with its line feed. A longer one comes in pieces.
+const MAX_LINE: u64 = 4096;
 
 /// How long a client may stop reading while something waits for it.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[tokio::main(flavor = "current_thread")]
+// An error becomes one line on stderr, and status 1.
 async fn main() -> common::Result {
     let Args { address } = Args::parse();
     let stop = shutdown::token(); // cancelled by Ctrl-C and SIGTERM
@@ -61,9 +57,8 @@ async fn main() -> common::Result {
     while let Some(client) = stop.run_until_cancelled(listener.accept()).await {
         match client {
             Ok((socket, address)) => {
-                let serving =
-                    serve(socket, address, Arc::clone(&room), stop.clone());
-                clients.spawn(serving);
+                let room = Arc::clone(&room); // another pointer to the same
+                clients.spawn(serve(socket, address, room, stop.clone()));
             }
             // Out of file descriptors, say: other connections may close soon.
             Err(error) => {
@@ -89,21 +84,19 @@ async fn serve(
     stop: CancellationToken,
 ) {
     let (reader, writer) = socket.into_split();
-    let queue = room.join(address);
-    let written = Notify::new(); // wakes receive() when send() has written
+    let queue = room.join(address); // the lines that wait for this client
     let receiving = async {
-        let received = receive(reader, address, &room, &written);
-        let result = stop.run_until_cancelled(received).await;
+        let receiving = receive(reader, address, &room);
+        let result = stop.run_until_cancelled(receiving).await;
         room.leave(address); // ends the queue, and so send()
-        result.unwrap_or(Ok(()))
+        result.unwrap_or(Ok(())) // None: Ctrl-C
     };
-    let sending = send(writer, queue, &written);
 
     // An error ends this connection and no other.
-    if let Err(error) = tokio::try_join!(receiving, sending) {
+    if let Err(error) = tokio::try_join!(receiving, send(writer, queue)) {
         log::error(format_args!("{address}: {error}"));
+        room.leave(address); // if send() failed, it is still there
     }
-    room.leave(address);
 }
 
 /// 5. Receive lines. TCP has no framing: one read may return half a line, or
@@ -113,54 +106,35 @@ async fn receive(
     reader: OwnedReadHalf,
     address: SocketAddr,
     room: &Room,
-    written: &Notify,
 ) -> io::Result<()> {
-    let mut reader = BufReader::with_capacity(LONGEST, reader);
-    // What is read next is the rest of a line that was too long: skip it.
-    let mut is_rest = false;
+    let mut reader = BufReader::new(reader);
+    let mut line = Vec::new();
     loop {
-        let mut line = Vec::new();
-        let mut limited = (&mut reader).take(LONGEST as u64 + 1);
+        let mut limited = (&mut reader).take(MAX_LINE);
         if limited.read_until(b'\n', &mut line).await? == 0 {
             return Ok(()); // half-close: the client will send nothing more
         }
-        // The last line of a stream may lack its line feed.
-        let is_whole = line.ends_with(b"\n") || line.len() <= LONGEST;
-        if !is_rest {
-            // Back-pressure: from a client that does not read what it is
-            // sent, we read nothing either. So it cannot flood the others.
-            while room.is_behind(address) {
-                written.notified().await;
-            }
-            if is_whole {
-                match String::from_utf8(line) {
-                    Ok(text) => {
-                        room.handle(address, text.trim_end_matches(END));
-                    }
-                    Err(_) => room.tell(address, NOT_UTF8),
-                }
-            } else {
-                room.tell(address, TOO_LONG);
-            }
-            // Whatever has arrived at once: let the others' tasks run now.
-            task::yield_now().await;
-        }
-        is_rest = !is_whole;
+        // Back-pressure: while half of this client's own queue waits for it,
+        // we read nothing from it. So it cannot flood the others.
+        room.has_space(address).await;
+        let text = String::from_utf8_lossy(&line);
+        // A new name, or text for everybody. Some end lines with CR LF.
+        room.handle(address, text.trim_end_matches(['\r', '\n']));
+        line.clear();
+        // More may have arrived at once: let the others' tasks run first.
+        task::yield_now().await;
     }
 }
 
 /// 6. Send what waits in this client's queue. While the client does not read,
 ///    only this waits: the queue fills, and the room drops a slow consumer.
-async fn send(
-    mut writer: OwnedWriteHalf,
-    mut queue: Queue,
-    written: &Notify,
-) -> io::Result<()> {
+async fn send(mut writer: OwnedWriteHalf, mut queue: Queue) -> io::Result<()> {
     // Disable Nagle's algorithm, so that small writes are sent immediately.
     writer.as_ref().set_nodelay(true)?;
     while let Some(lines) = queue.next().await {
-        timeout(WRITE_TIMEOUT, writer.write_all(&lines)).await??;
-        written.notify_one();
+        let writing = writer.write_all(&lines);
+        let in_time = timeout(WRITE_TIMEOUT, writing).await?;
+        in_time?;
     }
     // 7. Close our direction only: closing both with something unread would
     //    be a reset, which can overtake the last line.
