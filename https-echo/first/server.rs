@@ -3,7 +3,6 @@ use hyper::body::Incoming;
 use hyper::{Request, Response, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
-use tokio::net::TcpListener;
 use tokio_rustls::{TlsAcceptor, rustls};
 
 #[tokio::main(flavor = "current_thread")]
@@ -14,17 +13,15 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .with_no_client_auth()
         .with_single_cert(vec![leaf], key)?;
     let tls = TlsAcceptor::from(std::sync::Arc::new(config));
-    let listener = TcpListener::bind("127.0.0.1:8443").await?;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:8443").await?;
     println!("listening on {}", listener.local_addr()?);
     loop {
         let (socket, _) = listener.accept().await?;
         let socket = TokioIo::new(tls.accept(socket).await?);
-        let service = service_fn(answer);
+        let service = service_fn(async |request: Request<Incoming>| {
+            println!("url {}", request.uri());
+            hyper::Result::Ok(Response::new(request.uri().to_string()))
+        });
         tokio::spawn(http1::Builder::new().serve_connection(socket, service));
     }
-}
-
-async fn answer(request: Request<Incoming>) -> hyper::Result<Response<String>> {
-    println!("url {}", request.uri());
-    Ok(Response::new(request.uri().to_string()))
 }

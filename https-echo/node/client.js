@@ -12,9 +12,10 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { connect as connectHttp2 } from 'node:http2'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { args, wholeNumber } from '../../common/node/args.js'
-import { Decoder, fail, line } from '../../common/node/log.js'
+import { fail, line, shown } from '../../common/node/log.js'
 import { stop } from '../../common/node/shutdown.js'
 import { FOLDER } from './certs.js'
 
@@ -68,37 +69,45 @@ async function main() {
 // 2. Asks as often as `--count` says: once, unless given. All requests go
 //    over one connection.
 async function askAll() {
-  const session = await Promise.race([connect(), overdue('connection')])
+  const session = await inTime('connection', connect())
   try {
     for (let number = 0; number < count; number += 1) {
       if (number > 0) await sleep(every, undefined, { signal: stop })
-      await Promise.race([ask(session), overdue('whole answer')])
+      await inTime('whole answer', ask(session))
     }
   } finally {
     session.close()
   }
 }
 
-// Rejects when TIMEOUT is over. The program does not wait for it (`ref`).
-async function overdue(what) {
-  await sleep(TIMEOUT, undefined, { ref: false })
-  throw Error(`no ${what} in 10 seconds`)
+// Waits for `promise`, but not longer than TIMEOUT.
+async function inTime(what, promise) {
+  const late = sleep(TIMEOUT, 'late', { ref: false })
+  if (await Promise.race([promise, late]) === 'late') {
+    throw Error(`no ${what} in 10 seconds`)
+  }
+  return promise
 }
 
 // 3. Connects: TCP, then TLS, then HTTP/2.
 async function connect() {
-  // 4. Trust this CA and no other. Everything is checked: who signed the
-  //    certificate, for which host, until when. With `rejectUnauthorized:
-  //    false` there would be no error, and anybody could read all.
-  const ca = readFileSync(join(certs, 'ca.pem'))
-  // ALPN: 'node:http2' speaks no other protocol, and says so.
-  const session = connectHttp2(url.origin, { ca })
+  const session = connectHttp2(url.origin, tls())
   session.on('error', () => {}) // it also reaches the request, or `once`
   await once(session, 'connect', { signal: stop })
   return session
 }
 
-// 5. Asks once, and prints the answer as it arrives.
+// 4. Loads the certificate of the CA. Trusts this one and no other. Everything
+//    is checked: who signed the server's certificate, for which host, until
+//    when. With `rejectUnauthorized: false` there would be no error, and
+//    anybody could read all.
+function tls() {
+  // ALPN: 'node:http2' speaks no other protocol, and says so.
+  return { ca: readFileSync(join(certs, 'ca.pem')) }
+}
+
+// 5. Asks once, and prints the answer. (http-echo prints a long one as it
+//    arrives.)
 async function ask(session) {
   const request = session.request({
     ':authority': url.host, // as Host of HTTP/1.1
@@ -112,10 +121,8 @@ async function ask(session) {
   ])
   const status = headers[':status']
   line(`statusCode: ${status}`)
-
-  const decoder = new Decoder()
-  for await (const bytes of request) line(decoder.decode(bytes))
   if (status !== 200) throw Error(`the server answered ${status}`)
+  line(shown(await text(request))) // escapes control characters
 }
 
 // Refuses a URL of which a part would be ignored.

@@ -96,7 +96,7 @@ function speak(server) {
   server.keepAliveTimeout = TIMEOUT
 
   // 7. Shake hands: agree on keys, show the certificate, choose a protocol.
-  //    Node does so by itself, and tells of those that failed.
+  //    Node does so by itself; here it reports those that failed.
   server.on('tlsClientError', ({ message, reason }) => {
     error(`socket: TLS handshake: ${reason ?? message}`)
   })
@@ -104,8 +104,7 @@ function speak(server) {
   // 8. Speak what was agreed on: the client may know no HTTP/2. Node calls
   //    the same function for both protocols.
   server.on('request', (request, response) => {
-    answer(request, response).catch(({ message }) => {
-      error(`socket: ${message}`)
-    })
+    // A client that is gone, perhaps with an error, is not worth a line.
+    answer(request, response).catch(() => {})
   })
 }

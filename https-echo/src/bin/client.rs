@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::Parser;
 use common::{log, shutdown};
 use http_body_util::BodyExt;
@@ -27,7 +27,7 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
-use url::{Position, Url};
+use url::Url;
 
 /// How long to connect may take, and each request with its whole answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -73,49 +73,43 @@ async fn main() -> common::Result {
 /// 2. Asks as often as `--count` says: once, unless given. All requests go
 ///    over one connection.
 async fn ask_all(args: &Args) -> Result<()> {
-    let connected = timeout(TIMEOUT, connect(&args.url, &args.certs))
-        .await
-        .context("no connection in 10 seconds")?;
-    let mut sender = connected?;
+    let connecting = connect(&args.url, &args.certs);
+    let mut sender = in_time("connection", connecting).await?;
     for number in 0..args.count {
         if number > 0 {
             sleep(Duration::from_millis(args.every)).await;
         }
-        let outcome = timeout(TIMEOUT, ask(&mut sender, &args.url))
-            .await
-            .context("no whole answer in 10 seconds")?;
-        outcome?;
+        in_time("whole answer", ask(&mut sender, &args.url)).await?;
     }
     Ok(())
 }
 
+/// Waits for `future`, but not longer than TIMEOUT.
+async fn in_time<T>(
+    what: &str,
+    future: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    match timeout(TIMEOUT, future).await {
+        Ok(result) => result,
+        Err(_) => bail!("no {what} in 10 seconds"),
+    }
+}
+
 /// 3. Connects: TCP, then TLS, then HTTP/2.
 async fn connect(url: &Url, certs: &Path) -> Result<SendRequest<String>> {
-    let host = &url[Position::BeforeHost..Position::AfterHost];
+    let host = url.host_str().unwrap_or_default();
     let address = format!("{host}:{}", url.port().unwrap_or(443));
     let socket = TcpStream::connect(&address)
         .await
         .map_err(|error| anyhow!("connect to {address}: {error}; {ADVICE}"))?;
     socket.set_nodelay(true)?;
 
-    // 4. Trust this CA and no other. Everything is checked: who signed the
-    //    certificate, for which host, until when.
-    let ca = CertificateDer::from_pem_file(certs.join("ca.pem"))
-        .with_context(|| format!("read {}; {ADVICE}", certs.display()))?;
-    let mut roots = RootCertStore::empty();
-    roots.add(ca)?;
-    let provider = Arc::new(ring::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec()]; // ALPN: no other protocol
-    let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned())?;
-    let tls = TlsConnector::from(Arc::new(config));
-    let socket = tls.connect(name, socket).await.context("TLS handshake")?;
-    let (_, session) = socket.get_ref();
-    let is_http2 = session.alpn_protocol() == Some(b"h2");
-    ensure!(is_http2, "the server does not speak HTTP/2");
+    let name = host.trim_matches(['[', ']']).to_owned(); // [::1]
+    let name = ServerName::try_from(name)?;
+    let socket = tls(certs)?
+        .connect(name, socket)
+        .await
+        .context("TLS handshake")?;
 
     let executor = TokioExecutor::new();
     let (sender, connection) =
@@ -124,23 +118,34 @@ async fn connect(url: &Url, certs: &Path) -> Result<SendRequest<String>> {
     Ok(sender)
 }
 
-/// 5. Asks once, and prints the answer as it arrives.
+/// 4. Loads the certificate of the CA. Trusts this one and no other. Everything
+///    is checked: who signed the server's certificate, for which host, until
+///    when.
+fn tls(certs: &Path) -> Result<TlsConnector> {
+    let ca = CertificateDer::from_pem_file(certs.join("ca.pem"))
+        .with_context(|| format!("read {}; {ADVICE}", certs.display()))?;
+    let mut roots = RootCertStore::empty();
+    roots.add(ca)?;
+    let _ = ring::default_provider().install_default(); // as in the server
+    let mut config = ClientConfig::builder()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    // ALPN: we speak no other protocol.
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    Ok(TlsConnector::from(Arc::new(config)))
+}
+
+/// 5. Asks once, and prints the answer. (http-echo prints a long one as it
+///    arrives.)
 async fn ask(sender: &mut SendRequest<String>, url: &Url) -> Result<()> {
     let request = Request::get(url.as_str()).body(String::new())?;
     let response = sender.send_request(request).await?;
     let status = response.status().as_u16();
     log::line(format_args!("statusCode: {status}"));
-
-    let mut decoder = log::Decoder::default();
-    let mut body = response.into_body();
-    while let Some(frame) = body.frame().await {
-        let bytes = frame?.into_data().unwrap_or_default();
-        // The last frame of HTTP/2 may have no more than the end.
-        if !bytes.is_empty() {
-            log::line(decoder.decode(&bytes));
-        }
-    }
     ensure!(status == 200, "the server answered {status}");
+    let body = response.into_body().collect().await?.to_bytes();
+    let text = String::from_utf8_lossy(&body);
+    log::line(log::shown(&text)); // escapes control characters
     Ok(())
 }
 

@@ -16,9 +16,9 @@ use clap::Parser;
 use common::{log, shutdown};
 use https_echo::answer::answer;
 use https_echo::certs;
-use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
@@ -62,7 +62,7 @@ async fn main() -> common::Result {
 
     // 3. Accept clients until Ctrl-C. A task is spawned for each; Node
     //    accepts them by itself.
-    let connections = GracefulShutdown::new();
+    let connections = GracefulShutdown::new(); // hyper's, for step 4
     while let Some(client) = stop.run_until_cancelled(listener.accept()).await {
         match client {
             Ok((socket, _)) => {
@@ -88,11 +88,10 @@ fn tls(certs: &Path) -> Result<TlsAcceptor> {
     certs::make_if_missing(certs)?;
     let leaf = CertificateDer::from_pem_file(certs.join("leaf.pem"))?;
     let key = PrivateKeyDer::from_pem_file(certs.join("leaf-key.pem"))?;
-    // Two crates may bring a crypto provider each, and then there is no
-    // default one: say which.
-    let provider = Arc::new(ring::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
+    // The crate that computes. If two crates bring one each, rustls has no
+    // default, and would panic. An error means that it was chosen before.
+    let _ = ring::default_provider().install_default();
+    let mut config = ServerConfig::builder()
         .with_no_client_auth()
         .with_single_cert(vec![leaf], key)?;
     // ALPN: in the handshake the client says which protocols it speaks, and
@@ -128,27 +127,25 @@ async fn speak(
         .context("TLS handshake")?;
     let socket = shaken.context("TLS handshake")?;
 
-    // 8. Speak what was agreed on: the client may know no HTTP/2.
-    let (_, session) = socket.get_ref();
-    let is_http2 = session.alpn_protocol() == Some(b"h2");
-    if is_http2 {
-        let connection = http2::Builder::new(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            // Slow-loris: hyper sends a PING after 5 seconds, and closes the
-            // connection when no answer has come 5 seconds later. A client
-            // that stops within a request's headers must send nothing else.
-            .keep_alive_interval(TIMEOUT / 2)
-            .keep_alive_timeout(TIMEOUT / 2)
-            .serve_connection(TokioIo::new(socket), service_fn(answer));
-        // A client that has its answers may just close. What is still to be
-        // acknowledged then fails, which is not worth a line.
-        let _ = watcher.watch(connection).await;
-    } else {
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(TIMEOUT)
-            .serve_connection(TokioIo::new(socket), service_fn(answer));
-        watcher.watch(connection).await?;
-    }
+    // 8. Speak what was agreed on: the client may know no HTTP/2. hyper sees
+    //    which one it is, as HTTP/2 begins with fixed bytes (the preface).
+    let mut http = auto::Builder::new(TokioExecutor::new());
+    // Slow-loris: a client that sends one byte of its headers now and then
+    // would hold its connection indefinitely. Over HTTP/2, nothing else can
+    // be sent within a request's headers. So hyper sends a PING after 5
+    // seconds, and closes the connection when no answer has come 5 seconds
+    // later.
+    http.http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(TIMEOUT);
+    http.http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(TIMEOUT / 2)
+        .keep_alive_timeout(TIMEOUT / 2);
+    let connection =
+        http.serve_connection(TokioIo::new(socket), service_fn(answer));
+    // A client that has its answers may just close. What is still to be
+    // acknowledged then fails, which is not worth a line.
+    let _ = watcher.watch(connection.into_owned()).await;
     Ok(())
 }
