@@ -144,8 +144,7 @@ async fn ask(sender: &mut SendRequest<String>, url: &Url) -> Result<()> {
     log::line(format_args!("statusCode: {status}"));
     ensure!(status == 200, "the server answered {status}");
     let body = response.into_body().collect().await?.to_bytes();
-    let text = String::from_utf8_lossy(&body);
-    log::line(log::shown(&text)); // escapes control characters
+    log::line(log::shown(&body)); // escapes control characters
     Ok(())
 }
 
