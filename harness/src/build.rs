@@ -13,6 +13,8 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, bail};
 
+use crate::lessons::Lesson;
+
 /// How cargo builds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Profile {
@@ -90,6 +92,9 @@ fn run_cargo(lesson: &str, profile: Profile) -> Result<PathBuf> {
         .arg(&own)
         .env("CARGO_BUILD_BUILD_DIR", &target)
         .stdin(Stdio::null());
+    for feature in Lesson::named(lesson).map_or(&[][..], Lesson::features) {
+        cargo.args(["--features", &format!("{lesson}/{feature}")]);
+    }
     if profile == Profile::Release {
         // Optimized, each crate takes its time: one set of features for all
         // lessons. A debug build is shared with `cargo run -p LESSON`, and has

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::build::{Profile, as_from_a_shell, build, root};
-use crate::{rabbit, redis};
+use crate::{kafka, rabbit, redis};
 
 /// What a half is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -38,6 +38,8 @@ pub enum Meet {
     Redis,
     /// Both are given `--amqp URL`, otherwise as with Redis.
     RabbitMq,
+    /// Both are given `--bootstrap HOST:PORT`, otherwise as with Redis.
+    Kafka,
     /// They do not meet: each shows what happens within one process.
     Nobody,
 }
@@ -63,6 +65,9 @@ struct Entry {
     /// The halves' names, the one that is started first first.
     halves: [String; 2],
     meet: Meet,
+    /// The features of the package that its programs are built with.
+    #[serde(default)]
+    features: Vec<String>,
     /// What the second half is given, with ADDRESS in place of the address;
     /// without it, the address.
     target: Option<String>,
@@ -161,6 +166,11 @@ impl Lesson {
     /// How its halves find each other.
     pub fn meet(&self) -> Meet {
         self.entry.meet
+    }
+
+    /// The features of the package that its programs are built with.
+    pub fn features(&self) -> &[String] {
+        &self.entry.features
     }
 
     /// Whether its second half sends what is typed.
@@ -289,7 +299,11 @@ impl Lesson {
             Meet::Pipe => {
                 Some(folder.join("lesson.sock").display().to_string())
             }
-            Meet::Parent | Meet::Redis | Meet::RabbitMq | Meet::Nobody => None,
+            Meet::Parent
+            | Meet::Redis
+            | Meet::RabbitMq
+            | Meet::Kafka
+            | Meet::Nobody => None,
         }
     }
 
@@ -304,7 +318,7 @@ impl Lesson {
 
     /// Is there a server between its halves that we did not write?
     pub fn has_broker(&self) -> bool {
-        matches!(self.meet(), Meet::Redis | Meet::RabbitMq)
+        matches!(self.meet(), Meet::Redis | Meet::RabbitMq | Meet::Kafka)
     }
 
     /// What it needs and this machine has not, with what to do about it;
@@ -313,6 +327,7 @@ impl Lesson {
         let server = match self.meet() {
             Meet::Redis => redis::missing(),
             Meet::RabbitMq => rabbit::missing(),
+            Meet::Kafka => kafka::missing(),
             _ => None,
         };
         server.or_else(|| self.missing_packages(second))

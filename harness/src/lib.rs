@@ -7,6 +7,7 @@
 pub mod build;
 pub mod first;
 pub mod half;
+pub mod kafka;
 pub mod lessons;
 pub mod order;
 pub mod pair;

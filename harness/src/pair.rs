@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use tempfile::TempDir;
 
 use crate::half::{Exit, Half, Signal, Stream};
+use crate::kafka::Kafka;
 use crate::lessons::{Language, Lesson, Meet};
 use crate::rabbit;
 use crate::redis::{DURABLE, Redis};
@@ -119,6 +120,8 @@ struct Broker {
     url: String,
     /// A Redis of this pair alone. All pairs share one RabbitMQ.
     _redis: Option<Redis>,
+    /// A Kafka of this pair alone.
+    _kafka: Option<Kafka>,
 }
 
 impl Broker {
@@ -130,13 +133,24 @@ impl Broker {
                     flag: "--redis",
                     url: redis.url(),
                     _redis: Some(redis),
+                    _kafka: None,
                 })
             }
             Meet::RabbitMq => Some(Self {
                 flag: "--amqp",
                 url: rabbit::shared()?,
                 _redis: None,
+                _kafka: None,
             }),
+            Meet::Kafka => {
+                let kafka = Kafka::start_within(limit)?;
+                Some(Self {
+                    flag: "--bootstrap",
+                    url: kafka.address(),
+                    _redis: None,
+                    _kafka: Some(kafka),
+                })
+            }
             _ => None,
         })
     }

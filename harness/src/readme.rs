@@ -32,15 +32,17 @@ impl Transcript {
     }
 
     /// The half that the command runs, and its arguments, where it is of
-    /// the form `cargo run -p LESSON --bin HALF [-- ARGUMENTS]`.
+    /// the form `cargo run -p LESSON [--features NAME] --bin HALF
+    /// [-- ARGUMENTS]`.
     pub fn half(&self, lesson: &str) -> Option<(&str, Vec<&str>)> {
-        let run = format!("cargo run -p {lesson} --bin ");
+        let run = format!("cargo run -p {lesson} ");
         let command = self.command.as_ref()?;
         let command = match command.split_once(" | ") {
             Some((_, after)) => after,
             None => command,
         };
         let mut words = command.strip_prefix(&run)?.split_whitespace();
+        words.find(|word| *word == "--bin")?;
         let half = words.next()?;
         Some((half, words.skip_while(|word| *word == "--").collect()))
     }

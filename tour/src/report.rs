@@ -41,7 +41,12 @@ pub fn title(lesson: &Lesson) -> String {
 /// The command that a reader can type next.
 pub fn command(lesson: &Lesson) -> String {
     let [first, _] = lesson.halves();
-    format!("cargo run -p {} --bin {first}", lesson.name)
+    let features: String = lesson
+        .features()
+        .iter()
+        .map(|feature| format!("--features {feature} "))
+        .collect();
+    format!("cargo run -p {} {features}--bin {first}", lesson.name)
 }
 
 /// Prints a line for each lesson that was shown, and what to type next.

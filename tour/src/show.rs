@@ -196,7 +196,7 @@ fn play(
 /// began it, and a message through a broker where it arrives.
 fn completes(lesson: &Lesson, half: usize, line: &str) -> bool {
     let there = match lesson.meet() {
-        Meet::Parent | Meet::Redis | Meet::RabbitMq => half == 0,
+        Meet::Parent | Meet::Redis | Meet::RabbitMq | Meet::Kafka => half == 0,
         Meet::Nobody => true,
         Meet::Tcp | Meet::Udp | Meet::Pipe => half == 1,
     };

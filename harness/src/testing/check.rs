@@ -37,6 +37,8 @@ pub enum Need {
     Redis,
     /// A RabbitMQ that a test can start for itself.
     RabbitMq,
+    /// A broker with Kafka's protocol that a test can start for itself.
+    Kafka,
     /// `/proc`, where memory and processor time are read.
     Proc,
 }
@@ -55,7 +57,7 @@ impl Need {
     fn cost(self) -> u8 {
         match self {
             Self::Unix | Self::Proc => 0,
-            Self::Program(..) | Self::Redis | Self::RabbitMq => 1,
+            Self::Program(..) | Self::Redis | Self::RabbitMq | Self::Kafka => 1,
             Self::Packages(_) | Self::Crates(..) => 2,
         }
     }
@@ -84,6 +86,9 @@ impl Need {
             }
             Self::RabbitMq => crate::rabbit::missing()
                 .map(|why| format!("needs RabbitMQ: {why}")),
+            Self::Kafka => {
+                crate::kafka::missing().map(|why| format!("needs Kafka: {why}"))
+            }
             Self::Unix => (!cfg!(unix)).then(|| {
                 "needs a Unix: its signals, sockets and file modes".to_owned()
             }),

@@ -9,6 +9,7 @@ use crate::{
 };
 use anyhow::{Context, Result, ensure};
 
+use crate::kafka::Kafka;
 use crate::redis::Redis;
 use crate::testing::{NODE, Need, Test, test};
 
@@ -18,6 +19,9 @@ const EVERY: [&str; 2] = ["--every", "1000"];
 
 /// Where the first versions expect a Redis.
 const REDIS: &str = "127.0.0.1:6379";
+
+/// And a Kafka.
+const KAFKA: &str = "127.0.0.1:9092";
 
 /// The rows of one lesson; none where it does not run on this system.
 pub fn tests(lesson: &str) -> Result<Vec<Test>> {
@@ -107,6 +111,7 @@ fn with_server(test: Test, lesson: &Lesson) -> Test {
     match lesson.meet() {
         Meet::Redis => test.needs(Need::Redis),
         Meet::RabbitMq => test.needs(Need::RabbitMq),
+        Meet::Kafka => test.needs(Need::Kafka),
         _ => test,
     }
 }
@@ -144,13 +149,18 @@ fn replay_first(
         .find_map(|line| line.strip_prefix("listening on "))
         .context("the README's first server never listens")?;
     let folder = tempfile::tempdir()?;
-    let moved = match lesson.has_broker() {
-        true => Moved::from(REDIS)?,
-        false => Moved::from(listening.trim_start_matches("http://"))?,
+    let moved = Moved::from(match lesson.meet() {
+        Meet::Redis => REDIS,
+        Meet::Kafka => KAFKA,
+        _ => listening.trim_start_matches("http://"),
+    })?;
+    let _redis = match lesson.meet() {
+        Meet::Redis => Some(Redis::start_at(moved.port()?, &[])?),
+        _ => None,
     };
-    let _redis = match lesson.has_broker() {
-        true => Some(Redis::start_at(moved.port()?, &[])?),
-        false => None,
+    let _kafka = match lesson.meet() {
+        Meet::Kafka => Some(Kafka::start_at(moved.port()?)?),
+        _ => None,
     };
     lesson.make_certs(folder.path())?;
     let [first_name, second_name] = lesson.halves();
