@@ -100,12 +100,13 @@ impl Channel {
 
     /// Waits for the next message and makes a value of yours of it. Otherwise
     /// as [`Self::recv`], and quicker than [`Message::parse`] after it: the
-    /// message is read once, where it lies. A socket that comes with it is
-    /// closed.
+    /// message is read once, where it lies.
     ///
     /// # Errors
     /// As [`Self::recv`]; [`Error::Malformed`], with its bytes, also when it
-    /// is not a `T`, or no Rust value can hold it.
+    /// is not a `T`, or no Rust value can hold it;
+    /// [`Error::UnexpectedHandle`], with the message, when a socket came with
+    /// it.
     pub async fn recv_as<T: DeserializeOwned>(
         &mut self,
     ) -> Option<Result<T, Error>> {
@@ -122,15 +123,34 @@ impl Channel {
             }
             match self.recv_any().await? {
                 Ok(Incoming::Message(message)) => {
-                    let parsed = message.parse();
-                    return Some(parsed.map_err(|error| {
-                        Error::malformed(error, message.into_bytes())
-                    }));
+                    return Some(match message.handle {
+                        None => parsed(message),
+                        Some(_) => {
+                            Err(Error::UnexpectedHandle(Box::new(message)))
+                        }
+                    });
                 }
                 Ok(Incoming::Internal(_)) => {}
                 Err(error) => return Some(Err(error)),
             }
         }
+    }
+
+    /// Waits for the next message, makes a value of yours of it, and hands
+    /// out the socket that came with it.
+    ///
+    /// # Errors
+    /// As [`Self::recv`]; [`Error::Malformed`], with its bytes, also when it
+    /// is not a `T`, or no Rust value can hold it.
+    pub async fn recv_with<T: DeserializeOwned>(
+        &mut self,
+    ) -> Option<Result<(T, Option<Handle>), Error>> {
+        let mut message = match self.recv().await? {
+            Ok(message) => message,
+            Err(error) => return Some(Err(error)),
+        };
+        let handle = message.handle.take();
+        Some(parsed(message).map(|value| (value, handle)))
     }
 
     /// As [`Self::recv`], with Node's own messages.
@@ -335,6 +355,11 @@ impl Channel {
     pub async fn disconnect(&self) -> Result<(), Error> {
         self.sender.disconnect().await
     }
+}
+
+fn parsed<T: DeserializeOwned>(message: Message) -> Result<T, Error> {
+    let parsed = message.parse();
+    parsed.map_err(|error| Error::malformed(error, message.into_bytes()))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

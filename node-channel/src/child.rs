@@ -14,7 +14,7 @@ use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use rustix::io::FdFlags;
 use rustix::net::{AddressFamily, SocketType};
 
-use crate::{Channel, Error, Options, Serialization};
+use crate::{Channel, Error, Options, Serialization, error};
 
 /// The descriptor's number.
 pub(crate) const FD: &str = "NODE_CHANNEL_FD";
@@ -26,9 +26,11 @@ pub(crate) const MODE: &str = "NODE_CHANNEL_SERIALIZATION_MODE";
 const ID: &str = "NODE_UNIQUE_ID";
 
 /// Why there is no channel.
-#[derive(Debug)]
+///
+/// `Debug` is for people, too: it is what a `main` that returns an error
+/// prints.
 #[non_exhaustive]
-pub enum NoChannel {
+pub enum ChildError {
     /// This process was not started with one.
     NotStartedWithOne,
     /// This process has other threads, which might be reading the
@@ -52,14 +54,17 @@ pub enum NoChannel {
     Io(io::Error),
 }
 
-impl fmt::Display for NoChannel {
+impl fmt::Display for ChildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotStartedWithOne => {
                 write!(f, "not started with a channel: {FD} is not set")
             }
             Self::TooLate => f.write_str(
-                "take the channel before the first thread is started",
+                "take the channel before the first thread is started: \
+                 call child::channel() in the first line of a main with \
+                 #[tokio::main(flavor = \"current_thread\")], or \
+                 Inherited::take() before the runtime is built",
             ),
             Self::Variable { name, value } => {
                 write!(f, "{name} cannot be '{}'", value.escape_debug())
@@ -76,12 +81,25 @@ impl fmt::Display for NoChannel {
             Self::NotAWorker => {
                 write!(f, "not a worker of a cluster: {ID} is not set")
             }
-            Self::Io(error) => error.fmt(f),
+            Self::Io(error) => error::system(f, error),
         }
     }
 }
 
-impl std::error::Error for NoChannel {}
+impl fmt::Debug for ChildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self:#}")
+    }
+}
+
+impl std::error::Error for ChildError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io(error) => Some(error),
+            _ => None,
+        }
+    }
+}
 
 /// This process's channel to its parent. Once, before the first thread, and
 /// within a tokio runtime: the first line of a `main` with
@@ -90,7 +108,7 @@ impl std::error::Error for NoChannel {}
 ///
 /// # Errors
 /// When there is none, or it is not what it should be.
-pub fn channel() -> Result<Channel, NoChannel> {
+pub fn channel() -> Result<Channel, ChildError> {
     Inherited::take()?.open()
 }
 
@@ -115,10 +133,10 @@ impl Inherited {
     /// # Errors
     /// When there is none, when it is not what it should be, and when this
     /// process has started a thread before.
-    pub fn take() -> Result<Self, NoChannel> {
+    pub fn take() -> Result<Self, ChildError> {
         started_with_one()?;
-        if !is_only_thread().map_err(NoChannel::Io)? {
-            return Err(NoChannel::TooLate);
+        if !is_only_thread().map_err(ChildError::Io)? {
+            return Err(ChildError::TooLate);
         }
         // SAFETY: this thread is the only one.
         unsafe { Self::take_unchecked() }
@@ -133,7 +151,7 @@ impl Inherited {
     ///
     /// # Errors
     /// As [`Self::take`].
-    pub unsafe fn take_unchecked() -> Result<Self, NoChannel> {
+    pub unsafe fn take_unchecked() -> Result<Self, ChildError> {
         let [number, mode, id] = [FD, MODE, ID].map(|name| {
             let value = env::var_os(name).unwrap_or_default();
             // SAFETY: no other thread uses the environment, says the caller.
@@ -141,9 +159,9 @@ impl Inherited {
             value.to_string_lossy().into_owned()
         });
         if number.is_empty() {
-            return Err(NoChannel::NotStartedWithOne);
+            return Err(ChildError::NotStartedWithOne);
         }
-        let variable = |name, value| NoChannel::Variable { name, value };
+        let variable = |name, value| ChildError::Variable { name, value };
         let serialization = match &*mode {
             "" | "json" => Serialization::Json,
             "advanced" => Serialization::Advanced,
@@ -175,40 +193,40 @@ impl Inherited {
     ///
     /// # Errors
     /// When the socket cannot be registered.
-    pub fn open(self) -> Result<Channel, NoChannel> {
+    pub fn open(self) -> Result<Channel, ChildError> {
         Channel::new(self.socket, self.options).map_err(|error| match error {
-            Error::Io(error) => NoChannel::Io(error),
-            other => NoChannel::Io(io::Error::other(other)),
+            Error::Io(error) => ChildError::Io(error),
+            other => ChildError::Io(io::Error::other(other)),
         })
     }
 }
 
 /// This process's number among the workers of a cluster. The channel stays in
 /// the environment, where it can still be taken.
-pub(crate) fn worker() -> Result<u32, NoChannel> {
+pub(crate) fn worker() -> Result<u32, ChildError> {
     started_with_one()?;
     let Some(id) = env::var_os(ID) else {
-        return Err(NoChannel::NotAWorker);
+        return Err(ChildError::NotAWorker);
     };
     let id = id.to_string_lossy();
-    id.parse().map_err(|_| NoChannel::Variable {
+    id.parse().map_err(|_| ChildError::Variable {
         name: ID,
         value: id.into_owned(),
     })
 }
 
-fn started_with_one() -> Result<(), NoChannel> {
+fn started_with_one() -> Result<(), ChildError> {
     match env::var_os(FD).is_none_or(|value| value.is_empty()) {
-        true => Err(NoChannel::NotStartedWithOne),
+        true => Err(ChildError::NotStartedWithOne),
         false => Ok(()),
     }
 }
 
 /// The descriptor is open and a connected Unix stream socket; from here on,
 /// programs that this one starts do not inherit it. Any other is left alone.
-fn check(socket: BorrowedFd<'_>, number: RawFd) -> Result<(), NoChannel> {
+fn check(socket: BorrowedFd<'_>, number: RawFd) -> Result<(), ChildError> {
     if rustix::io::fcntl_getfd(socket).is_err() {
-        return Err(NoChannel::Stale(number));
+        return Err(ChildError::Stale(number));
     }
     let stream = rustix::net::sockopt::socket_type(socket.as_fd())
         .is_ok_and(|kind| kind == SocketType::STREAM);
@@ -217,10 +235,10 @@ fn check(socket: BorrowedFd<'_>, number: RawFd) -> Result<(), NoChannel> {
     // A listening one has no peer: a service manager may have left it there.
     let connected = rustix::net::getpeername(socket).is_ok();
     if !(stream && unix && connected) {
-        return Err(NoChannel::NotASocket(number));
+        return Err(ChildError::NotASocket(number));
     }
     rustix::io::fcntl_setfd(socket, FdFlags::CLOEXEC)
-        .map_err(|error| NoChannel::Io(error.into()))
+        .map_err(|error| ChildError::Io(error.into()))
 }
 
 /// Has no other thread been started in this process?

@@ -22,7 +22,7 @@ use std::os::fd::OwnedFd;
 use serde::{Deserialize, Serialize};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::child::{self, Inherited, NoChannel};
+use crate::child::{self, ChildError, Inherited};
 use crate::{Channel, Error, Handle, Incoming, Message, Sender};
 
 /// How many clients may wait to be accepted, in Node.
@@ -132,12 +132,12 @@ struct Server {
 ///
 /// # Errors
 /// When there is no channel, or the parent is not the primary of a cluster:
-/// after [`NoChannel::NotAWorker`], [`child::channel`] still finds it.
-pub async fn worker() -> Result<Worker, NoChannel> {
+/// after [`ChildError::NotAWorker`], [`child::channel`] still finds it.
+pub async fn worker() -> Result<Worker, ChildError> {
     let id = child::worker()?;
     let channel = Inherited::take()?.open()?;
     let worker = Worker::new(channel, id).await;
-    worker.map_err(|error| NoChannel::Io(std::io::Error::other(error)))
+    worker.map_err(|error| ChildError::Io(std::io::Error::other(error)))
 }
 
 impl Worker {

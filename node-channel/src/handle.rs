@@ -9,6 +9,8 @@ use rustix::fs::FileType;
 use rustix::net::{AddressFamily, SocketType, sockopt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket, UnixListener, UnixStream};
 
+use crate::error::Reason;
+
 /// A socket that came with a message, or goes with one.
 ///
 /// What it is, is asked from the system, not from the peer.
@@ -113,10 +115,9 @@ impl Handle {
             _ => false,
         };
         if !known {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "only TCP, UDP and Unix stream sockets and pipes can be sent",
-            ));
+            let why =
+                "only TCP, UDP and Unix stream sockets and pipes can be sent";
+            return Err(Reason::Unsendable(why).into());
         }
         // As Node has it; its only thread would stand still with the socket.
         rustix::io::ioctl_fionbio(&descriptor, true)?;

@@ -39,6 +39,8 @@ pub fn tests() -> Vec<Test> {
             || run(gaps()),
         ),
         test("a_cycle_is_no_serde_value", || run(cycles())),
+        test("what_any_type_would_lose_is_an_error", || run(lossy())),
+        test("an_error_may_be_its_own_cause", || run(own_cause())),
         test(
             "node_s_own_messages_are_kept_apart_in_advanced_mode",
             || run(internal()),
@@ -190,8 +192,6 @@ async fn unreadable() -> Result<()> {
         refer(0),
         Value::from([("a", refer(1))]),
         Value::from(vec![refer(1), object([])]),
-        error(refer(0)),
-        error(Value::from([("a", refer(0))])),
         host(number(1.0)),
         host(refer(0)),
         host(Value::from([("a", refer(0))])),
@@ -646,6 +646,90 @@ async fn cycles() -> Result<()> {
     ended(child).await
 }
 
+/// A Date, a Map and a Set have no place in a type that takes any value. One
+/// that says what it wants gets it.
+async fn lossy() -> Result<()> {
+    use serde_json::Value as Any;
+
+    #[derive(serde::Deserialize)]
+    struct Flat {
+        #[serde(flatten)]
+        rest: BTreeMap<String, Any>,
+    }
+    type Times = BTreeMap<String, f64>;
+
+    let script = "
+        for (let i = 0; i < 2; i++) {
+          process.send(new Map([['a', new Date(1)]]))
+          process.send([new Date(2)])
+          process.send({ a: new Set([3]) })
+        }
+        process.send(new Map([['a', 1]]))
+        process.send({ a: [1, null, 'b'] }, () => process.disconnect())";
+    let fork = node(script).serialization(Serialization::Advanced);
+    let mut child = fork.spawn()?;
+    let channel = &mut child.channel;
+    for what in ["a Map", "a Date", "a Set"] {
+        let any = channel.recv_as::<Any>().await.context("the end")?;
+        let Err(Error::Malformed { why, bytes }) = any else {
+            bail!("{what}: {any:?}");
+        };
+        ensure!(why.starts_with(what), "{why}");
+        // Nothing is lost.
+        Value::read(&bytes)?;
+        ensure!(v8::from_slice::<Flat>(&bytes).is_err(), "{what}");
+    }
+    let times = channel.recv_as::<Times>().await.context("the end")??;
+    ensure!(times == [("a".to_owned(), 1.0)].into());
+    let dates = channel.recv_as::<Vec<f64>>().await.context("the end")??;
+    ensure!(dates == [2.0]);
+    type Sets = BTreeMap<String, Vec<u8>>;
+    let sets = channel.recv_as::<Sets>().await.context("the end")??;
+    ensure!(sets == [("a".to_owned(), vec![3])].into());
+    type Map = BTreeMap<String, Any>;
+    let map = channel.recv_as::<Map>().await.context("the end")??;
+    ensure!(map == [("a".to_owned(), 1.into())].into());
+    let flat = channel.recv_as::<Flat>().await.context("the end")??;
+    ensure!(flat.rest["a"] == serde_json::json!([1, null, "b"]));
+    ended(child).await
+}
+
+/// Node 20 cannot have one: it overflows its stack.
+async fn own_cause() -> Result<()> {
+    let own = Value::Error(Box::new(v8::Error {
+        message: Some("m".into()),
+        stack: Some("s".into()),
+        cause: Some(Value::Reference(0)),
+        ..v8::Error::default()
+    }));
+    let written = own.write()?;
+    ensure!(written == b"\xFF\x0Frm\"\x01ms\"\x01sc^\0.", "{written:x?}");
+    ensure!(Value::read(&written)? == own);
+
+    let script = "
+        const major = parseInt(process.versions.node)
+        process.send(major)
+        if (major >= 22) {
+          const e = new Error('m')
+          e.stack = 's'
+          e.cause = e
+          process.send(e)
+          process.on('message', m => process.send(m.cause === m))
+        } else {
+          process.channel.unref()
+        }";
+    let fork = node(script).serialization(Serialization::Advanced);
+    let mut child = fork.spawn()?;
+    if next(&mut child.channel).await?.parse::<u32>()? >= 22 {
+        let message = next(&mut child.channel).await?;
+        ensure!(message.bytes() == written, "{message}");
+        child.channel.sender().send_value(&message.value()?).await?;
+        ensure!(next(&mut child.channel).await?.parse::<bool>()?);
+    }
+    child.channel.disconnect().await?;
+    ended(child).await
+}
+
 async fn internal() -> Result<()> {
     let script = "process.send({ cmd: 'NODE_SECRET', x: '中' })
         process.send({ cmd: 'NODE_\\ud800' })
@@ -658,7 +742,8 @@ async fn internal() -> Result<()> {
     for expected in [
         r#"{"cmd":"NODE_"}"#,
         r#"{"x":"NODE_SECRET"}"#,
-        r#"{"cmd":"NODE_SECRET"}"#,
+        // JSON has no Map.
+        r#"Map([(String("cmd"), String("NODE_SECRET"))])"#,
         "NODE_SECRET",
     ] {
         let message = next(&mut child.channel).await?;

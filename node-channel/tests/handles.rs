@@ -30,6 +30,9 @@ pub fn tests() -> Vec<Test> {
         test("a_javascript_value_goes_with_a_socket", || {
             run(value_with_socket())
         }),
+        test("a_socket_that_was_not_asked_for_is_not_lost", || {
+            run(not_asked_for())
+        }),
         test("a_node_server_learns_of_open_connections", || {
             run(bookkeeping())
         }),
@@ -328,6 +331,31 @@ async fn counted() -> Result<()> {
         channel.send("end").await?;
         ended(child).await?;
     }
+    Ok(())
+}
+
+/// A type of yours has no place for the socket that comes with it.
+async fn not_asked_for() -> Result<()> {
+    let (mut channel, peer) = raw_peer()?;
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let socket: OwnedFd = listener.into_std()?.into();
+    let envelope = r#"{"cmd":"NODE_HANDLE","type":"net.Server","msg":7}"#;
+    send_descriptors(&peer, envelope, &[&socket])?;
+    send_descriptors(&peer, envelope, &[&socket])?;
+    send_descriptors(&peer, "8", &[])?;
+    let only = channel.recv_as::<u8>().await.context("the end")?;
+    let Err(Error::UnexpectedHandle(message)) = only else {
+        bail!("{only:?}");
+    };
+    ensure!(message.parse::<u8>()? == 7);
+    ensure!(matches!(message.handle, Some(Handle::TcpListener(_))));
+    let both = channel.recv_with::<u8>().await.context("the end")??;
+    ensure!(
+        matches!(both, (7, Some(Handle::TcpListener(_)))),
+        "{both:?}"
+    );
+    let both = channel.recv_with::<u8>().await.context("the end")??;
+    ensure!(matches!(both, (8, None)), "{both:?}");
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
+use node_channel::child::ChildError;
 use node_channel::frames::Decoder;
 use node_channel::{
     Channel, Child, Error, Fork, Message, Options, Serialization,
@@ -68,6 +69,7 @@ pub fn tests() -> Vec<Test> {
         test("nothing_is_not_a_message", || run(empty())),
         test("flush_says_when_the_kernel_has_all", || run(flushed())),
         test("a_second_disconnect_is_none", || run(second())),
+        test("an_error_says_why_also_when_main_returns_it", errors),
         test("a_peer_that_left_something_unread_is_an_end", || {
             run(unread())
         }),
@@ -474,7 +476,7 @@ async fn claimed() -> Result<()> {
         match claimed as usize > options.limit {
             true => {
                 let error = waited?.context("end")?.err();
-                ensure!(matches!(error, Some(Error::Io(_))), "{error:?}");
+                ensure!(matches!(error, Some(Error::TooLong { .. })), "{error:?}");
                 ensure!(channel.recv().await.is_none());
             }
             false => ensure!(waited.is_err()),
@@ -626,6 +628,30 @@ async fn ends() -> Result<()> {
     let error = Fork::new("/no/such/program").spawn().err();
     let error = error.context("it started")?.to_string();
     ensure!(error.starts_with("start /no/such/program: "), "{error}");
+    Ok(())
+}
+
+/// `main` prints the Debug form: with the advice, and the system's reason.
+fn errors() -> Result<()> {
+    use std::error::Error as _;
+    use std::io;
+
+    // This process has threads, and no channel.
+    let error = node_channel::child::channel().err().context("a channel")?;
+    let shown = format!("{error:?}");
+    let expected = "not started with a channel: NODE_CHANNEL_FD is not set";
+    ensure!(shown == expected, "{shown}");
+    let late = format!("{:?}", ChildError::TooLate);
+    ensure!(late.contains("before the runtime is built"), "{late}");
+
+    // A user's own: it is not this channel's end.
+    let error = Error::from(io::Error::from(io::ErrorKind::BrokenPipe));
+    let source = error.source().context("no source")?;
+    ensure!(source.to_string() == "broken pipe", "{source}");
+    ensure!(error.to_string() == "a system call failed", "{error}");
+    ensure!(format!("{error:?}") == "a system call failed: broken pipe");
+    let chain = format!("{:#}", anyhow::Error::from(error));
+    ensure!(chain == "a system call failed: broken pipe", "{chain}");
     Ok(())
 }
 

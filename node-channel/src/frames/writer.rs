@@ -17,6 +17,7 @@ use super::{
     Frame, HEADER, HIGH_WATER, MOST_DESCRIPTORS, MOST_KEPT, is_end, register,
 };
 use crate::Serialization;
+use crate::error::Reason;
 
 /// The longest payload in advanced mode: Node 20 takes the length for a
 /// signed number.
@@ -334,7 +335,7 @@ impl Writer {
         let wrong = wrong.or((frame.descriptors.len() > MOST_DESCRIPTORS)
             .then_some("too many descriptors"));
         match wrong {
-            Some(why) => Err(io::Error::new(ErrorKind::InvalidInput, why)),
+            Some(why) => Err(Reason::Unsendable(why).into()),
             None => Ok(()),
         }
     }
@@ -427,7 +428,7 @@ impl Writer {
 const SHORT: usize = 2048;
 
 fn closed() -> io::Error {
-    io::Error::new(ErrorKind::BrokenPipe, "the channel is closed")
+    Reason::Closed.into()
 }
 
 /// Empties the queue, each time that there is room.

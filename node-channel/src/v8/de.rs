@@ -33,6 +33,10 @@ const REPEATED: usize = 1_000_000;
 /// whole number, `null` and `undefined` become `None`. An object that appears
 /// twice becomes two.
 ///
+/// A type that takes whatever there is, such as `serde_json::Value` or one with
+/// `#[serde(flatten)]`, could not tell a Date from a number, nor a Map or Set
+/// from an object or array: these are an error there.
+///
 /// # Errors
 /// When the bytes are not a value, or not of that type; when it is a RegExp
 /// or an Error, or contains itself.
@@ -238,11 +242,23 @@ macro_rules! resolved {
     };
 }
 
-impl<'de> Deserializer<'de> for Node<'_, '_> {
-    type Error = Invalid;
+/// Methods of a deserializer that say what is asked for.
+macro_rules! forward_to_typed {
+    ($($method:ident($($argument:ty),*))*) => {
+        $(fn $method<V: Visitor<'de>>(
+            self,
+            $(_: $argument,)*
+            visitor: V,
+        ) -> Result<V::Value> {
+            self.typed(visitor)
+        })*
+    };
+}
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        resolved!(self.deserialize_any(visitor));
+impl Node<'_, '_> {
+    /// What a type asks for that says what it wants.
+    fn typed<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        resolved!(self.typed(visitor));
         self.check_depth()?;
         let leaf = match self.token {
             Token::Leaf(leaf) => leaf,
@@ -280,6 +296,26 @@ impl<'de> Deserializer<'de> for Node<'_, '_> {
             Leaf::Reference(_) => Err(Invalid::new("no value")),
         }
     }
+}
+
+impl<'de> Deserializer<'de> for Node<'_, '_> {
+    type Error = Invalid;
+
+    /// For a type that takes whatever there is, such as `serde_json::Value`.
+    /// It could not tell a Date from a number, nor a Map from an object.
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        resolved!(self.deserialize_any(visitor));
+        let what = match self.token {
+            Token::Leaf(Leaf::Date(_)) => "a Date",
+            Token::Begin(Kind::Map) => "a Map",
+            Token::Begin(Kind::Set) => "a Set",
+            _ => return self.typed(visitor),
+        };
+        Err(Invalid::new(format_args!(
+            "{what} would be lost in a type that takes any value: use one \
+             that has a place for it, or v8::Value"
+        )))
+    }
 
     fn deserialize_option<V: Visitor<'de>>(
         self,
@@ -301,7 +337,7 @@ impl<'de> Deserializer<'de> for Node<'_, '_> {
                 Leaf::ArrayBuffer(bytes) | Leaf::ResizableBuffer(bytes, _),
             ) => bytes,
             Token::Leaf(Leaf::View(view, bytes)) if is_bytes(view) => bytes,
-            _ => return self.deserialize_any(visitor),
+            _ => return self.typed(visitor),
         };
         visitor.visit_seq(SeqDeserializer::new(bytes.iter().copied()))
     }
@@ -369,9 +405,20 @@ impl<'de> Deserializer<'de> for Node<'_, '_> {
         visitor.visit_unit()
     }
 
-    forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string
-        bytes byte_buf unit unit_struct tuple_struct map struct identifier
+    forward_to_typed! {
+        deserialize_bool()
+        deserialize_i8() deserialize_i16() deserialize_i32()
+        deserialize_i64() deserialize_i128()
+        deserialize_u8() deserialize_u16() deserialize_u32()
+        deserialize_u64() deserialize_u128()
+        deserialize_f32() deserialize_f64()
+        deserialize_char() deserialize_str() deserialize_string()
+        deserialize_bytes() deserialize_byte_buf()
+        deserialize_unit() deserialize_unit_struct(&'static str)
+        deserialize_tuple_struct(&'static str, usize)
+        deserialize_map()
+        deserialize_struct(&'static str, &'static [&'static str])
+        deserialize_identifier()
     }
 }
 
@@ -699,14 +746,25 @@ macro_rules! parsed {
     ($($method:ident $visit:ident $type:ty,)*) => {
         $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
             let Token::Leaf(Leaf::Text(text)) = self.0.token else {
-                return self.0.deserialize_any(visitor);
+                return self.0.typed(visitor);
             };
             match text.text()?.parse::<$type>() {
                 Ok(value) => visitor.$visit(value),
-                Err(_) => self.0.deserialize_any(visitor),
+                Err(_) => self.0.typed(visitor),
             }
         })*
     };
+}
+
+impl Key<'_, '_> {
+    fn typed<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        match self.0.token {
+            Token::Leaf(Leaf::Number(number)) if number.fract() == 0.0 => {
+                visitor.visit_string(format!("{number:.0}"))
+            }
+            _ => self.0.typed(visitor),
+        }
+    }
 }
 
 impl<'de> Deserializer<'de> for Key<'_, '_> {
@@ -752,9 +810,17 @@ impl<'de> Deserializer<'de> for Key<'_, '_> {
         deserialize_u128 visit_u128 u128,
     }
 
-    forward_to_deserialize_any! {
-        f32 f64 char str string bytes byte_buf option unit unit_struct seq
-        tuple tuple_struct map struct identifier ignored_any
+    forward_to_typed! {
+        deserialize_f32() deserialize_f64()
+        deserialize_char() deserialize_str() deserialize_string()
+        deserialize_bytes() deserialize_byte_buf()
+        deserialize_option()
+        deserialize_unit() deserialize_unit_struct(&'static str)
+        deserialize_seq() deserialize_tuple(usize)
+        deserialize_tuple_struct(&'static str, usize)
+        deserialize_map()
+        deserialize_struct(&'static str, &'static [&'static str])
+        deserialize_identifier() deserialize_ignored_any()
     }
 }
 
@@ -822,6 +888,6 @@ impl<'de> VariantAccess<'de> for Content<'_, '_> {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value> {
-        self.node()?.deserialize_any(visitor)
+        self.node()?.typed(visitor)
     }
 }

@@ -35,6 +35,10 @@
 //! | a Buffer or typed array | `\`, 0, its kind, its length, its bytes |
 //! | another object of Node's own | `\`, 1, and a plain object |
 //!
+//! Which objects are Node's own differs: a Blob or a BlockList is a plain `o`
+//! in Node 24 and 26. A Float16Array is there since Node 24, and an Error that
+//! is its own cause since Node 22; older versions die of what they cannot read.
+//!
 //! In an array of numbers, all are `N` if one is. A byte 0 comes before `c`
 //! where its UTF-16 would begin at an odd place. Objects, with boxed values and
 //! buffers, are numbered in the order in which they begin.

@@ -139,11 +139,8 @@ impl Writer {
             | Value::SparseArray { .. }
             | Value::Map(_)
             | Value::Set(_) => self.container(value)?,
-            Value::Error(error) => {
-                self.unmade.push(number);
-                self.error(error)?;
-                self.unmade.pop();
-            }
+            // Its cause may name it: Node 22 and later read that.
+            Value::Error(error) => self.error(error)?,
         }
         self.leave();
         Ok(())
