@@ -61,6 +61,7 @@ async fn main() -> anyhow::Result<()> {
                 eprintln!("{error}");
                 Ok(())
             }
+            Ok(_) => Ok(()),
         };
         match done {
             // The primary has gone? Then next() says so.

@@ -2,8 +2,10 @@
 //! them, and Node's own messages kept apart.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,7 +14,7 @@ use serde::de::DeserializeOwned;
 
 use crate::frames::{self, Frame, Reader, Writer};
 use crate::handle::{Connections, Handle};
-use crate::message::{self, Enveloped, Kind, Message};
+use crate::message::{self, Enveloped, Kind, Label, Message};
 use crate::v8::Value;
 use crate::{Error, Options, Serialization};
 
@@ -31,8 +33,19 @@ pub struct Channel {
     connections: Arc<Mutex<Connections>>,
     /// The last message was one to be answered.
     answered: bool,
+    /// Waits for room for the next answer.
+    room: Option<Room>,
     /// Keys whose connections are being watched until they are closed.
     watched: Arc<Mutex<HashSet<String>>>,
+}
+
+/// Somebody waits for room.
+struct Room(Pin<Box<dyn Future<Output = ()> + Send + Sync>>);
+
+impl fmt::Debug for Room {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Room")
+    }
 }
 
 /// Sends messages. Clones send on the same channel, from any task: whole
@@ -42,11 +55,12 @@ pub struct Channel {
 /// [`Channel`]; [`Self::disconnect`] ends it for all of them.
 #[derive(Clone, Debug)]
 pub struct Sender {
-    writer: Writer,
+    pub(crate) writer: Writer,
 }
 
 /// What a peer can send.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Incoming {
     /// A message of the user's.
     Message(Message),
@@ -69,6 +83,7 @@ impl Channel {
             sender: Sender { writer },
             connections: Arc::default(),
             answered: false,
+            room: None,
             watched: Arc::default(),
         })
     }
@@ -174,11 +189,23 @@ impl Channel {
     }
 
     /// Waits until the last answer has not too many before it.
+    ///
+    /// The waiting is kept when the caller is cancelled, or polled as a
+    /// stream: who waits is still woken then.
     async fn make_room(&mut self) {
-        if self.answered {
-            self.sender.writer.ready_first().await;
-            self.answered = false;
+        if !self.answered {
+            return;
         }
+        let writer = &self.sender.writer;
+        if !writer.is_ready_first() {
+            let room = self.room.get_or_insert_with(|| {
+                let writer = writer.clone();
+                Room(Box::pin(async move { writer.ready_first().await }))
+            });
+            room.0.as_mut().await;
+        }
+        self.room = None;
+        self.answered = false;
     }
 
     /// The peer has said all, or the channel is of no more use. Node, too,
@@ -239,7 +266,7 @@ impl Channel {
         self.acknowledge("NODE_HANDLE_ACK")?;
         let mut envelope = message::open(message)?;
         for _ in 0..ENVELOPES {
-            let (kind, mut inner) = message::read(
+            let (kind, inner) = message::read(
                 message.serialization(),
                 std::mem::take(&mut envelope.message).into(),
             )?;
@@ -248,10 +275,11 @@ impl Channel {
                 envelope = message::open(&inner)?;
                 continue;
             }
-            if let Some(key) = envelope.key {
+            if let Some(key) = envelope.label.key.clone() {
                 lock(&self.connections).add(key, &descriptor);
             }
-            inner.handle = Some(Handle::new(descriptor)?);
+            let handle = Handle::from_descriptor(descriptor)?;
+            let inner = inner.received(handle, envelope.label);
             return Ok(Some(match kind {
                 Kind::User => Incoming::Message(inner),
                 Kind::Internal(_) => Incoming::Internal(inner),
@@ -272,7 +300,7 @@ impl Channel {
     /// Sends an answer, if the peer is still there to get it. What has
     /// arrived before its end is good all the same.
     fn answer<T: Serialize>(&self, answer: &T) -> Result<(), Error> {
-        match self.sender.post_first(answer) {
+        match self.sender.try_send_first(answer) {
             Err(Error::Closed) => Ok(()),
             sent => sent,
         }
@@ -323,12 +351,22 @@ impl Channel {
                 cmd: &'static str,
                 key: &'a str,
             }
-            let _ = Sender { writer }.post_first(&Closed {
+            let _ = Sender { writer }.try_send_first(&Closed {
                 cmd: "NODE_SOCKET_ALL_CLOSED",
                 key: &key,
             });
         });
         Ok(())
+    }
+
+    /// Sends on this channel from elsewhere.
+    pub fn sender(&self) -> Sender {
+        self.sender.clone()
+    }
+
+    /// What messages are made of.
+    pub fn serialization(&self) -> Serialization {
+        self.sender.serialization()
     }
 
     /// Sends a message; see [`Sender::send`].
@@ -342,19 +380,123 @@ impl Channel {
         self.sender.send(value).await
     }
 
-    /// Sends on this channel from elsewhere.
-    pub fn sender(&self) -> Sender {
-        self.sender.clone()
+    /// Sends a message and a socket; see [`Sender::send_with`].
+    ///
+    /// # Errors
+    /// As [`Sender::send_with`].
+    pub async fn send_with<T: Serialize + ?Sized>(
+        &self,
+        value: &T,
+        handle: impl Into<Handle>,
+    ) -> Result<(), Error> {
+        self.sender.send_with(value, handle).await
     }
 
-    /// Ends the channel after all that was sent has gone; see
-    /// [`Sender::disconnect`].
+    /// Sends a message that is there as bytes; see [`Sender::send_raw`].
+    ///
+    /// # Errors
+    /// As [`Sender::send_raw`].
+    pub async fn send_raw(&self, bytes: impl Into<Frame>) -> Result<(), Error> {
+        self.sender.send_raw(bytes).await
+    }
+
+    /// Sends such a message and a socket; see [`Sender::send_raw_with`].
+    ///
+    /// # Errors
+    /// As [`Sender::send_raw_with`].
+    pub async fn send_raw_with(
+        &self,
+        bytes: impl Into<Frame>,
+        handle: impl Into<Handle>,
+    ) -> Result<(), Error> {
+        self.sender.send_raw_with(bytes, handle).await
+    }
+
+    /// Sends a value of JavaScript's; see [`Sender::send_value`].
+    ///
+    /// # Errors
+    /// As [`Sender::send_value`].
+    pub async fn send_value(&self, value: &Value) -> Result<(), Error> {
+        self.sender.send_value(value).await
+    }
+
+    /// Sends such a value and a socket; see [`Sender::send_value_with`].
+    ///
+    /// # Errors
+    /// As [`Sender::send_value_with`].
+    pub async fn send_value_with(
+        &self,
+        value: &Value,
+        handle: impl Into<Handle>,
+    ) -> Result<(), Error> {
+        self.sender.send_value_with(value, handle).await
+    }
+
+    /// Sends a message on as it came; see [`Sender::pass_on`].
+    ///
+    /// # Errors
+    /// As [`Sender::pass_on`].
+    pub async fn pass_on(&self, message: Message) -> Result<(), Error> {
+        self.sender.pass_on(message).await
+    }
+
+    /// Sends a message without waiting; see [`Sender::try_send`].
+    ///
+    /// # Errors
+    /// As [`Sender::try_send`].
+    pub fn try_send<T: Serialize + ?Sized>(
+        &self,
+        value: &T,
+    ) -> Result<bool, Error> {
+        self.sender.try_send(value)
+    }
+
+    /// Sends bytes without waiting; see [`Sender::try_send_raw`].
+    ///
+    /// # Errors
+    /// As [`Sender::try_send_raw`].
+    pub fn try_send_raw(&self, bytes: impl Into<Frame>) -> Result<bool, Error> {
+        self.sender.try_send_raw(bytes)
+    }
+
+    /// Sends a message and a socket without waiting; see [`Sender::try_send_with`].
+    ///
+    /// # Errors
+    /// As [`Sender::try_send_with`].
+    pub fn try_send_with<T: Serialize + ?Sized>(
+        &self,
+        value: &T,
+        handle: impl Into<Handle>,
+    ) -> Result<bool, Error> {
+        self.sender.try_send_with(value, handle)
+    }
+
+    /// Whether it would be better to wait; see [`Sender::would_block`].
+    pub fn would_block(&self) -> bool {
+        self.sender.would_block()
+    }
+
+    /// Waits until the kernel has all that was sent; see [`Sender::flush`].
+    ///
+    /// # Errors
+    /// As [`Sender::flush`].
+    pub async fn flush(&self) -> Result<(), Error> {
+        self.sender.flush().await
+    }
+
+    /// Ends the channel after all that was sent has gone; see [`Sender::disconnect`].
     ///
     /// # Errors
     /// As [`Sender::disconnect`].
     pub async fn disconnect(&self) -> Result<(), Error> {
         self.sender.disconnect().await
     }
+}
+
+fn with_socket(bytes: Vec<u8>, handle: Handle) -> Result<Frame, Error> {
+    let mut frame = Frame::from(bytes);
+    frame.descriptors.push(handle.into_sendable()?);
+    Ok(frame)
 }
 
 fn parsed<T: DeserializeOwned>(message: Message) -> Result<T, Error> {
@@ -453,9 +595,55 @@ impl Sender {
             cmd: "NODE_HANDLE",
             kind: handle.kind(),
             msg: value,
+            key: None,
             datagrams: handle.datagrams(),
         };
         let bytes = self.written(&envelope)?;
+        self.send_enveloped(bytes, handle).await
+    }
+
+    /// As [`Self::send_raw`], and a socket with it, as [`Self::send_with`].
+    ///
+    /// # Errors
+    /// As these two; [`Error::Value`] when the bytes are no message, as they
+    /// have to be looked at here.
+    pub async fn send_raw_with(
+        &self,
+        bytes: impl Into<Frame>,
+        handle: impl Into<Handle>,
+    ) -> Result<(), Error> {
+        let (frame, handle) = (bytes.into(), handle.into());
+        let bytes = message::envelop_raw(
+            self.serialization(),
+            frame.bytes(),
+            &handle,
+            &Label::default(),
+        )?;
+        self.send_enveloped(bytes, handle).await
+    }
+
+    /// Sends a message on to somebody else as it came, with its socket and
+    /// what the first sender called that: see [`Message::handle_kind`].
+    ///
+    /// # Errors
+    /// As [`Self::send_raw_with`]; [`Error::Value`] when this channel has
+    /// another serialization than the message.
+    pub async fn pass_on(&self, mut message: Message) -> Result<(), Error> {
+        let serialization = self.serialization();
+        if message.serialization() != serialization {
+            let why = "the message has another serialization";
+            return Err(Error::Value(why.to_owned()));
+        }
+        let Some(handle) = message.handle.take() else {
+            return self.send_raw(message).await;
+        };
+        let label = message.take_label();
+        let bytes = message::envelop_raw(
+            serialization,
+            message.bytes(),
+            &handle,
+            &label,
+        )?;
         self.send_enveloped(bytes, handle).await
     }
 
@@ -471,7 +659,9 @@ impl Sender {
     ) -> Result<(), Error> {
         let handle = handle.into();
         let serialization = self.serialization();
-        let bytes = message::envelop_value(serialization, value, &handle)?;
+        let label = Label::default();
+        let bytes =
+            message::envelop_value(serialization, value, &handle, &label)?;
         self.send_enveloped(bytes, handle).await
     }
 
@@ -480,8 +670,7 @@ impl Sender {
         bytes: Vec<u8>,
         handle: Handle,
     ) -> Result<(), Error> {
-        let mut frame = Frame::from(bytes);
-        frame.descriptors.push(handle.into_descriptor()?);
+        let frame = with_socket(bytes, handle)?;
         Ok(self.writer.send_and_hold(frame).await?)
     }
 
@@ -491,18 +680,47 @@ impl Sender {
     ///
     /// # Errors
     /// As [`Self::send`].
-    pub fn post<T: Serialize + ?Sized>(
+    pub fn try_send<T: Serialize + ?Sized>(
         &self,
         value: &T,
     ) -> Result<bool, Error> {
         let bytes = self.written(value)?;
-        Ok(self.writer.post(bytes.into())?)
+        Ok(self.writer.try_send(bytes.into())?)
+    }
+
+    /// As [`Self::try_send`], for bytes as [`Self::send_raw`] takes them.
+    ///
+    /// # Errors
+    /// As [`Self::send_raw`].
+    pub fn try_send_raw(&self, bytes: impl Into<Frame>) -> Result<bool, Error> {
+        Ok(self.writer.try_send(bytes.into())?)
+    }
+
+    /// As [`Self::try_send`], and a socket with it, as [`Self::send_with`].
+    ///
+    /// # Errors
+    /// As [`Self::send_with`].
+    pub fn try_send_with<T: Serialize + ?Sized>(
+        &self,
+        value: &T,
+        handle: impl Into<Handle>,
+    ) -> Result<bool, Error> {
+        let handle = handle.into();
+        let envelope = Enveloped {
+            cmd: "NODE_HANDLE",
+            kind: handle.kind(),
+            msg: value,
+            key: None,
+            datagrams: handle.datagrams(),
+        };
+        let frame = with_socket(self.written(&envelope)?, handle)?;
+        Ok(self.writer.try_send_and_hold(frame)?)
     }
 
     /// Sends before all that waits.
-    fn post_first<T: Serialize>(&self, value: &T) -> Result<(), Error> {
+    fn try_send_first<T: Serialize>(&self, value: &T) -> Result<(), Error> {
         let bytes = self.written(value)?;
-        self.writer.post_first(bytes.into())?;
+        self.writer.try_send_first(bytes.into())?;
         Ok(())
     }
 

@@ -14,6 +14,7 @@ use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use rustix::io::FdFlags;
 use rustix::net::{AddressFamily, SocketType};
 
+use crate::frames::{self, Reader, Writer};
 use crate::{Channel, Error, Options, Serialization, error};
 
 /// The descriptor's number.
@@ -178,15 +179,25 @@ impl Inherited {
         // SAFETY: it is open, and ours: the parent left it to us, and nobody
         // else has taken it, says the caller.
         let socket = unsafe { OwnedFd::from_raw_fd(number) };
-        let options = Options {
-            serialization,
-            ..Options::default()
-        };
+        let options = Options::default().serialization(serialization);
         Ok(Self {
             socket,
             options,
             worker: id.parse().ok(),
         })
+    }
+
+    /// As [`Self::open`], for who wants the bytes of each message and the
+    /// descriptors with them, and nothing interpreted.
+    ///
+    /// # Errors
+    /// When the socket cannot be registered.
+    pub fn open_frames(self) -> io::Result<(Reader, Writer)> {
+        let Options {
+            serialization,
+            limit,
+        } = self.options;
+        frames::open(self.socket, serialization, limit)
     }
 
     /// Begins to use it. Must be called within a tokio runtime.
@@ -201,8 +212,16 @@ impl Inherited {
     }
 }
 
+impl From<Inherited> for OwnedFd {
+    /// The socket itself.
+    fn from(inherited: Inherited) -> Self {
+        inherited.socket
+    }
+}
+
 /// This process's number among the workers of a cluster. The channel stays in
 /// the environment, where it can still be taken.
+#[cfg(feature = "cluster")]
 pub(crate) fn worker() -> Result<u32, ChildError> {
     started_with_one()?;
     let Some(id) = env::var_os(ID) else {

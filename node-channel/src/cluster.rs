@@ -59,6 +59,7 @@ struct Listener {
 
 /// What happens to a worker.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Event {
     /// A client has connected.
     Connection(TcpStream),
@@ -415,7 +416,7 @@ impl Worker {
             seq,
             ..message
         };
-        self.channel.sender().post(&message)?;
+        self.channel.try_send(&message)?;
         Ok(seq)
     }
 

@@ -32,9 +32,13 @@ pub enum Handle {
 }
 
 impl Handle {
-    /// The tokio type for a descriptor. Must be called within a tokio
-    /// runtime.
-    pub(crate) fn new(descriptor: OwnedFd) -> io::Result<Self> {
+    /// What the descriptor is: the system is asked. Must be called within a
+    /// tokio runtime. `From<OwnedFd>` makes a [`Handle::Raw`], which arrives
+    /// in Node as a bare handle, `net.Native`.
+    ///
+    /// # Errors
+    /// When the system does not answer, or tokio cannot register the socket.
+    pub fn from_descriptor(descriptor: OwnedFd) -> io::Result<Self> {
         let family = rustix::net::getsockname(&descriptor);
         let family = family.map(|address| address.address_family());
         let kind = sockopt::socket_type(&descriptor);
@@ -84,20 +88,28 @@ impl Handle {
         }
     }
 
-    /// The descriptor, to be sent.
+    /// The descriptor, out of tokio's hands. It stays non-blocking.
     ///
     /// # Errors
-    /// `InvalidInput` for what harms a Node process: it dies of a file, and a
-    /// socket that it cannot take bars the way for all that come later.
-    pub(crate) fn into_descriptor(self) -> io::Result<OwnedFd> {
-        let descriptor: OwnedFd = match self {
+    /// When tokio cannot take the socket out of its reactor.
+    pub fn into_descriptor(self) -> io::Result<OwnedFd> {
+        Ok(match self {
             Self::TcpStream(socket) => socket.into_std()?.into(),
             Self::TcpListener(socket) => socket.into_std()?.into(),
             Self::UnixStream(socket) => socket.into_std()?.into(),
             Self::UnixListener(socket) => socket.into_std()?.into(),
             Self::UdpSocket(socket) => socket.into_std()?.into(),
             Self::Raw(descriptor) => descriptor,
-        };
+        })
+    }
+
+    /// The descriptor, to be sent.
+    ///
+    /// # Errors
+    /// `InvalidInput` for what harms a Node process: it dies of a file, and a
+    /// socket that it cannot take bars the way for all that come later.
+    pub(crate) fn into_sendable(self) -> io::Result<OwnedFd> {
+        let descriptor = self.into_descriptor()?;
         let mode = rustix::fs::fstat(&descriptor)?.st_mode;
         let known = match FileType::from_raw_mode(mode) {
             FileType::Fifo => true,
@@ -140,6 +152,28 @@ from! { TcpStream, TcpListener, UnixStream, UnixListener, UdpSocket }
 impl From<OwnedFd> for Handle {
     fn from(descriptor: OwnedFd) -> Self {
         Self::Raw(descriptor)
+    }
+}
+
+impl AsFd for Handle {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::TcpStream(socket) => socket.as_fd(),
+            Self::TcpListener(socket) => socket.as_fd(),
+            Self::UnixStream(socket) => socket.as_fd(),
+            Self::UnixListener(socket) => socket.as_fd(),
+            Self::UdpSocket(socket) => socket.as_fd(),
+            Self::Raw(descriptor) => descriptor.as_fd(),
+        }
+    }
+}
+
+impl TryFrom<Handle> for OwnedFd {
+    type Error = io::Error;
+
+    /// [`Handle::into_descriptor`].
+    fn try_from(handle: Handle) -> io::Result<Self> {
+        handle.into_descriptor()
     }
 }
 

@@ -5,7 +5,7 @@ mod arguments;
 mod channel;
 #[cfg(unix)]
 pub mod child;
-#[cfg(unix)]
+#[cfg(all(unix, feature = "cluster"))]
 pub mod cluster;
 #[cfg(unix)]
 mod error;
@@ -18,8 +18,12 @@ mod handle;
 mod message;
 #[cfg(unix)]
 pub mod parent;
+#[cfg(unix)]
+pub mod pool;
 pub mod protocol;
 mod scalars;
+#[cfg(all(unix, feature = "stream"))]
+mod stream;
 #[cfg(unix)]
 mod text;
 #[cfg(not(unix))]
@@ -30,6 +34,8 @@ pub use arguments::parse_arguments;
 #[cfg(unix)]
 pub use channel::{Channel, Incoming, Sender};
 #[cfg(unix)]
+pub use child::ChildError;
+#[cfg(unix)]
 pub use error::Error;
 pub use exit::describe;
 #[cfg(unix)]
@@ -37,7 +43,9 @@ pub use handle::Handle;
 #[cfg(unix)]
 pub use message::Message;
 #[cfg(unix)]
-pub use parent::{Child, Fork};
+pub use parent::{Fork, Forked};
+#[cfg(all(unix, feature = "stream"))]
+pub use stream::MessageSink;
 #[cfg(not(unix))]
 pub use unsupported::*;
 
@@ -53,12 +61,27 @@ pub enum Serialization {
 
 /// How a channel is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Options {
     /// What messages are made of.
     pub serialization: Serialization,
     /// How many bytes a message from the peer may have. A longer one ends the
     /// channel.
     pub limit: usize,
+}
+
+impl Options {
+    /// The same with another serialization.
+    pub fn serialization(mut self, serialization: Serialization) -> Self {
+        self.serialization = serialization;
+        self
+    }
+
+    /// The same with another limit.
+    pub fn limit(mut self, bytes: usize) -> Self {
+        self.limit = bytes;
+        self
+    }
 }
 
 impl Default for Options {

@@ -23,6 +23,17 @@ pub struct Message {
     /// The socket that came with it. It is closed with the message, unless it
     /// is taken.
     pub handle: Option<Handle>,
+    /// What Node's envelope says of the socket.
+    label: Option<Label>,
+}
+
+/// What Node's envelope says of a socket.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Label {
+    /// `net.Socket` and the like.
+    kind: String,
+    /// The server that the connection came from, if Node counts those.
+    pub(crate) key: Option<String>,
 }
 
 /// What came, checked.
@@ -69,6 +80,31 @@ impl Message {
             Body::Json { .. } => Serialization::Json,
             Body::Advanced(_) => Serialization::Advanced,
         }
+    }
+
+    /// What the peer calls the socket that came with the message: `net.Socket`,
+    /// `net.Server`, `net.Native`, `dgram.Socket` or `dgram.Native`.
+    pub fn handle_kind(&self) -> Option<&str> {
+        self.label.as_ref().map(|label| &*label.kind)
+    }
+
+    /// The server that the connection came from, where Node wants to know how
+    /// many of these are open: an address and a port in its notation.
+    pub fn handle_key(&self) -> Option<&str> {
+        self.label.as_ref()?.key.as_deref()
+    }
+
+    /// The message, the socket that came with it, and what its envelope said.
+    pub(crate) fn received(self, handle: Handle, label: Label) -> Self {
+        Self {
+            handle: Some(handle),
+            label: Some(label),
+            ..self
+        }
+    }
+
+    pub(crate) fn take_label(&mut self) -> Label {
+        self.label.take().unwrap_or_default()
     }
 
     /// The message as a value of yours.
@@ -123,6 +159,27 @@ impl From<Message> for Frame {
         match message.body {
             Body::Json { text, .. } => text.into_bytes().into(),
             Body::Advanced(frame) => frame,
+        }
+    }
+}
+
+/// The bytes and what is known of them. A socket cannot be in two messages: it
+/// stays with the one that is cloned.
+impl Clone for Message {
+    fn clone(&self) -> Self {
+        let body = match &self.body {
+            Body::Json { text, plain } => Body::Json {
+                text: text.clone(),
+                plain: *plain,
+            },
+            Body::Advanced(frame) => {
+                Body::Advanced(frame.bytes().to_vec().into())
+            }
+        };
+        Self {
+            body,
+            handle: None,
+            label: self.label.clone(),
         }
     }
 }
@@ -328,7 +385,12 @@ pub(crate) fn read(
             (kind, Body::Advanced(frame))
         }
     };
-    Ok((kind, Message { body, handle: None }))
+    let message = Message {
+        body,
+        handle: None,
+        label: None,
+    };
+    Ok((kind, message))
 }
 
 fn read_json(bytes: Vec<u8>) -> Result<(Kind, Body), Error> {
@@ -367,8 +429,7 @@ impl Kind {
 pub(crate) struct Envelope {
     /// The message within.
     pub(crate) message: Vec<u8>,
-    /// The server that the connection came from, if Node counts those.
-    pub(crate) key: Option<String>,
+    pub(crate) label: Label,
 }
 
 /// Opens an envelope of the command `NODE_HANDLE`.
@@ -379,13 +440,19 @@ pub(crate) fn open(message: &Message) -> Result<Envelope, Error> {
     };
     let bytes = frame.bytes();
     let malformed = |error| Error::malformed(error, bytes.to_vec());
-    let key = v8::find_text(bytes, "key").map_err(malformed)?;
-    let key = key.as_ref().and_then(Value::as_str).map(str::to_owned);
+    let text = |name| -> Result<Option<String>, Error> {
+        let found = v8::find_text(bytes, name).map_err(malformed)?;
+        Ok(found.as_ref().and_then(Value::as_str).map(str::to_owned))
+    };
+    let label = Label {
+        kind: text("type")?.unwrap_or_default(),
+        key: text("key")?,
+    };
     let message = match v8::cut_out(bytes, "msg").map_err(malformed)? {
         Some(message) => message,
         None => Value::Undefined.write()?,
     };
-    Ok(Envelope { message, key })
+    Ok(Envelope { message, label })
 }
 
 fn open_json(text: &str) -> Result<Envelope, Error> {
@@ -393,6 +460,8 @@ fn open_json(text: &str) -> Result<Envelope, Error> {
     struct Parts<'a> {
         #[serde(borrow)]
         msg: Option<&'a RawValue>,
+        #[serde(borrow, rename = "type")]
+        kind: Option<Cow<'a, str>>,
         #[serde(borrow)]
         key: Option<Cow<'a, str>>,
     }
@@ -401,7 +470,10 @@ fn open_json(text: &str) -> Result<Envelope, Error> {
     let message = parts.msg.map_or("null", RawValue::get);
     Ok(Envelope {
         message: message.as_bytes().to_vec(),
-        key: parts.key.map(Cow::into_owned),
+        label: Label {
+            kind: parts.kind.unwrap_or_default().into_owned(),
+            key: parts.key.map(Cow::into_owned),
+        },
     })
 }
 
@@ -410,8 +482,10 @@ fn open_json(text: &str) -> Result<Envelope, Error> {
 pub(crate) struct Enveloped<'a, T: ?Sized> {
     pub(crate) cmd: &'static str,
     #[serde(rename = "type")]
-    pub(crate) kind: &'static str,
+    pub(crate) kind: &'a str,
     pub(crate) msg: &'a T,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) key: Option<&'a str>,
     #[serde(rename = "dgramType", skip_serializing_if = "Option::is_none")]
     pub(crate) datagrams: Option<&'static str>,
 }
@@ -430,20 +504,57 @@ pub(crate) fn write_value(
     }
 }
 
+/// Bytes that are a message already, in the envelope of [`Enveloped`].
+pub(crate) fn envelop_raw(
+    serialization: Serialization,
+    bytes: &[u8],
+    handle: &Handle,
+    label: &Label,
+) -> Result<Vec<u8>, Error> {
+    if serialization == Serialization::Advanced {
+        let value = Value::read(bytes)?;
+        return envelop_value(serialization, &value, handle, label);
+    }
+    let message: &RawValue = serde_json::from_slice(bytes)
+        .map_err(|error| Error::Value(error.to_string()))?;
+    let envelope = Enveloped {
+        cmd: "NODE_HANDLE",
+        kind: label.kind_of(handle),
+        msg: message,
+        key: label.key.as_deref(),
+        datagrams: handle.datagrams(),
+    };
+    write(serialization, &envelope, Vec::new())
+}
+
+impl Label {
+    /// What it was called when it came, or else what it is.
+    fn kind_of<'a>(&'a self, handle: &'a Handle) -> &'a str {
+        match &*self.kind {
+            "" => handle.kind(),
+            kind => kind,
+        }
+    }
+}
+
 /// As [`write_value`], in the envelope of [`Enveloped`].
 pub(crate) fn envelop_value(
     serialization: Serialization,
     value: &Value,
     handle: &Handle,
+    label: &Label,
 ) -> Result<Vec<u8>, Error> {
     // The envelope itself has begun before.
     let value = value.behind(1);
     let value = value.ok_or_else(|| Error::Value("too long".to_owned()))?;
     let mut entries = vec![
         ("cmd".into(), "NODE_HANDLE".into()),
-        ("type".into(), handle.kind().into()),
+        ("type".into(), label.kind_of(handle).into()),
         ("msg".into(), value),
     ];
+    if let Some(key) = label.key.as_deref() {
+        entries.push(("key".into(), key.into()));
+    }
     if let Some(datagrams) = handle.datagrams() {
         entries.push(("dgramType".into(), datagrams.into()));
     }

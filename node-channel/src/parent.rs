@@ -8,7 +8,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 
 use rustix::io::{Errno, FdFlags};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
@@ -16,6 +16,7 @@ use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::child::{FD, MODE};
+use crate::frames::{self, Reader, Writer};
 use crate::{Channel, Options, Serialization};
 
 /// Starts a program with a channel, as Node's `child_process.fork()` does.
@@ -26,11 +27,14 @@ pub struct Fork {
     command: Command,
     options: Options,
     number: RawFd,
+    /// What the child needs to know between fork and exec. The command has a
+    /// function that looks there, once it has been started.
+    handover: Option<Arc<Handover>>,
 }
 
 /// A running program and the channel to it.
 #[derive(Debug)]
-pub struct Child {
+pub struct Forked {
     /// The channel.
     pub channel: Channel,
     /// The process.
@@ -44,6 +48,7 @@ impl Fork {
             command: Command::new(program),
             options: Options::default(),
             number: 3,
+            handover: None,
         }
     }
 
@@ -129,17 +134,43 @@ impl Fork {
         &mut self.command
     }
 
-    /// Starts the program. Must be called within a tokio runtime.
+    /// Starts the program. Must be called within a tokio runtime. Each call
+    /// starts another one, with a channel of its own.
     ///
     /// # Errors
     /// When it cannot be started, with the program's name.
-    pub fn spawn(mut self) -> io::Result<Child> {
+    pub fn spawn(&mut self) -> io::Result<Forked> {
+        let (socket, process) = self.spawn_with_socket()?;
+        let channel = Channel::new(socket, self.options);
+        let channel = channel.map_err(io::Error::other)?;
+        Ok(Forked { channel, process })
+    }
+
+    /// As [`Self::spawn`], for who wants the bytes of each message and the
+    /// descriptors with them, and nothing interpreted.
+    ///
+    /// # Errors
+    /// As [`Self::spawn`].
+    pub fn spawn_frames(
+        &mut self,
+    ) -> io::Result<(Reader, Writer, tokio::process::Child)> {
+        let (socket, process) = self.spawn_with_socket()?;
+        let Options {
+            serialization,
+            limit,
+        } = self.options;
+        let (reader, writer) = frames::open(socket, serialization, limit)?;
+        Ok((reader, writer, process))
+    }
+
+    fn spawn_with_socket(
+        &mut self,
+    ) -> io::Result<(OwnedFd, tokio::process::Child)> {
         stop_ignoring_children()?;
         let (ours, theirs) = pair()?;
-        let number = self.number;
 
         // Set, not added: a leftover of the same name would win otherwise.
-        self.command.env(FD, number.to_string());
+        self.command.env(FD, self.number.to_string());
         self.command.env(
             MODE,
             match self.options.serialization {
@@ -147,29 +178,38 @@ impl Fork {
                 Serialization::Advanced => "advanced",
             },
         );
-        let raw = theirs.as_raw_fd();
-        let occupant = Arc::new(Occupant::default());
-        let known = Arc::clone(&occupant);
-        let hand_over = move || hand_over(raw, number, &known);
-        // SAFETY: between fork and exec only async-signal-safe calls are
-        // allowed. These are two system calls, without allocation, on a
-        // descriptor that stays open until `spawn` has returned.
-        unsafe { self.command.pre_exec(hand_over) };
-        let process = self.start(&theirs, &occupant).map_err(|error| {
+        let handover = self.handover();
+        handover.socket.store(theirs.as_raw_fd(), Ordering::Relaxed);
+        handover.number.store(self.number, Ordering::Relaxed);
+        let process = self.start(&theirs, &handover).map_err(|error| {
             let program = self.command.as_std().get_program().display();
             io::Error::new(error.kind(), format!("start {program}: {error}"))
         })?;
         // Here, or its end would never come.
         drop(theirs);
-        let channel = Channel::new(ours, self.options);
-        let channel = channel.map_err(io::Error::other)?;
-        Ok(Child { channel, process })
+        Ok((ours, process))
+    }
+
+    /// Has the child put the socket in its place; once, as the command keeps
+    /// the function for its next start.
+    fn handover(&mut self) -> Arc<Handover> {
+        if let Some(known) = &self.handover {
+            return Arc::clone(known);
+        }
+        let handover = Arc::new(Handover::default());
+        self.handover = Some(Arc::clone(&handover));
+        let known = Arc::clone(&handover);
+        // SAFETY: between fork and exec only async-signal-safe calls are
+        // allowed. These are three system calls, without allocation, on a
+        // descriptor that stays open until `spawn` has returned.
+        unsafe { self.command.pre_exec(move || hand_over(&known)) };
+        handover
     }
 
     fn start(
         &mut self,
         theirs: &OwnedFd,
-        occupant: &Occupant,
+        handover: &Handover,
     ) -> io::Result<tokio::process::Child> {
         let mut tries = 0;
         loop {
@@ -179,7 +219,7 @@ impl Fork {
             // something else that is open already.
             let _taken = rustix::io::fcntl_dupfd_cloexec(theirs, self.number)?;
             let busy = Errno::BUSY.raw_os_error();
-            match occupant.learn(self.number) {
+            match handover.learn(self.number) {
                 Ok(()) => match self.command.spawn() {
                     Err(error)
                         if error.raw_os_error() == Some(busy)
@@ -194,7 +234,7 @@ impl Fork {
     }
 }
 
-impl Child {
+impl Forked {
     /// Waits for the program's end. Its last messages may still be in the
     /// channel: receive until `None` first.
     ///
@@ -233,7 +273,7 @@ impl Child {
 
 /// SIGCHLD may have been ignored by the program that started this one; that
 /// survives exec. The system would then discard a child's exit status, and
-/// [`Child::wait`] would fail with "No child processes". A handler ends that,
+/// [`Forked::wait`] would fail with "No child processes". A handler ends that,
 /// and stays when the stream of signals is dropped here.
 fn stop_ignoring_children() -> io::Result<()> {
     signal(SignalKind::child()).map(drop)
@@ -263,21 +303,27 @@ fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
 /// and so the second try succeeds nearly always.
 const MOST_TRIES: u32 = 100;
 
-/// Which file it is that has the channel's number in this program: device and
-/// inode, for the child to compare.
+/// What the child needs to know between fork and exec.
 #[derive(Debug, Default)]
-struct Occupant([AtomicU64; 2]);
+struct Handover {
+    /// The channel's socket, and the number that it gets.
+    socket: AtomicI32,
+    number: AtomicI32,
+    /// Which file it is that has this number in the parent: device and inode,
+    /// to be compared.
+    occupant: [AtomicU64; 2],
+}
 
-impl Occupant {
+impl Handover {
     fn learn(&self, number: RawFd) -> rustix::io::Result<()> {
         let found = identity(number)?;
-        self.0[0].store(found.0, Ordering::Relaxed);
-        self.0[1].store(found.1, Ordering::Relaxed);
+        self.occupant[0].store(found.0, Ordering::Relaxed);
+        self.occupant[1].store(found.1, Ordering::Relaxed);
         Ok(())
     }
 
-    fn is(&self, found: (u64, u64)) -> bool {
-        let [device, inode] = &self.0;
+    fn is_occupant(&self, found: (u64, u64)) -> bool {
+        let [device, inode] = &self.occupant;
         let known = (
             device.load(Ordering::Relaxed),
             inode.load(Ordering::Relaxed),
@@ -298,11 +344,9 @@ fn identity(number: RawFd) -> rustix::io::Result<(u64, u64)> {
 
 /// In the child, before it becomes the program: puts the socket where the
 /// program looks for it.
-fn hand_over(
-    socket: RawFd,
-    number: RawFd,
-    occupant: &Occupant,
-) -> io::Result<()> {
+fn hand_over(handover: &Handover) -> io::Result<()> {
+    let socket = handover.socket.load(Ordering::Relaxed);
+    let number = handover.number.load(Ordering::Relaxed);
     // SAFETY: `spawn` keeps it open until the child has become the program.
     let socket = unsafe { BorrowedFd::borrow_raw(socket) };
     if socket.as_raw_fd() == number {
@@ -313,7 +357,7 @@ fn hand_over(
         // std has put the program's stdin, stdout or stderr there, and its
         // pipe is elsewhere: these numbers are taken when a program begins.
         _ if number <= 2 => {}
-        Ok(found) if occupant.is(found) => {}
+        Ok(found) if handover.is_occupant(found) => {}
         // Another thread has closed it meanwhile, and nothing is in danger.
         Err(Errno::BADF) => {}
         // Or std's pipe has got the number: stop here, let std say so through

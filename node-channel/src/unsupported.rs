@@ -129,6 +129,14 @@ impl Channel {
         match self.0 {}
     }
 
+    /// Sends a message on as it came.
+    ///
+    /// # Errors
+    /// See the other systems.
+    pub async fn pass_on(&self, _: Message) -> Result<(), Error> {
+        match self.0 {}
+    }
+
     /// Sends on this channel from elsewhere.
     pub fn sender(&self) -> Sender {
         match self.0 {}
@@ -202,6 +210,7 @@ pub mod cluster {
 
     /// What happens to a worker.
     #[derive(Debug)]
+    #[non_exhaustive]
     pub enum Event {
         /// A client has connected.
         Connection(TcpStream),
@@ -305,7 +314,7 @@ pub struct Fork;
 
 /// A running program: there is none on this system.
 #[derive(Debug)]
-pub struct Child {
+pub struct Forked {
     /// The channel.
     pub channel: Channel,
     /// The process.
@@ -345,12 +354,12 @@ impl Fork {
     ///
     /// # Errors
     /// Always, on this system.
-    pub fn spawn(self) -> io::Result<Child> {
+    pub fn spawn(&mut self) -> io::Result<Forked> {
         unsupported()
     }
 }
 
-impl Child {
+impl Forked {
     /// Disconnects and waits for the program's end.
     ///
     /// # Errors

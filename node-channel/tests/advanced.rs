@@ -108,7 +108,7 @@ async fn table() -> Result<()> {
             process.send(value)
         process.send('end', () => process.disconnect())"
     );
-    let fork = node(&script).serialization(Serialization::Advanced);
+    let mut fork = node(&script).serialization(Serialization::Advanced);
     let mut child = fork.spawn()?;
     let (mut count, mut hosts) = (0, 0);
     loop {
@@ -233,7 +233,7 @@ async fn unreadable() -> Result<()> {
     ensure!(flat("a").is_err() && flat("b").is_ok());
 
     let script = "process.on('message', m => process.send([m]))";
-    let fork = node(script).serialization(Serialization::Advanced);
+    let mut fork = node(script).serialization(Serialization::Advanced);
     let mut child = fork.spawn()?;
     for value in [
         Value::from(vec![hole.clone(), null.clone(), hole.clone()]),
@@ -265,7 +265,7 @@ async fn echoed() -> Result<()> {
           process.send(inspect(m, { depth: 9, breakLength: Infinity }))
           process.send([m])
         })";
-    let fork = node(script).serialization(Serialization::Advanced);
+    let mut fork = node(script).serialization(Serialization::Advanced);
     let mut child = fork.spawn()?;
     let number = Value::Number;
     for (value, shown) in [
@@ -344,7 +344,7 @@ async fn errors() -> Result<()> {
             m.cause.stack === inner.stack
           process.send(same)
         })";
-    let fork = node(script).serialization(Serialization::Advanced);
+    let mut fork = node(script).serialization(Serialization::Advanced);
     let mut child = fork.spawn()?;
     let outer = next(&mut child.channel).await?;
     child.channel.sender().send_value(&outer.value()?).await?;
@@ -360,7 +360,7 @@ async fn errors() -> Result<()> {
 async fn by_hand() -> Result<()> {
     let script = "const { inspect } = require('util')
         process.on('message', m => process.send(inspect(m)))";
-    let fork = node(script).serialization(Serialization::Advanced);
+    let mut fork = node(script).serialization(Serialization::Advanced);
     let mut child = fork.spawn()?;
     for (bytes, shown, value) in [
         (&b"\xFF\x0D_"[..], "undefined", Value::Undefined),
@@ -403,10 +403,7 @@ async fn by_hand() -> Result<()> {
 /// after each.
 async fn cut_short() -> Result<()> {
     let (ours, mut peer) = std::os::unix::net::UnixStream::pair()?;
-    let options = Options {
-        serialization: Serialization::Advanced,
-        ..Options::default()
-    };
+    let options = Options::default().serialization(Serialization::Advanced);
     let mut channel = Channel::new(ours.into(), options)?;
     let whole = Value::from([
         ("a", Value::from(vec!["é".into(), "中".into(), 1.5.into()])),
@@ -459,7 +456,7 @@ async fn too_deep() -> Result<()> {
           process.send(bytes(m.deep).equals(bytes(deep)))
           process.disconnect()
         })";
-    let fork = node(&format!("{BYTES}{script}"))
+    let mut fork = node(&format!("{BYTES}{script}"))
         .serialization(Serialization::Advanced);
     let mut child = fork.spawn()?;
     let deep = next(&mut child.channel).await?;
@@ -485,7 +482,7 @@ async fn with_a_socket() -> Result<()> {
           process.send(bytes(m).equals(bytes(sent.shift())))
           if (!sent.length) process.disconnect(server.close())
         })";
-    let fork = node(&format!("{BYTES}{script}"))
+    let mut fork = node(&format!("{BYTES}{script}"))
         .serialization(Serialization::Advanced);
     let mut child = fork.spawn()?;
     let mut messages = Vec::new();
@@ -524,7 +521,7 @@ async fn gaps() -> Result<()> {
           process.send(Object.assign([], { 1000000: 1 }))
           process.send(m, () => process.disconnect())
         })";
-    let fork = node(script).serialization(Serialization::Advanced);
+    let mut fork = node(script).serialization(Serialization::Advanced);
     let mut child = fork.spawn()?;
     child.channel.send(&["a", "b"]).await?;
     let back = next(&mut child.channel).await?;
@@ -610,7 +607,7 @@ async fn serde_types() -> Result<()> {
           process.send(m.get('all').jobs[2].Open.flags === null && m)
           process.disconnect()
         })";
-    let fork = node(script).serialization(Serialization::Advanced);
+    let mut fork = node(script).serialization(Serialization::Advanced);
     let mut child = fork.spawn()?;
     let all = v8::to_value(&everything)?;
     let map = Value::Map(vec![("all".into(), all)]);
@@ -635,7 +632,7 @@ async fn cycles() -> Result<()> {
         process.send(a)
         process.send([s, s])
         process.channel.unref()";
-    let fork = node(script).serialization(Serialization::Advanced);
+    let mut fork = node(script).serialization(Serialization::Advanced);
     let mut child = fork.spawn()?;
     let cycle = next(&mut child.channel).await?;
     ensure!(cycle.value()? == Value::from([("a", Value::Reference(0))]));
@@ -666,7 +663,7 @@ async fn lossy() -> Result<()> {
         }
         process.send(new Map([['a', 1]]))
         process.send({ a: [1, null, 'b'] }, () => process.disconnect())";
-    let fork = node(script).serialization(Serialization::Advanced);
+    let mut fork = node(script).serialization(Serialization::Advanced);
     let mut child = fork.spawn()?;
     let channel = &mut child.channel;
     for what in ["a Map", "a Date", "a Set"] {
@@ -718,7 +715,7 @@ async fn own_cause() -> Result<()> {
         } else {
           process.channel.unref()
         }";
-    let fork = node(script).serialization(Serialization::Advanced);
+    let mut fork = node(script).serialization(Serialization::Advanced);
     let mut child = fork.spawn()?;
     if next(&mut child.channel).await?.parse::<u32>()? >= 22 {
         let message = next(&mut child.channel).await?;
@@ -737,7 +734,7 @@ async fn internal() -> Result<()> {
         process.send({ x: 'NODE_SECRET' })
         process.send(new Map([['cmd', 'NODE_SECRET']]))
         process.send('NODE_SECRET', () => process.disconnect())";
-    let fork = node(script).serialization(Serialization::Advanced);
+    let mut fork = node(script).serialization(Serialization::Advanced);
     let mut child = fork.spawn()?;
     for expected in [
         r#"{"cmd":"NODE_"}"#,

@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use harness::{Exit, Half, root};
 use node_channel::cluster::{Event, Worker};
-use node_channel::{Child, Error};
+use node_channel::{Error, Forked};
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::Child as Process;
@@ -312,7 +312,7 @@ async fn of_node(policy: &str, script: &str) -> Result<(Worker, Process)> {
         }})
         {script}"
     );
-    let Child { channel, process } =
+    let Forked { channel, process } =
         node(&script).env(POLICY, policy).spawn()?;
     Ok((Worker::new(channel, 1).await?, process))
 }
@@ -601,7 +601,7 @@ async fn foreign() -> Result<()> {
 /// The primary does not read, and whoever waits does not wait long.
 async fn cancelled() -> Result<()> {
     let (mut worker, primary) = listening().await?;
-    while worker.sender().post(&"x".repeat(1000))? {}
+    while worker.sender().try_send(&"x".repeat(1000))? {}
     let client = primary.connect("K", 7).await?;
     let stream = loop {
         let wait = connection(&mut worker);

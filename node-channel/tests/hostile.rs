@@ -129,10 +129,7 @@ impl Told {
     fn new(serialization: Serialization) -> Result<Self> {
         let (ours, peer) = UnixStream::pair()?;
         peer.set_nonblocking(true)?;
-        let options = Options {
-            serialization,
-            ..Options::default()
-        };
+        let options = Options::default().serialization(serialization);
         let channel = Channel::new(ours.into(), options)?;
         Ok(Self { channel, peer })
     }

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use node_channel::child::ChildError;
 use node_channel::frames::Decoder;
 use node_channel::{
-    Channel, Child, Error, Fork, Message, Options, Serialization,
+    Channel, Error, Fork, Forked, Message, Options, Serialization,
 };
 
 use super::handles::limit_descriptors;
@@ -104,7 +104,7 @@ pub async fn next(channel: &mut Channel) -> Result<Message> {
 }
 
 /// The channel ends, and Node ends well.
-pub async fn ended(mut child: Child) -> Result<()> {
+pub async fn ended(mut child: Forked) -> Result<()> {
     while let Some(message) = child.channel.recv().await {
         message?;
     }
@@ -250,10 +250,7 @@ fn pair_of(
     limit: usize,
 ) -> Result<(Channel, Channel)> {
     let (one, other) = std::os::unix::net::UnixStream::pair()?;
-    let options = Options {
-        serialization,
-        limit,
-    };
+    let options = Options::default().serialization(serialization).limit(limit);
     let one = Channel::new(one.into(), options)?;
     Ok((one, Channel::new(other.into(), options)?))
 }
@@ -264,8 +261,8 @@ async fn node_takes(text: &str) -> Result<u32> {
         while (process.send(process.argv[1])) count++
         console.log(count)
         process.exit()";
-    let fork = node(script).arg(text).stdout(std::process::Stdio::piped());
-    let Child {
+    let mut fork = node(script).arg(text).stdout(std::process::Stdio::piped());
+    let Forked {
         channel: _unread,
         process,
     } = fork.spawn()?;
@@ -279,7 +276,7 @@ async fn high_water() -> Result<()> {
     let sender = other.sender();
     let text = "x".repeat(998); // 1,001 bytes with quotes and line end
     let mut count = 0_u32;
-    while sender.post(&text)? {
+    while sender.try_send(&text)? {
         count += 1;
     }
     ensure!(sender.would_block());
@@ -303,7 +300,7 @@ async fn elsewhere() -> Result<()> {
     // More than the kernel takes: the rest has to go later.
     let long = "x".repeat(1 << 20);
     let sender = other.sender();
-    let sent = std::thread::spawn(move || sender.post(&long)).join();
+    let sent = std::thread::spawn(move || sender.try_send(&long)).join();
     let sent = sent.map_err(|_| anyhow!("it has panicked"))??;
     ensure!(!sent, "there was room for it");
     ensure!(next(&mut one).await?.bytes().len() == 2 + (1 << 20));
@@ -363,7 +360,7 @@ async fn flood() -> Result<()> {
           if (++n === 200) process.send('done', () => process.disconnect())
         })";
     for serialization in [Serialization::Json, Serialization::Advanced] {
-        let fork = node(script).serialization(serialization);
+        let mut fork = node(script).serialization(serialization);
         let mut child = fork.spawn()?;
         let sender = child.channel.sender();
         let sending = tokio::spawn(async move {
@@ -397,7 +394,7 @@ async fn killed_in_message() -> Result<()> {
             wire.write({bytes}, 'latin1', () =>
               process.kill(process.pid, 'SIGKILL'))"
         );
-        let fork = without_channel(&script).serialization(serialization);
+        let mut fork = without_channel(&script).serialization(serialization);
         let mut child = fork.spawn()?;
         ensure!(next(&mut child.channel).await?.to_string() == "whole");
         ensure!(child.channel.recv().await.is_none());
@@ -432,10 +429,7 @@ async fn half_close() -> Result<()> {
 /// A peer that has said all may still listen, as ours does.
 async fn sent_before_end() -> Result<()> {
     for serialization in [Serialization::Json, Serialization::Advanced] {
-        let options = Options {
-            serialization,
-            ..Options::default()
-        };
+        let options = Options::default().serialization(serialization);
         let (one, other) = std::os::unix::net::UnixStream::pair()?;
         let mut one = Channel::new(one.into(), options)?;
         let mut other = Channel::new(other.into(), options)?;
@@ -445,8 +439,8 @@ async fn sent_before_end() -> Result<()> {
         one.send(&long).await?;
         // The answer to this will not come, and holds nothing up.
         other.sender().send_with("with", socket).await?;
-        other.sender().post(&long)?;
-        other.sender().post("last")?;
+        other.sender().try_send(&long)?;
+        other.sender().try_send("last")?;
         let (ended, message) = tokio::join!(one.disconnect(), next(&mut other));
         ended?;
         ensure!(message?.parse::<String>()? == long);
@@ -464,10 +458,7 @@ async fn sent_before_end() -> Result<()> {
 async fn claimed() -> Result<()> {
     for claimed in [1_u32 << 25, 1 << 26, u32::MAX >> 1, u32::MAX] {
         let (one, other) = std::os::unix::net::UnixStream::pair()?;
-        let options = Options {
-            serialization: Serialization::Advanced,
-            ..Options::default()
-        };
+        let options = Options::default().serialization(Serialization::Advanced);
         let mut channel = Channel::new(one.into(), options)?;
         std::io::Write::write_all(&mut &other, &claimed.to_be_bytes())?;
         std::io::Write::write_all(&mut &other, b"\xFF\x0F\"")?;
@@ -476,7 +467,10 @@ async fn claimed() -> Result<()> {
         match claimed as usize > options.limit {
             true => {
                 let error = waited?.context("end")?.err();
-                ensure!(matches!(error, Some(Error::TooLong { .. })), "{error:?}");
+                ensure!(
+                    matches!(error, Some(Error::TooLong { .. })),
+                    "{error:?}"
+                );
                 ensure!(channel.recv().await.is_none());
             }
             false => ensure!(waited.is_err()),
@@ -504,7 +498,7 @@ fn claimed_memory() -> Result<()> {
 async fn eighty() -> Result<()> {
     // Each reads when its parent has something to say: a channel that does
     // not block would have it fail at once.
-    let start = |number| -> Result<Child> {
+    let start = |number| -> Result<Forked> {
         let script = format!(
             "echo '{number}' >&3; read -r line <&3; test $line = {number}"
         );
@@ -519,7 +513,7 @@ async fn eighty() -> Result<()> {
         let threads: Vec<_> = [0, 20, 40, 60]
             .map(|first| {
                 let runtime = &runtime;
-                scope.spawn(move || -> Result<Vec<Child>> {
+                scope.spawn(move || -> Result<Vec<Forked>> {
                     let _within = runtime.enter();
                     (first..first + 20).map(start).collect()
                 })
@@ -596,7 +590,7 @@ async fn numbers() -> Result<()> {
 }
 
 async fn replaced() -> Result<()> {
-    let fork = Fork::new("sh")
+    let mut fork = Fork::new("sh")
         .args([
             "-c",
             "printenv NODE_CHANNEL_FD NODE_CHANNEL_SERIALIZATION_MODE >&2; \
@@ -619,7 +613,7 @@ async fn ends() -> Result<()> {
         ("process.kill(process.pid)", None, Some(15)),
         ("throw 1", Some(1), None),
     ] {
-        let fork = node(script).stderr(std::process::Stdio::null());
+        let mut fork = node(script).stderr(std::process::Stdio::null());
         let mut child = fork.spawn()?;
         ensure!(child.channel.recv().await.is_none());
         let status = child.wait().await?;
@@ -749,7 +743,7 @@ async fn refused_here() -> Result<()> {
         serde_json::from_str("[1,\n2]")?;
     let sent = sender.send(two_lines).await;
     ensure!(matches!(sent, Err(Error::Value(_))), "{sent:?}");
-    let sent = sender.post(two_lines);
+    let sent = sender.try_send(two_lines);
     ensure!(matches!(sent, Err(Error::Value(_))), "{sent:?}");
     sender.send("fine").await?;
     ensure!(next(&mut one).await?.to_string() == "fine");
@@ -809,7 +803,7 @@ async fn flushed() -> Result<()> {
     let (mut one, other) = pair(1 << 26)?;
     let sender = other.sender();
     sender.flush().await?;
-    sender.post(&"x".repeat(1 << 22))?;
+    sender.try_send(&"x".repeat(1 << 22))?;
     let waits = Duration::from_millis(50);
     let flush = tokio::time::timeout(waits, sender.flush()).await;
     ensure!(flush.is_err(), "nobody has read it");
@@ -818,7 +812,7 @@ async fn flushed() -> Result<()> {
     flush?;
     ensure!(message?.bytes().len() == (1 << 22) + 2);
     // And not when it never will.
-    sender.post(&"x".repeat(1 << 22))?;
+    sender.try_send(&"x".repeat(1 << 22))?;
     let flush = tokio::spawn({
         let sender = sender.clone();
         async move { sender.flush().await }
@@ -831,10 +825,10 @@ async fn flushed() -> Result<()> {
     let (mut one, other) = pair(1 << 26)?;
     let sender = other.sender();
     let long = "x".repeat(1 << 22);
-    sender.post(&long)?;
+    sender.try_send(&long)?;
     let go_on = async {
         for _ in 0..100 {
-            sender.post(&long)?;
+            sender.try_send(&long)?;
             next(&mut one).await?;
         }
         bail!("more was waited for")

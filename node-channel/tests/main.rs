@@ -5,6 +5,8 @@ use std::process::ExitCode;
 #[cfg(unix)]
 mod advanced;
 #[cfg(unix)]
+mod api;
+#[cfg(unix)]
 mod cluster;
 #[cfg(unix)]
 mod handles;
@@ -13,12 +15,16 @@ mod hostile;
 #[cfg(unix)]
 mod library;
 #[cfg(unix)]
+mod pool;
+#[cfg(unix)]
 mod recipes;
 
 #[cfg(unix)]
 fn main() -> ExitCode {
     harness::testing::run_tests([
         library::tests(),
+        api::tests(),
+        pool::tests(),
         advanced::tests(),
         handles::tests(),
         recipes::tests(),

@@ -17,7 +17,7 @@ use anyhow::{Result, anyhow};
 use clap::Parser;
 use common::pace::Pace;
 use common::{log, shutdown};
-use node_channel::{Child, Fork, describe};
+use node_channel::{Fork, Forked, describe};
 use tokio::time;
 use tokio_util::sync::CancellationToken;
 
@@ -83,8 +83,8 @@ async fn parent() -> common::Result {
 /// 4. Starts the named program, or our own child. It inherits our stdin,
 ///    stdout and stderr, and one of two connected Unix sockets as descriptor 3.
 ///    `NODE_CHANNEL_FD=3` in its environment tells it where.
-fn start(args: &Args) -> Result<Child> {
-    let fork = if let [program, arguments @ ..] = &args.program[..] {
+fn start(args: &Args) -> Result<Forked> {
+    let mut fork = if let [program, arguments @ ..] = &args.program[..] {
         Fork::new(program).args(arguments)
     } else {
         Fork::this_program()?.arg("child").args(args.pace.flags())
@@ -93,7 +93,7 @@ fn start(args: &Args) -> Result<Child> {
 }
 
 /// 5. Receives and answers. Each message is one line of JSON.
-async fn answer(child: &mut Child, message: &str, stop: &CancellationToken) {
+async fn answer(child: &mut Forked, message: &str, stop: &CancellationToken) {
     let channel = &mut child.channel;
     loop {
         let received = tokio::select! {
@@ -126,7 +126,10 @@ async fn answer(child: &mut Child, message: &str, stop: &CancellationToken) {
 
 /// 6. Disconnects, and waits for the child's end: after Ctrl-C at most for
 ///    END_TIMEOUT. Then it kills the child.
-async fn end(mut child: Child, stop: &CancellationToken) -> Result<ExitStatus> {
+async fn end(
+    mut child: Forked,
+    stop: &CancellationToken,
+) -> Result<ExitStatus> {
     let timeout = async {
         stop.cancelled().await;
         time::sleep(END_TIMEOUT).await;

@@ -119,13 +119,10 @@ pub fn envelopes(bytes: &[u8]) {
 
 /// It is answered once if at all, and what comes behind it arrives.
 async fn opened(bytes: &[u8]) -> Result<(), Box<dyn Error>> {
-    let options = Options {
-        serialization: match bytes.first() {
-            Some(0xFF) => Serialization::Advanced,
-            _ => Serialization::Json,
-        },
-        ..Options::default()
-    };
+    let options = Options::default().serialization(match bytes.first() {
+        Some(0xFF) => Serialization::Advanced,
+        _ => Serialization::Json,
+    });
     let (ours, theirs) = UnixStream::pair()?;
     let mut channel = Channel::new(ours.into(), options)?;
     let (mut answers, writer) =

@@ -104,6 +104,13 @@ impl From<Frame> for Outgoing {
 }
 
 impl Queue {
+    /// Fewer than 128 KiB of urgent frames wait.
+    fn has_room_first(&self) -> bool {
+        let urgent = self.urgent.iter();
+        let lengths = urgent.map(|outgoing| outgoing.frame.bytes().len());
+        lengths.sum::<usize>() < HIGH_WATER
+    }
+
     /// The frame to write now, and where it can be put together.
     fn next(&mut self) -> Option<(&mut Outgoing, &mut Vec<u8>)> {
         if self.current.is_none() {
@@ -222,8 +229,7 @@ impl Writer {
             return self.enqueue(outgoing, false).map(drop);
         }
         let _turn = self.shared.turn.lock().await;
-        self.wait_until(|queue| queue.closing || queue.length < HIGH_WATER)
-            .await;
+        self.ready().await;
         self.enqueue(outgoing, false).map(drop)
     }
 
@@ -234,15 +240,28 @@ impl Writer {
     /// # Errors
     /// `BrokenPipe` when the channel is closed, `InvalidInput` when the frame
     /// cannot be framed.
-    pub fn post(&self, frame: Frame) -> io::Result<bool> {
+    pub fn try_send(&self, frame: Frame) -> io::Result<bool> {
         self.enqueue(frame.into(), false)
     }
 
-    /// As [`Self::post`], before all frames that wait.
+    /// As [`Self::try_send`], and no other frame goes until the peer has
+    /// answered: see [`Self::send_and_hold`].
     ///
     /// # Errors
-    /// As [`Self::post`].
-    pub fn post_first(&self, frame: Frame) -> io::Result<bool> {
+    /// As [`Self::try_send`].
+    pub fn try_send_and_hold(&self, frame: Frame) -> io::Result<bool> {
+        let outgoing = Outgoing {
+            awaits_answer: true,
+            ..frame.into()
+        };
+        self.enqueue(outgoing, false)
+    }
+
+    /// As [`Self::try_send`], before all frames that wait.
+    ///
+    /// # Errors
+    /// As [`Self::try_send`].
+    pub fn try_send_first(&self, frame: Frame) -> io::Result<bool> {
         self.enqueue(frame.into(), true)
     }
 
@@ -277,12 +296,19 @@ impl Writer {
     /// Waits while 128 KiB of urgent frames wait: a peer that demands answers
     /// and takes none must not fill the memory.
     pub async fn ready_first(&self) {
-        self.wait_until(|queue| {
-            let urgent = queue.urgent.iter();
-            let lengths = urgent.map(|outgoing| outgoing.frame.bytes().len());
-            lengths.sum::<usize>() < HIGH_WATER
-        })
-        .await;
+        self.wait_until(|queue| queue.has_room_first()).await;
+    }
+
+    /// [`Self::ready_first`] would not wait.
+    pub(crate) fn is_ready_first(&self) -> bool {
+        let queue = self.shared.lock();
+        queue.closed || queue.has_room_first()
+    }
+
+    /// Waits while 128 KiB wait, or until nothing more is accepted.
+    pub(crate) async fn ready(&self) {
+        self.wait_until(|queue| queue.closing || queue.length < HIGH_WATER)
+            .await;
     }
 
     /// A frame was sent that the peer has not answered yet.

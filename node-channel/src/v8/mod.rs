@@ -155,6 +155,7 @@ pub enum Value {
 /// What a [`Value::View`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
+#[non_exhaustive]
 #[allow(missing_docs)] // the names of JavaScript
 pub enum View {
     Int8Array = 0,
