@@ -18,7 +18,6 @@ mod handle;
 mod message;
 #[cfg(unix)]
 pub mod parent;
-#[cfg(unix)]
 pub mod pool;
 pub mod protocol;
 mod scalars;

@@ -171,7 +171,7 @@ async fn end(mut child: Forked) -> io::Result<ExitStatus> {
         return ended;
     }
     child.process.kill().await?;
-    child.wait().await
+    child.process.wait().await
 }
 
 impl fmt::Display for PoolError {

@@ -28,6 +28,11 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
+    /// A message is longer than the limit.
+    TooLong {
+        /// The limit in bytes.
+        limit: usize,
+    },
     /// The system has refused something.
     Io(io::Error),
 }
@@ -310,7 +315,7 @@ pub mod child {
 
 /// Starts a program with a channel: not on this system.
 #[derive(Debug)]
-pub struct Fork;
+pub struct Fork(tokio::process::Command);
 
 /// A running program: there is none on this system.
 #[derive(Debug)]
@@ -323,26 +328,36 @@ pub struct Forked {
 
 impl Fork {
     /// Would start `program`.
-    pub fn new(_: impl AsRef<OsStr>) -> Self {
-        Self
+    pub fn new(program: impl AsRef<OsStr>) -> Self {
+        Self(tokio::process::Command::new(program))
     }
 
     /// Would start this program once more.
     ///
     /// # Errors
-    /// Never.
+    /// When the system does not know where this program's file is.
     pub fn this_program() -> io::Result<Self> {
-        Ok(Self)
+        Ok(Self::new(std::env::current_exe()?))
     }
 
     /// Adds an argument.
-    pub fn arg(self, _: impl AsRef<OsStr>) -> Self {
+    pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.0.arg(argument);
         self
     }
 
     /// Adds arguments.
-    pub fn args<T: AsRef<OsStr>>(self, _: impl IntoIterator<Item = T>) -> Self {
+    pub fn args<T: AsRef<OsStr>>(
+        mut self,
+        arguments: impl IntoIterator<Item = T>,
+    ) -> Self {
+        self.0.args(arguments);
         self
+    }
+
+    /// All else that [`tokio::process::Command`] can do.
+    pub fn command(&mut self) -> &mut tokio::process::Command {
+        &mut self.0
     }
 
     /// Sets what messages are made of.

@@ -3,15 +3,12 @@
 use std::io::{BufRead, BufReader, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdUnixStream;
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use futures_util::{SinkExt, StreamExt};
 use node_channel::frames::Frame;
 use node_channel::v8::Value;
 use node_channel::{Channel, Error, Fork, Handle, Options, Serialization};
 use tokio::net::{TcpListener, UnixStream};
-use tokio::time::timeout;
 
 use super::handles::{lines, raw_peer, send_descriptors};
 use super::library::{ended, next, node, run};
@@ -19,9 +16,15 @@ use super::recipes::program;
 use harness::testing::{NODE, Test, test};
 
 pub fn tests() -> Vec<Test> {
-    [
-        test("a_sink_waits_for_a_stream_and_ends_it", || run(sink())),
-        test("a_stream_wakes_when_its_answers_have_room", || run(room())),
+    vec![
+        #[cfg(feature = "stream")]
+        test("a_sink_waits_for_a_stream_and_ends_it", || {
+            run(stream::sink())
+        }),
+        #[cfg(feature = "stream")]
+        test("a_stream_wakes_when_its_answers_have_room", || {
+            run(stream::room())
+        }),
         test("a_fork_can_be_started_again", || run(again())),
         test("bytes_go_without_being_looked_at", || run(frames())),
         test("a_message_goes_on_with_its_socket_and_its_name", || {
@@ -31,71 +34,83 @@ pub fn tests() -> Vec<Test> {
         test("a_handle_is_a_descriptor_and_back", || run(descriptors())),
         test("a_clone_of_a_message_has_no_socket", || run(cloned())),
     ]
+    .into_iter()
     .map(|test| test.needs(NODE))
-    .into()
+    .collect()
 }
 
-fn pair() -> Result<(Channel, Channel)> {
-    let (one, other) = StdUnixStream::pair()?;
-    let one = Channel::new(one.into(), Options::default())?;
-    Ok((one, Channel::new(other.into(), Options::default())?))
-}
+#[cfg(feature = "stream")]
+mod stream {
+    use std::time::Duration;
 
-async fn sink() -> Result<()> {
-    let (one, other) = pair()?;
-    // More than the socket and the queue hold.
-    let count = 20_000;
-    let text = "x".repeat(100);
-    let mut sink = one.sender().sink::<(u32, String)>();
-    let values = (0..count).map(|number| Ok((number, text.clone())));
-    let mut values = futures_util::stream::iter(values);
-    let sending = async {
-        let stuck = sink.send_all(&mut values);
-        stuck.await?;
-        sink.close().await?;
-        anyhow::Ok(())
-    };
-    let receiving = async {
-        // Nobody reads: it has to wait.
-        tokio::task::yield_now().await;
-        ensure!(one.would_block(), "it does not wait");
-        let numbers = other.map(|message| message?.parse::<(u32, String)>());
-        let all: Vec<_> = numbers.collect().await;
-        ensure!(all.len() == count as usize, "{}", all.len());
-        for (expected, found) in (0..count).zip(all) {
-            ensure!(found?.0 == expected);
-        }
+    use futures_util::{SinkExt, StreamExt};
+    use tokio::time::timeout;
+
+    use super::*;
+
+    fn pair() -> Result<(Channel, Channel)> {
+        let (one, other) = StdUnixStream::pair()?;
+        let one = Channel::new(one.into(), Options::default())?;
+        Ok((one, Channel::new(other.into(), Options::default())?))
+    }
+
+    pub async fn sink() -> Result<()> {
+        let (one, other) = pair()?;
+        // More than the socket and the queue hold.
+        let count = 20_000;
+        let text = "x".repeat(100);
+        let mut sink = one.sender().sink::<(u32, String)>();
+        let values = (0..count).map(|number| Ok((number, text.clone())));
+        let mut values = futures_util::stream::iter(values);
+        let sending = async {
+            let stuck = sink.send_all(&mut values);
+            stuck.await?;
+            sink.close().await?;
+            anyhow::Ok(())
+        };
+        let receiving = async {
+            // Nobody reads: it has to wait.
+            tokio::task::yield_now().await;
+            ensure!(one.would_block(), "it does not wait");
+            let numbers =
+                other.map(|message| message?.parse::<(u32, String)>());
+            let all: Vec<_> = numbers.collect().await;
+            ensure!(all.len() == count as usize, "{}", all.len());
+            for (expected, found) in (0..count).zip(all) {
+                ensure!(found?.0 == expected);
+            }
+            Ok(())
+        };
+        tokio::try_join!(sending, receiving)?;
+        let late = sink.send((0, String::new())).await;
+        ensure!(matches!(late, Err(Error::Closed)), "{late:?}");
         Ok(())
-    };
-    tokio::try_join!(sending, receiving)?;
-    let late = sink.send((0, String::new())).await;
-    ensure!(matches!(late, Err(Error::Closed)), "{late:?}");
-    Ok(())
-}
+    }
 
-/// A peer that asks and takes no answers is no longer read from, until it
-/// takes them.
-async fn room() -> Result<()> {
-    let (mut channel, peer) = raw_peer()?;
-    let mut writing = peer.try_clone()?;
-    let writer = std::thread::spawn(move || -> std::io::Result<()> {
-        let ask = "{\"cmd\":\"NODE_SOCKET_GET_COUNT\",\"key\":\"k\"}\n";
-        writing.write_all(ask.repeat(30_000).as_bytes())?;
-        writing.write_all(b"\"end\"\n")
-    });
-    let mut end = channel.next();
-    let waits = timeout(Duration::from_millis(200), &mut end).await;
-    ensure!(waits.is_err(), "{waits:?}");
-    let reader = std::thread::spawn(move || {
-        let lines = BufReader::new(peer).lines();
-        lines.take(30_000).filter(|line| line.is_ok()).count()
-    });
-    let end = end.await.context("the end")??;
-    ensure!(end.parse::<String>()? == "end");
-    writer.join().map_err(|_| anyhow::anyhow!("panic"))??;
-    channel.flush().await?;
-    ensure!(reader.join().is_ok_and(|count| count == 30_000));
-    Ok(())
+    /// A peer that asks and takes no answers is no longer read from, until it
+    /// takes them.
+    pub async fn room() -> Result<()> {
+        let (mut channel, peer) = raw_peer()?;
+        let mut writing = peer.try_clone()?;
+        let writer = std::thread::spawn(move || -> std::io::Result<()> {
+            let ask = "{\"cmd\":\"NODE_SOCKET_GET_COUNT\",\"key\":\"k\"}\n";
+            writing.write_all(ask.repeat(30_000).as_bytes())?;
+            writing.write_all(b"\"end\"\n")
+        });
+        let mut end = channel.next();
+        let waits = timeout(Duration::from_millis(200), &mut end).await;
+        ensure!(waits.is_err(), "{waits:?}");
+        let reader = std::thread::spawn(move || {
+            let lines = BufReader::new(peer).lines();
+            lines.take(30_000).filter(|line| line.is_ok()).count()
+        });
+        let end = end.await.context("the end")??;
+        ensure!(end.parse::<String>()? == "end");
+        writer.join().map_err(|_| anyhow::anyhow!("panic"))??;
+        channel.flush().await?;
+        ensure!(reader.join().is_ok_and(|count| count == 30_000));
+        Ok(())
+    }
 }
 
 async fn again() -> Result<()> {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 mod advanced;
 #[cfg(unix)]
 mod api;
-#[cfg(unix)]
+#[cfg(all(unix, feature = "cluster"))]
 mod cluster;
 #[cfg(unix)]
 mod handles;
@@ -28,6 +28,7 @@ fn main() -> ExitCode {
         advanced::tests(),
         handles::tests(),
         recipes::tests(),
+        #[cfg(feature = "cluster")]
         cluster::tests(),
         hostile::tests(),
     ])

@@ -14,7 +14,7 @@ use harness::testing::peer::Peer;
 use harness::testing::{NODE, Need, Test, test};
 
 pub fn tests() -> Vec<Test> {
-    [
+    vec![
         test(
             "recipe_compute_a_rust_worker_counts_as_a_node_worker",
             compute,
@@ -25,22 +25,28 @@ pub fn tests() -> Vec<Test> {
         test("recipe_drive_a_node_script_works_for_rust", drive),
         test("recipe_ready_a_process_manager_is_obeyed", ready),
         test("recipe_handover_no_connection_is_refused", handover),
+        #[cfg(feature = "cluster")]
         test("recipe_worker_serves_in_a_cluster", || cluster(&[])),
+        #[cfg(feature = "cluster")]
         test("recipe_worker_serves_from_a_shared_socket", || {
             cluster(&["shared"])
         }),
+        #[cfg(feature = "cluster")]
         test("a_worker_without_a_cluster_says_so", no_cluster),
+        #[cfg(feature = "cluster")]
         test(
             "a_worker_takes_no_other_address_than_it_was_given",
             bad_worker,
         ),
+        #[cfg(feature = "cluster")]
         test("who_is_no_worker_of_a_cluster_may_be_a_child", either),
         test("a_grandchild_does_not_inherit_the_channel", grandchild),
         test("the_descriptor_is_neither_inherited_nor_blocking", flags)
             .needs(Need::Proc),
     ]
+    .into_iter()
     .map(|test| test.needs(NODE))
-    .into()
+    .collect()
 }
 
 /// One of the programs in `examples/`. `cargo test` builds them into a folder
@@ -216,6 +222,7 @@ fn handover() -> Result<()> {
     ends_well(&mut half)
 }
 
+#[cfg(feature = "cluster")]
 fn cluster(mode: &[&str]) -> Result<()> {
     let mut half = script("cluster.js", "worker", mode)?;
     ends_well(&mut half)?;
@@ -238,6 +245,7 @@ fn cluster(mode: &[&str]) -> Result<()> {
     Ok(())
 }
 
+#[cfg(feature = "cluster")]
 fn no_cluster() -> Result<()> {
     let mut half = Half::start(&mut program("worker")?)?;
     ensure!(half.wait()? == Exit::Code(1));
@@ -253,6 +261,7 @@ fn no_cluster() -> Result<()> {
     Ok(())
 }
 
+#[cfg(feature = "cluster")]
 /// What cannot be understood is no reason to listen somewhere else.
 fn bad_worker() -> Result<()> {
     let script = "
@@ -280,6 +289,7 @@ fn bad_worker() -> Result<()> {
     Ok(())
 }
 
+#[cfg(feature = "cluster")]
 /// The same program in a cluster and without one.
 fn either() -> Result<()> {
     let script = "
