@@ -109,7 +109,7 @@ impl Pool {
     ) -> Result<R, PoolError> {
         let permit = self.free.acquire().await;
         let _permit = permit.map_err(|_| PoolError::Closed)?;
-        let mut worker = self.take()?;
+        let mut worker = self.take().await?;
         let sent = worker.child.channel.send(job).await;
         let answer = match sent {
             Ok(()) => worker.child.channel.recv_as::<R>().await,
@@ -133,10 +133,11 @@ impl Pool {
     }
 
     /// A child that is free, or a new one.
-    fn take(&self) -> Result<Worker, PoolError> {
-        while let Some(mut worker) = lock(&self.idle).pop() {
-            // It may have ended while there was nothing to do.
-            if let Ok(None) = worker.child.process.try_wait() {
+    async fn take(&self) -> Result<Worker, PoolError> {
+        loop {
+            let idle = lock(&self.idle).pop();
+            let Some(mut worker) = idle else { break };
+            if worker.is_free().await {
                 return Ok(worker);
             }
         }
@@ -158,6 +159,19 @@ impl Pool {
             ending.spawn(end(worker.child));
         }
         while ending.join_next().await.is_some() {}
+    }
+}
+
+impl Worker {
+    /// It may have ended while there was nothing to do, or have said more than
+    /// one thing to one job.
+    async fn is_free(&mut self) -> bool {
+        let has_more = tokio::select! {
+            biased;
+            _ = self.child.channel.recv() => true,
+            () = std::future::ready(()) => false,
+        };
+        !has_more && matches!(self.child.process.try_wait(), Ok(None))
     }
 }
 

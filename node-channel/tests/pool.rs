@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
 use harness::{Exit, Half, root};
@@ -20,6 +21,9 @@ pub fn tests() -> Vec<Test> {
         test("a_crash_fails_one_job", || run(crash())),
         test("a_child_that_ended_while_idle_is_replaced", || run(idle()))
             .needs(Need::Proc),
+        test("a_child_that_says_too_much_is_replaced", || {
+            run(says_too_much())
+        }),
         test("a_child_is_replaced_after_so_many_jobs", || run(replaced())),
         test("a_cancelled_job_s_child_gives_no_late_answer", || {
             run(cancelled())
@@ -43,6 +47,11 @@ const SCRIPT: &str = "
       if (job === 'die') process.exit(3)
       if (job === 'leave') setImmediate(() => process.exit())
       if (job === 'wait') return
+      if (job.twice) {
+        process.send([0, process.pid])
+        return process.send([0, 0], () =>
+          require('fs').writeFileSync(job.twice, ''))
+      }
       process.send(job === 'count' ? jobs : [job, process.pid])
     })";
 
@@ -99,10 +108,28 @@ async fn idle() -> Result<()> {
     Ok(())
 }
 
-/// A zombie is not: it is waited for when tokio has its turn.
+/// A zombie is not: it can be waited for. But its first thread may be one
+/// before the others.
 fn is_alive(pid: i32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
-    stat.is_ok_and(|stat| !stat.contains(") Z "))
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task"));
+    let more = threads.map_or(0, Iterator::count) > 1;
+    more || stat.is_ok_and(|stat| !stat.contains(") Z "))
+}
+
+/// The second answer is not that of the next job.
+async fn says_too_much() -> Result<()> {
+    let pool = pool(1);
+    let folder = tempfile::tempdir()?;
+    let said = folder.path().join("said");
+    let job = serde_json::json!({ "twice": said });
+    let (_, first): (u32, u32) = pool.run(&job).await?;
+    eventually(|| said.exists())?;
+    // So the runtime looks at what has come.
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    let (back, second): (u32, u32) = pool.run(&2).await?;
+    ensure!(back == 2 && second != first);
+    Ok(())
 }
 
 async fn replaced() -> Result<()> {
