@@ -386,8 +386,7 @@ fn details(out: &mut String, section: &Section) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::What;
-    use crate::sample::tests::{report, sample};
+    use crate::sample::tests::report;
 
     #[test]
     fn the_page_needs_nothing_from_elsewhere() {
@@ -413,63 +412,5 @@ mod tests {
         let quick = page(&report);
         assert!(!quick.contains("numbers to reach"));
         assert!(!quick.contains("slower than Node"));
-    }
-
-    #[test]
-    fn every_program_has_its_dot_in_the_overview() {
-        let mut out = String::new();
-        overview(&mut out, &report());
-        // From 6.25 / 1.2 to 15 * 1.2 µs.
-        let at = |value: f64| {
-            let (low, high) = (6.25_f64 / 1.2, 15.0 * 1.2);
-            (value / low).ln() / (high / low).ln() * 100.0
-        };
-        for (class, name, value) in [
-            ("floor", "floor", 6.25),
-            ("rust", "Rust", 7.5),
-            ("node", "Node", 15.0),
-        ] {
-            let dot = format!(
-                "<i class=\"{class}\" style=\"left:{:.1}%\" title=\"{name}: ",
-                at(value)
-            );
-            assert!(out.contains(&dot), "{dot} {out}");
-        }
-        assert!(out.contains(">10 µs<"), "{out}");
-    }
-
-    #[test]
-    fn there_is_a_line_for_each_program() {
-        let plots = latencies(&report(), Placement::One);
-        assert_eq!(plots.len(), 1);
-        let names: Vec<_> =
-            plots[0].series.iter().map(|one| one.0.as_str()).collect();
-        assert_eq!(names, ["floor", "Rust", "Node"]);
-        // Half of Rust's took at least 6, 7.5 or 9 µs, and one of a hundred
-        // three times as long; Node's are twice that.
-        let of = |program: usize| &plots[0].series[program].1;
-        assert_eq!(of(1)[0], (0.0, 6.0));
-        assert_eq!(of(1).last(), Some(&(nines(299.0 / 300.0), 27.0)));
-        assert_eq!(of(1).len(), of(2).len());
-        for (ours, theirs) in of(1).iter().zip(of(2)) {
-            assert_eq!((ours.0, ours.1 * 2.0), *theirs);
-        }
-    }
-
-    #[test]
-    fn memory_is_plotted_against_connections() {
-        let mut report = report();
-        for (connections, kib) in [(0, 2048.0), (1000, 4096.0)] {
-            let mut one = sample("Rust", 0, 1.0);
-            one.task.what = What {
-                measure: Measure::Memory,
-                size: connections,
-            };
-            one.figures.memory_kib = Some(kib);
-            report.samples.push(one);
-        }
-        let plots = by_size(&report, Placement::One, Measure::Memory);
-        let points = &plots[0].series[0].1;
-        assert_eq!(points, &[(0.0, 2.0), (1000.0, 4.0)]);
     }
 }

@@ -210,7 +210,7 @@ fn others(report: &Report) -> Section {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::tests::{report, sample};
+    use crate::sample::tests::report;
 
     #[test]
     fn what_is_not_pinned_is_said_where_it_counts() {
@@ -247,21 +247,5 @@ mod tests {
         }
         let row = &tables(&report)[0].rows[0];
         assert_eq!(row.cells[2..], ["floor !", "FAILED"]);
-    }
-
-    #[test]
-    fn what_took_turns_stands_one_below_the_other_all_the_same() {
-        let mut report = report();
-        report.samples.clear();
-        for round in 0..2 {
-            for name in ["tcp-echo", "pipe-echo"] {
-                let mut one = sample("Rust", round, 2.0);
-                one.task.transport = name.to_owned();
-                report.samples.push(one);
-            }
-        }
-        let rows = &tables(&report)[0].rows;
-        let first: Vec<_> = rows.iter().map(|row| &row.cells[0]).collect();
-        assert_eq!(first, ["TCP", "Unix socket"]);
     }
 }
