@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, Read, Write};
 use std::net::TcpListener;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,7 +13,7 @@ use harness::{Exit, Half, LIMIT, Language, Signal};
 use harness::testing::echo;
 use harness::testing::ends::SIGNALS;
 use harness::testing::peer::Peer;
-use harness::testing::server::{Server, lesson, tool};
+use harness::testing::server::{self, Server, lesson, tool};
 use harness::testing::{CURL, NODE, Need, Test, both, test};
 
 #[path = "in_a_service.rs"]
@@ -410,43 +408,13 @@ fn idle(language: Language) -> Result<()> {
 }
 
 /// A client that asks and asks, and never reads.
-struct Stuck {
-    _peer: Peer,
-}
-
-/// Asks, without reading, until the server takes no more requests. Others
-/// must be served meanwhile.
-fn stuck_client_of(server: &Server) -> Result<Stuck> {
-    const MOST: usize = 256 * MIB;
-    let peer = server.connect()?;
-    let mut writer = peer.try_clone()?;
-    let written = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&written);
-    thread::spawn(move || {
-        let target = format!("GET /{}", "x".repeat(2000));
-        let piece = request(&target).repeat(32);
-        for _ in 0..MOST / piece.len() {
-            if writer.write_all(piece.as_bytes()).is_err() {
-                return;
-            }
-            count.fetch_add(piece.len(), Ordering::Relaxed);
-        }
-    });
-    // It is stuck when nothing has moved during 300 requests of another one.
-    let mut other = server.connect()?;
-    let (mut before, mut still) = (0, 0);
-    while still < 300 {
+fn stuck_client_of(server: &Server) -> Result<Peer> {
+    let ask = request(&format!("GET /{}", "x".repeat(2000)));
+    let piece = ask.repeat(32).into_bytes();
+    server::stuck_client_of(server, piece, |other| {
         other.write_all(request("GET /other").as_bytes())?;
-        Answer::read(&mut other)?.is(200, "/other")?;
-        let now = written.load(Ordering::Relaxed);
-        still = match now == before && now > 0 {
-            true => still + 1,
-            false => 0,
-        };
-        before = now;
-        ensure!(now < MOST * 9 / 10, "the server took all of it");
-    }
-    Ok(Stuck { _peer: peer })
+        Answer::read(other)?.is(200, "/other")
+    })
 }
 
 fn never_reads(language: Language) -> Result<()> {

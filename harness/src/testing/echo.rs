@@ -17,7 +17,7 @@ use crate::testing::ends::SIGNALS;
 pub use crate::testing::ends::TWO_SECONDS;
 use crate::testing::peer::{Listening, Peer};
 use crate::testing::server::{
-    Server, ends_unread, eventually, lesson, start_stuck, start_unread,
+    self, Server, ends_unread, eventually, lesson, start_stuck, start_unread,
 };
 use crate::testing::{Need, Test, both, test};
 
@@ -169,38 +169,12 @@ fn half_close(name: &str, language: Language) -> Result<()> {
     Ok(())
 }
 
-/// Connects a client that sends 256 MiB and reads nothing, until the server
-/// takes no more of it. Others must be served meanwhile.
+/// A client that sends and never reads; see [`server::stuck_client_of`].
 fn stuck_client_of(server: &Server) -> Result<Peer> {
-    let stuck = server.connect()?;
-    let mut writer = stuck.try_clone()?;
-    let written = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&written);
-    thread::spawn(move || {
-        let piece = vec![b'x'; 64 * 1024];
-        for _ in 0..256 * MIB / piece.len() {
-            if writer.write_all(&piece).is_err() {
-                return;
-            }
-            count.fetch_add(piece.len(), Ordering::Relaxed);
-        }
-    });
-    // It is stuck when nothing has moved during 300 echoes of another client.
-    let mut other = server.connect()?;
-    let (mut before, mut still) = (0, 0);
-    while still < 300 {
+    server::stuck_client_of(server, vec![b'x'; 64 * 1024], |other| {
         other.write_all(b"hello")?;
-        other.expect(b"hello")?;
-        let now = written.load(Ordering::Relaxed);
-        still = if now == before && now > 0 {
-            still + 1
-        } else {
-            0
-        };
-        before = now;
-        ensure!(now < 256 * MIB, "the server took all 256 MiB");
-    }
-    Ok(stuck)
+        other.expect(b"hello")
+    })
 }
 
 fn never_reads(name: &str, language: Language) -> Result<()> {

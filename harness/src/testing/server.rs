@@ -3,6 +3,8 @@
 use std::fmt::Display;
 use std::io::{self, BufRead, BufReader, ErrorKind, Write};
 use std::process::{ChildStdout, Command};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
@@ -194,6 +196,42 @@ impl Server {
         self.lesson.meet() == Meet::Pipe
             && std::fs::symlink_metadata(&self.address).is_ok()
     }
+}
+
+/// A client that sends these bytes again and again and never reads, until the
+/// server takes no more of them: nothing has moved during 300 exchanges of
+/// another client, who must be served meanwhile.
+pub fn stuck_client_of(
+    server: &Server,
+    piece: Vec<u8>,
+    mut exchange: impl FnMut(&mut Peer) -> Result<()>,
+) -> Result<Peer> {
+    const MOST: usize = 256 << 20;
+    let stuck = server.connect()?;
+    let mut writer = stuck.try_clone()?;
+    let written = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&written);
+    thread::spawn(move || {
+        for _ in 0..MOST / piece.len() {
+            if writer.write_all(&piece).is_err() {
+                return;
+            }
+            count.fetch_add(piece.len(), Ordering::Relaxed);
+        }
+    });
+    let mut other = server.connect()?;
+    let (mut before, mut still) = (0, 0);
+    while still < 300 {
+        exchange(&mut other)?;
+        let now = written.load(Ordering::Relaxed);
+        still = match now == before && now > 0 {
+            true => still + 1,
+            false => 0,
+        };
+        before = now;
+        ensure!(now < MOST / 10 * 9, "the server took all of it");
+    }
+    Ok(stuck)
 }
 
 /// Makes a program print something until it has ended, because nobody reads
