@@ -91,19 +91,11 @@ fn refused(
 ) -> Result<()> {
     let mut command = lesson("pipe-echo")?.half(language, half)?;
     let mut program = Half::start(command.arg(path))?;
-    ensure!(program.wait()? == Exit::Code(1), "{:?}", program.stdout());
-    let stderr = program.stderr();
-    ensure!(stderr.len() == 1, "not one line: {stderr:?}");
     let what = match half {
         "server" => "Error: listen ",
         _ => "Error: connect to ",
     };
-    ensure!(stderr[0].starts_with(what), "{stderr:?}");
-    for part in [&path.display().to_string(), why] {
-        ensure!(stderr[0].contains(part), "no '{part}' in {stderr:?}");
-    }
-    ensure!(program.stdout().is_empty(), "{:?}", program.stdout());
-    Ok(())
+    program.fails_at_once(&[what, &path.display().to_string(), why])
 }
 
 fn is_there(path: &Path) -> bool {

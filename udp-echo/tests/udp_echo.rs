@@ -452,13 +452,7 @@ fn slow_pipe(language: Language) -> Result<()> {
     let summary = "sent 1000, received 0, lost 1000";
     ensure!(last == summary, "{} lines, then {last}", lines.len());
     ensure!(first == format!("send: 1 {message}") && lines.len() == 2000);
-    ensure!(client.wait()? == Exit::Code(1));
-    let stderr = client.stderr();
-    ensure!(
-        stderr.len() == 1 && stderr[0].starts_with(why),
-        "{stderr:?}"
-    );
-    Ok(())
+    client.fails(&[why])
 }
 
 fn stranger(language: Language) -> Result<()> {

@@ -314,11 +314,7 @@ pub fn copied_without_packages(name: &str, halves: &[&str]) -> Result<()> {
         let script = folder.path().join(name).join("node").join(half);
         let mut node = Command::new("node");
         let mut half = Half::start(node.arg(script.with_extension("js")))?;
-        ensure!(half.wait()? == Exit::Code(1), "{:?}", half.stdout());
-        let stderr = half.stderr();
-        ensure!(stderr.len() == 1, "{stderr:?}");
-        let advice = format!("npm ci --prefix {name}");
-        ensure!(stderr[0].ends_with(&advice), "{stderr:?}");
+        half.fails(&[&format!("npm ci --prefix {name}")])?;
     }
     Ok(())
 }
