@@ -13,10 +13,6 @@ pub fn limits(limit: usize) -> WebSocketConfig {
         // A message may come in any number of fragments, each in a frame.
         .max_message_size(Some(limit))
         .max_frame_size(Some(limit))
-        // Room for one message; `feed` then fails instead of filling the
-        // memory. `send` waits until what it has buffered is written.
-        .write_buffer_size(0)
-        .max_write_buffer_size(limit + 1024)
         // Each connection holds one: by default 128 KiB.
         .read_buffer_size(8 * 1024)
 }

@@ -2,11 +2,13 @@
 
 use std::fs;
 use std::io::{Read, Write};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use anyhow::{Context, Result, ensure};
+use futures_util::{FutureExt, SinkExt};
 use harness::testing::echo;
 use harness::testing::peer::{Listening, Peer};
 use harness::testing::server::{
@@ -14,7 +16,12 @@ use harness::testing::server::{
 };
 use harness::testing::{NODE, Need, Test, both, test};
 use harness::{Exit, Half, Language, Meet, Signal};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::Role;
 
+#[path = "autobahn.rs"]
+mod autobahn;
 #[path = "peer.rs"]
 mod peer;
 
@@ -26,6 +33,7 @@ use peer::{
 const NAME: &str = "websocket-echo";
 /// What Node's halves need.
 const PACKAGES: Need = Need::Packages(NAME);
+const CHROMIUM: Need = Need::Program("chromium", "--version");
 const MIB: usize = 1024 * 1024;
 /// None while a test runs.
 const NO_HEARTBEAT: [&str; 2] = ["--heartbeat", "600000"];
@@ -71,6 +79,7 @@ pub fn tests() -> Vec<Test> {
         // 7. Reconnecting.
         on_unix(both("a_client_reconnects_with_a_fresh_token", reconnects)),
         both("what_was_on_its_way_is_said_to_be_lost", lost),
+        both("nodes_own_websocket_is_a_client_too", built_in),
         // 8. Subprotocols and UTF-8.
         both("a_subprotocol_is_chosen", subprotocols),
         both("text_that_is_not_utf8_is_told_1007", not_utf8),
@@ -93,6 +102,9 @@ pub fn tests() -> Vec<Test> {
         copied_without_packages(NAME, &["server", "client"])
     });
     tests.push(absent.of(NAME).needs(NODE));
+    tests.push(test("feed_waits_when_its_buffer_is_full", feed).of(NAME));
+    tests.push(page_in_a_browser());
+    tests.extend(autobahn::tests());
     tests
 }
 
@@ -738,4 +750,68 @@ fn unread_server(language: Language) -> Result<()> {
             sockets.push(socket);
         }
     })
+}
+
+fn built_in(language: Language) -> Result<()> {
+    let server = start(language)?;
+    let script = lesson(NAME)?.folder().join("node/built-in.js");
+    let mut node = Command::new("node");
+    node.arg("--experimental-websocket").arg(script);
+    let mut client = Half::start(node.arg(format!("ws://{}", server.address)))?;
+    client.succeeds()?;
+    let lines = client.stdout();
+    let expected = [
+        "connected.",
+        "send: hello",
+        "receive: hello",
+        "disconnected: 1000",
+    ];
+    ensure!(lines == expected, "{lines:?}");
+    Ok(())
+}
+
+/// The page sends "hello" as soon as it is connected.
+fn page_in_a_browser() -> Test {
+    test("the_page_is_a_client_in_a_real_browser", || {
+        let server = start(Language::Rust)?;
+        let folder = tempfile::tempdir()?;
+        let profile = format!("--user-data-dir={}", folder.path().display());
+        let mut chromium = Command::new("chromium");
+        chromium.args(["--headless", "--no-sandbox", "--disable-gpu"]);
+        chromium.args(["--remote-debugging-port=0", &profile]);
+        let url = format!("http://{}/", server.address);
+        let mut chromium = Half::start(chromium.arg(url))?;
+        server.half.wait_for("send: hello")?;
+        chromium.stop(Signal::Terminate)?;
+        server.half.wait_for("socket disconnected")?;
+        Ok(())
+    })
+    .of(NAME)
+    .needs(CHROMIUM)
+    .needs(Need::Unix)
+}
+
+/// It only buffers, up to `write_buffer_size`; beyond that it waits.
+fn feed() -> Result<()> {
+    let feeding = async {
+        let (ours, _theirs) = tokio::io::duplex(1024); // nobody reads it
+        let limits = Some(crate::limits(MIB));
+        let mut socket =
+            WebSocketStream::from_raw_socket(ours, Role::Server, limits).await;
+        let mut fed = 0;
+        loop {
+            let message = Message::binary(vec![0; 10_000]);
+            // now_or_never: None where it would wait.
+            match socket.feed(message).now_or_never() {
+                Some(result) => result?,
+                None => return anyhow::Ok(fed),
+            }
+            fed += 10_000;
+            ensure!(fed < 10 * MIB, "it does not wait");
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    let fed = runtime.block_on(feeding)?;
+    ensure!(fed >= 100_000, "it waits after {fed} bytes");
+    Ok(())
 }
