@@ -28,7 +28,8 @@ pub fn tests() -> Vec<Test> {
     let tests = [
         both("each_datagram_comes_back_alone", borders),
         both("65507_bytes_come_back_whole", largest),
-        both("one_byte_more_is_a_clear_error", too_large),
+        // A command line of Windows cannot be that long.
+        on_unix(both("one_byte_more_is_a_clear_error", too_large)),
         both("only_the_sender_gets_an_answer", only_the_sender),
         on_linux(both("no_answer_goes_to_our_own_port", own_port)),
         on_linux(both("on_all_addresses_one_of_them_answers", all_addresses)),
@@ -138,7 +139,9 @@ fn largest(language: Language) -> Result<()> {
     }
     expect(&peer, &bytes)?;
 
-    let message = "x".repeat(65_507 - "1 ".len());
+    // A command line of Windows has at most 32,767 characters.
+    let longest = if cfg!(windows) { 30_000 } else { 65_507 };
+    let message = "x".repeat(longest - "1 ".len());
     let arguments =
         ["--count", "1", "--message", &message, "--timeout", "60000"];
     let mut client = server.client(language, &arguments)?;
