@@ -12,6 +12,8 @@ mod check;
 pub mod echo;
 pub mod ends;
 mod matrix;
+#[cfg(windows)]
+mod named_pipe;
 pub mod peer;
 pub mod random;
 pub mod relay;

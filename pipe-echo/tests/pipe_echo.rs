@@ -25,7 +25,6 @@ pub fn tests() -> Vec<Test> {
         both("a_file_that_is_no_socket_stays", no_socket),
         both("only_the_owner_may_connect", mode),
         both("a_path_that_is_too_long_gets_a_clear_error", too_long),
-        both("an_empty_path_is_refused", empty),
         #[cfg(target_os = "linux")]
         both(
             "a_path_that_is_not_utf8_is_taken_as_given_or_refused",
@@ -35,9 +34,9 @@ pub fn tests() -> Vec<Test> {
         both("a_relative_path_works", relative),
         both("a_folder_that_is_missing_gets_a_clear_error", no_folder),
     ];
-    // Our peers know no pipe of Windows; there the halves meet each other.
-    let echo = echo::tests("pipe-echo").into_iter();
-    let mut tests: Vec<Test> = echo.map(|t| t.needs(Need::Unix)).collect();
+    let empty_path = harness::testing::both("an_empty_path_is_refused", empty);
+    let mut tests = echo::tests("pipe-echo");
+    tests.extend(empty_path.map(|test| test.of("pipe-echo")));
     tests.extend(own.into_iter().flatten());
     tests.extend(
         [

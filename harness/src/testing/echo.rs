@@ -29,12 +29,20 @@ pub fn tests(name: &'static str) -> Vec<Test> {
         both(promise, move |language| run(name, language)).map(|t| t.of(name))
     };
     let on_unix = |tests: [Test; 2]| tests.map(|t| t.needs(Need::Unix));
+    // A named pipe of Windows has none.
+    let with_half_close = |tests: [Test; 2]| match name {
+        "pipe-echo" => on_unix(tests),
+        _ => tests,
+    };
     let mut tests: Vec<Test> = [
         both("bytes_one_at_a_time_come_back", one_at_a_time),
         both("16_mib_come_back_whole", sixteen_mib),
         both("a_split_character_is_shown_whole", split_character),
         both("a_peer_cannot_drive_the_terminal", hostile_text),
-        both("the_last_echo_arrives_after_a_half_close", half_close),
+        with_half_close(both(
+            "the_last_echo_arrives_after_a_half_close",
+            half_close,
+        )),
         both("a_client_that_never_reads_is_held_back", never_reads),
         both("a_reset_ends_one_connection_only", reset),
         both("1000_clients_at_once_are_served", thousand_clients),
@@ -107,7 +115,9 @@ fn sixteen_mib(name: &str, language: Language) -> Result<()> {
     let bytes: Vec<u8> = (0..16 * MIB).map(|i| (i * i / 7) as u8).collect();
     let writer = write_aside(&peer, bytes.clone())?;
     peer.expect(&bytes)?;
-    ensure!(peer.rest()?.is_empty(), "more came back than was sent");
+    if peer.has_half_close() {
+        ensure!(peer.rest()?.is_empty(), "more came back than was sent");
+    }
     writer.join().ok().context("the writer panicked")
 }
 
@@ -306,7 +316,10 @@ fn too_little(name: &str, language: Language) -> Result<()> {
     let arguments = ["--count", "2", "--every", "10"];
     let (mut client, mut peer, _folder) =
         client_of(name, language, &arguments)?;
-    ensure!(peer.rest()? == b"hellohello");
+    peer.expect(b"hellohello")?;
+    if peer.has_half_close() {
+        ensure!(peer.rest()?.is_empty());
+    }
     peer.write_all(b"hellohel")?;
     drop(peer);
     ensure!(client.wait()? == Exit::Code(1), "{:?}", client.stderr());
@@ -444,17 +457,18 @@ fn unread_lines(name: &str) -> Result<()> {
 
 /// More than what fits on the way, before we read the first byte.
 fn held_back(name: &str, language: Language) -> Result<()> {
-    let message = "x".repeat(100_000);
-    let arguments = ["--message", &message, "--count", "100", "--every", "1"];
+    // A command line of Windows has at most 32,767 characters.
+    let message = "x".repeat(30_000);
+    let arguments = ["--message", &message, "--count", "334", "--every", "1"];
     let (mut client, mut peer, _folder) =
         client_of(name, language, &arguments)?;
     client.wait_for_lines(2, "send: ")?;
     let mut buffer = vec![0; message.len()];
-    for _ in 0..100 {
+    for _ in 0..334 {
         peer.read_exact(&mut buffer)?;
         peer.write_all(&buffer)?;
     }
-    peer.finish()?;
+    drop(peer);
     client.succeeds()?;
     Ok(())
 }

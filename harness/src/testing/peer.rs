@@ -8,6 +8,8 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::Duration;
 
+#[cfg(windows)]
+use super::named_pipe::{NamedPipe, NamedPipeListener};
 use crate::{LIMIT, Meet};
 use anyhow::{Context, Result, ensure};
 use socket2::{Domain, SockRef, Socket, Type};
@@ -20,6 +22,9 @@ pub enum Peer {
     #[cfg(unix)]
     /// Over a Unix socket.
     Unix(UnixStream),
+    #[cfg(windows)]
+    /// Over a named pipe.
+    Named(NamedPipe),
 }
 
 impl Peer {
@@ -28,6 +33,8 @@ impl Peer {
         let peer = match meet {
             #[cfg(unix)]
             Meet::Pipe => UnixStream::connect(address).map(Self::Unix),
+            #[cfg(windows)]
+            Meet::Pipe => NamedPipe::connect(address).map(Self::Named),
             _ => TcpStream::connect(address).map(Self::Tcp),
         };
         peer.with_context(|| format!("connect to {address}"))?
@@ -57,6 +64,8 @@ impl Peer {
                 stream.set_read_timeout(Some(LIMIT))?;
                 stream.set_write_timeout(Some(LIMIT))?;
             }
+            #[cfg(windows)]
+            Self::Named(_) => {} // it has its limits
         }
         Ok(self)
     }
@@ -67,15 +76,29 @@ impl Peer {
             Self::Tcp(stream) => Self::Tcp(stream.try_clone()?),
             #[cfg(unix)]
             Self::Unix(stream) => Self::Unix(stream.try_clone()?),
+            #[cfg(windows)]
+            Self::Named(pipe) => Self::Named(pipe.clone()),
         })
     }
 
-    /// Says "that was all"; the other direction stays open.
+    /// Whether it can be closed in one direction only.
+    pub fn has_half_close(&self) -> bool {
+        #[cfg(windows)]
+        if matches!(self, Self::Named(_)) {
+            return false;
+        }
+        true
+    }
+
+    /// Says "that was all"; the other direction stays open. A named pipe
+    /// cannot say it.
     pub fn finish(&self) -> Result<()> {
         match self {
             Self::Tcp(stream) => stream.shutdown(Shutdown::Write)?,
             #[cfg(unix)]
             Self::Unix(stream) => stream.shutdown(Shutdown::Write)?,
+            #[cfg(windows)]
+            Self::Named(_) => anyhow::bail!("a named pipe has no half-close"),
         }
         Ok(())
     }
@@ -95,6 +118,8 @@ impl Peer {
                 let arrived = uninterrupted(|| socket.peek(&mut byte))?;
                 ensure!(arrived == 1, "the other side has closed before");
             }
+            #[cfg(windows)]
+            Self::Named(_) => {} // however it is closed: that is the end
         }
         Ok(())
     }
@@ -126,6 +151,8 @@ impl Read for Peer {
             Self::Tcp(stream) => stream.read(buffer),
             #[cfg(unix)]
             Self::Unix(stream) => stream.read(buffer),
+            #[cfg(windows)]
+            Self::Named(pipe) => pipe.read(buffer),
         })
     }
 }
@@ -149,6 +176,8 @@ impl Write for Peer {
             Self::Tcp(stream) => stream.write(buffer),
             #[cfg(unix)]
             Self::Unix(stream) => stream.write(buffer),
+            #[cfg(windows)]
+            Self::Named(pipe) => pipe.write(buffer),
         })
     }
 
@@ -165,6 +194,9 @@ pub enum Listening {
     #[cfg(unix)]
     /// On a path.
     Unix(UnixListener),
+    #[cfg(windows)]
+    /// At a name.
+    Named(NamedPipeListener),
 }
 
 impl Listening {
@@ -175,6 +207,11 @@ impl Listening {
             Meet::Pipe => {
                 let listener = UnixListener::bind(address)?;
                 Ok((Self::Unix(listener), address.to_owned()))
+            }
+            #[cfg(windows)]
+            Meet::Pipe => {
+                let listener = NamedPipeListener::bind(address)?;
+                Ok((Self::Named(listener), address.to_owned()))
             }
             _ => {
                 let listener = TcpListener::bind(address)?;
@@ -190,6 +227,8 @@ impl Listening {
             Self::Tcp(listener) => Peer::Tcp(listener.accept()?.0).ready(),
             #[cfg(unix)]
             Self::Unix(listener) => Peer::Unix(listener.accept()?.0).ready(),
+            #[cfg(windows)]
+            Self::Named(listener) => Ok(Peer::Named(listener.accept()?)),
         }
     }
 }
