@@ -68,6 +68,10 @@ pub fn as_from_a_shell(command: &mut Command) {
 /// # Errors
 /// With cargo's own words, when it does not build.
 pub fn build(lesson: &str, profile: Profile) -> Result<PathBuf> {
+    // Built before, by `.ci/wine`: Wine has no cargo of its own.
+    if let Some(folder) = env::var_os("LESSONS_BUILT") {
+        return Ok(root().join(folder).join(lesson));
+    }
     static BUILT: Mutex<Option<HashMap<(String, Profile), PathBuf>>> =
         Mutex::new(None);
     let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
