@@ -10,9 +10,24 @@ const SHOWN = 160
 // which others wait for. For measuring.
 const isQuiet = Boolean(process.env.QUIET)
 
+// With the number of our parent's process in LOG_PLACES, each line begins with
+// the place in the source where it is printed. The page, which starts programs
+// so, shows where that is; a child of theirs does not do it.
+const saysPlaces = process.env.LOG_PLACES === String(process.ppid)
+
+function place() {
+  if (!saysPlaces) return ''
+  // Of the functions that are running, the innermost one of the program itself.
+  const [found] = new Error().stack.split('\n')
+    .filter(call => call.includes(process.argv[1]))
+  const [, at] = /([^/\\]+:\d+):\d+\)?$/.exec(found) ?? []
+  return at ? `\u{1f}${at}\u{1f}` : ''
+}
+
 /** Prints one line about what happens, on stdout. */
 export function line(text) {
-  if (!isQuiet || text.startsWith('listening on')) console.log(text)
+  if (isQuiet && !text.startsWith('listening on')) return
+  console.log(`${place()}${text}`)
 }
 
 // EPIPE: nobody reads any more (`server | head -1`). End quietly, as Unix
@@ -24,7 +39,7 @@ process.stdout.on('error', failure => {
 
 /** Prints a diagnostic on stderr. */
 export function error(text) {
-  console.error(escaped(String(text)))
+  console.error(`${place()}${escaped(String(text))}`)
 }
 
 /** Prints the one line that a failed program ends with, and ends it. */

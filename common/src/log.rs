@@ -5,6 +5,7 @@
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
+use std::panic::Location;
 use std::sync::LazyLock;
 use std::{env, process};
 
@@ -20,12 +21,39 @@ const SHOWN: usize = 160;
 static IS_QUIET: LazyLock<bool> =
     LazyLock::new(|| env::var_os("QUIET").is_some_and(|set| !set.is_empty()));
 
+/// With the number of our parent's process in `LOG_PLACES`, each line begins
+/// with the place in the source where it is printed. The page, which starts
+/// programs so, shows where that is; a child of theirs does not do it.
+static SAYS_PLACES: LazyLock<bool> =
+    LazyLock::new(|| env::var("LOG_PLACES").is_ok_and(|id| is_parent(&id)));
+
+#[cfg(unix)]
+fn is_parent(id: &str) -> bool {
+    id == std::os::unix::process::parent_id().to_string()
+}
+
+#[cfg(not(unix))]
+fn is_parent(_: &str) -> bool {
+    false
+}
+
+/// What a line begins with.
+fn place(of: &Location<'_>) -> String {
+    if !*SAYS_PLACES {
+        return String::new();
+    }
+    let file = of.file().rsplit(['/', '\\']).next().unwrap_or_default();
+    format!("\u{1f}{file}:{}\u{1f}", of.line())
+}
+
 /// Prints one line about what happens, on stdout.
+#[track_caller]
 pub fn line(text: impl Display) {
-    let line = format!("{text}\n");
-    if *IS_QUIET && !line.starts_with("listening on") {
+    let text = text.to_string();
+    if *IS_QUIET && !text.starts_with("listening on") {
         return;
     }
+    let line = format!("{}{text}\n", place(Location::caller()));
     match write_all(line.as_bytes()) {
         Ok(()) => {}
         // Nobody reads any more (`server | head -1`). `println!` would panic;
@@ -41,8 +69,10 @@ pub fn line(text: impl Display) {
 }
 
 /// Prints a diagnostic on stderr. If that fails, there is nowhere to say so.
+#[track_caller]
 pub fn error(text: impl Display) {
-    let line = format!("{}\n", escaped(&text.to_string()));
+    let place = place(Location::caller());
+    let line = format!("{place}{}\n", escaped(&text.to_string()));
     let _ = io::stderr().write_all(line.as_bytes());
 }
 

@@ -76,6 +76,90 @@ pub fn on_path(program: &str) -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
+/// Asks a program to say where in its source each line is printed. Only those
+/// that know our process id as their parent's do so: not their own children,
+/// whose lines may be read by others.
+pub fn ask_for_places(command: &mut Command) -> &mut Command {
+    command.env("LOG_PLACES", std::process::id().to_string())
+}
+
+/// The place that a program was asked for, `server.rs:41`, and the line.
+pub fn placed(line: &str) -> (Option<&str>, &str) {
+    let marked = line.strip_prefix('\u{1f}');
+    match marked.and_then(|rest| rest.split_once('\u{1f}')) {
+        Some((place, text)) => (Some(place), text),
+        None => (None, line),
+    }
+}
+
+/// Sends signals to a program that another thread waits for.
+#[derive(Clone)]
+pub struct Remote {
+    child: Arc<SharedChild>,
+}
+
+impl Remote {
+    /// As [`Half::signal`].
+    ///
+    /// # Errors
+    /// As [`Half::signal`].
+    pub fn signal(&self, signal: Signal) -> io::Result<()> {
+        send(&self.child, signal)
+    }
+
+    /// Sends a signal to the first child that the program has started. Only
+    /// on Linux, which says which that is.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn signal_child(&self, signal: Signal) -> io::Result<()> {
+        let child = first_child(self.child.id());
+        let child = child.ok_or(io::ErrorKind::NotFound)?;
+        #[cfg(unix)]
+        {
+            use rustix::process::{Pid, Signal as Number, kill_process};
+            let number = Number::from_named_raw(signal.number());
+            let pid = Pid::from_raw(child as i32).zip(number);
+            let (pid, number) = pid.ok_or(io::ErrorKind::InvalidInput)?;
+            Ok(kill_process(pid, number)?)
+        }
+        #[cfg(not(unix))]
+        {
+            let _ = (child, signal);
+            Err(io::ErrorKind::Unsupported.into())
+        }
+    }
+
+    /// Ends the program and all that it has started.
+    pub fn end(&self) {
+        end_group(self.child.id());
+        let _ = self.child.kill();
+    }
+}
+
+/// The process that this one has started first, of those that still run.
+fn first_child(id: u32) -> Option<u32> {
+    let threads = std::fs::read_dir(format!("/proc/{id}/task")).ok()?;
+    threads.flatten().find_map(|thread| {
+        let path = thread.path().join("children");
+        let children = std::fs::read_to_string(path).ok()?;
+        children.split_whitespace().next()?.parse().ok()
+    })
+}
+
+fn send(child: &SharedChild, signal: Signal) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use shared_child::unix::SharedChildExt;
+        child.send_signal(signal.number())
+    }
+    #[cfg(windows)]
+    {
+        let _ = signal;
+        child.kill()
+    }
+}
+
 /// A running program.
 pub struct Half {
     child: Arc<SharedChild>,
@@ -213,6 +297,7 @@ impl Half {
                 let text = String::from_utf8_lossy(&line);
                 let text = text.trim_end_matches(['\r', '\n']);
                 on_line(stream, text);
+                let (_, text) = placed(text);
                 output.lock().of(stream).push(text.to_owned());
                 output.changed.notify_all();
                 line.clear();
@@ -376,15 +461,13 @@ impl Half {
     /// # Errors
     /// When the program has ended.
     pub fn signal(&self, signal: Signal) -> io::Result<()> {
-        #[cfg(unix)]
-        {
-            use shared_child::unix::SharedChildExt;
-            self.child.send_signal(signal.number())
-        }
-        #[cfg(windows)]
-        {
-            let _ = signal;
-            self.child.kill()
+        send(&self.child, signal)
+    }
+
+    /// For another thread, which sends it signals.
+    pub fn remote(&self) -> Remote {
+        Remote {
+            child: Arc::clone(&self.child),
         }
     }
 

@@ -49,6 +49,8 @@ pub struct Order {
     /// The lines of each half, with their places in the order of arrival.
     waiting: [VecDeque<(usize, Line)>; 2],
     arrived: usize,
+    /// Which half will print nothing more.
+    ended: [bool; 2],
 }
 
 impl Order {
@@ -60,6 +62,7 @@ impl Order {
             rules,
             waiting: Default::default(),
             arrived: 0,
+            ended: [false; 2],
         }
     }
 
@@ -67,6 +70,11 @@ impl Order {
     pub fn push(&mut self, line: Line) {
         self.waiting[line.half].push_back((self.arrived, line));
         self.arrived += 1;
+    }
+
+    /// This half will print nothing more: no line waits for it any longer.
+    pub fn end(&mut self, half: usize) {
+        self.ended[half] = true;
     }
 
     /// The next line to show, if there is one that waits for no other.
@@ -89,7 +97,9 @@ impl Order {
     fn is_free(&self, line: &Line) -> bool {
         let mut rules = self.rules.iter().zip(&self.shown);
         rules.all(|(rule, [causes, effects])| {
-            !rule.is_effect(line) || causes > effects
+            let by = rule.by;
+            let none_left = self.ended[by] && self.waiting[by].is_empty();
+            !rule.is_effect(line) || causes > effects || none_left
         })
     }
 
@@ -199,6 +209,25 @@ mod tests {
                 }
             }
         }
+        Ok(())
+    }
+
+    #[test]
+    fn no_line_waits_for_a_half_that_has_ended() -> Result<(), Box<dyn Error>> {
+        let lesson = Lesson::named("tcp-echo").ok_or("tcp-echo")?;
+        let mut order = Order::of(lesson);
+        let line = |half, text: &str| Line {
+            half,
+            text: text.to_owned(),
+        };
+        // The server was killed before it could say that it disconnected.
+        order.push(line(1, "disconnected."));
+        assert_eq!(order.next_free(), None);
+        // The client's end changes nothing: the server's line may still come.
+        order.end(1);
+        assert_eq!(order.next_free(), None);
+        order.end(0);
+        assert_eq!(order.next_free(), Some(line(1, "disconnected.")));
         Ok(())
     }
 

@@ -187,7 +187,14 @@ impl Pages {
         let mut roles = Vec::new();
         for name in names(lesson)? {
             let role = Role::read(lesson, &name, &told);
-            roles.extend(role.with_context(|| name)?);
+            let also = lesson.also().map(Lesson::halves);
+            let is_half = lesson.halves().contains(&&*name)
+                || also.is_some_and(|halves| halves.contains(&&*name));
+            match role {
+                // A program beside the lesson's halves need have no twin.
+                Err(_) if !is_half => {}
+                role => roles.extend(role.with_context(|| name)?),
+            }
         }
         ensure!(!roles.is_empty(), "no half has steps");
         for name in told.keys() {

@@ -5,6 +5,8 @@ pub mod content;
 mod markdown;
 mod paint;
 mod render;
+mod run;
+pub mod server;
 pub mod site;
 mod source;
 mod words;

@@ -5,21 +5,35 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Parser;
 use page::content::Content;
-use page::site;
+use page::{server, site};
 
-/// Shows the lessons side by side in a browser.
+/// Shows the lessons side by side in a browser, and runs them there.
 #[derive(Parser)]
 #[command(name = "page")]
 struct Args {
-    /// Write the pages into this folder, for a web site
+    /// Write the pages into this folder, for a web site, and end
     #[arg(long, value_name = "DIR")]
-    site: PathBuf,
+    site: Option<PathBuf>,
+
+    /// Open the browser
+    #[arg(long)]
+    open: bool,
+
+    /// The port to listen on; 8080 where that is free
+    #[arg(long)]
+    port: Option<u16>,
 }
 
-fn main() -> Result<()> {
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<()> {
     let args = Args::parse();
     let content = Content::read()?;
-    let count = site::write(&content, &args.site)?;
-    println!("{count} files in {}", args.site.display());
-    Ok(())
+    match &args.site {
+        Some(folder) => {
+            let count = site::write(&content, folder)?;
+            println!("{count} files in {}", folder.display());
+            Ok(())
+        }
+        None => server::serve(content, args.port, args.open).await,
+    }
 }

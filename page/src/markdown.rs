@@ -129,7 +129,10 @@ fn to_block(block: Vec<Event>, links: &impl Links) -> Option<Block> {
     let mut shown = String::new();
     html::push_html(&mut shown, linked(block, links).into_iter());
     Some(match is_table {
-        true => Block::Table(shown),
+        // The policy that the server sends allows no styles in attributes.
+        true => Block::Table(
+            shown.replace(" style=\"text-align: right\"", " class=\"r\""),
+        ),
         false => Block::Text(shown),
     })
 }

@@ -1,6 +1,7 @@
 //! The pages as HTML.
 
 mod costs;
+mod dock;
 mod lesson;
 mod readme;
 mod shell;
@@ -11,6 +12,7 @@ use crate::words::Tongue;
 
 pub use costs::{costs, glossary, overview};
 pub use lesson::lesson;
+pub use readme::step_of;
 pub use shell::search_index;
 
 /// What is shown, in which language, and whether the page can run programs.

@@ -11,9 +11,10 @@ use crate::render::{View, costs, glossary, lesson, overview, search_index};
 use crate::words::{TONGUES, Tongue};
 
 /// What all pages share.
-const ASSETS: [(&str, &str); 2] = [
+const ASSETS: [(&str, &str); 3] = [
     ("page.css", include_str!("../assets/page.css")),
     ("page.js", include_str!("../assets/page.js")),
+    ("run.js", include_str!("../assets/run.js")),
 ];
 
 /// Writes the site into a folder. Nothing in it needs a server.
@@ -45,7 +46,9 @@ pub fn files(content: &Content) -> Vec<String> {
         }
         files.push(format!("assets/search.{}.js", tongue.code()));
     }
-    files.extend(ASSETS.map(|(name, _)| format!("assets/{name}")));
+    // The script that runs the programs is for the server alone.
+    let assets = ASSETS.map(|(name, _)| format!("assets/{name}"));
+    files.extend(assets.into_iter().filter(|name| !name.ends_with("run.js")));
     files.push("assets/tour.svg".to_owned());
     files
 }

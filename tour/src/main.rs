@@ -46,6 +46,14 @@ struct Args {
     #[arg(long)]
     list: bool,
 
+    /// Show the lessons side by side in a browser, and run them there
+    #[arg(long)]
+    web: bool,
+
+    /// With --web: open the browser
+    #[arg(long, requires = "web")]
+    open: bool,
+
     /// Write the side-by-side pages into this folder, for a web site
     #[arg(long, value_name = "DIR")]
     site: Option<PathBuf>,
@@ -86,8 +94,8 @@ fn run(args: &Args) -> Result<bool> {
         report::list();
         return Ok(true);
     }
-    if let Some(folder) = &args.site {
-        return web::write(folder);
+    if args.web || args.site.is_some() {
+        return web::show(args.site.as_deref(), args.open);
     }
     let lessons = chosen(&args.lessons)?;
     if args.step && !(io::stdin().is_terminal() && io::stdout().is_terminal()) {

@@ -6,9 +6,9 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use harness::{cargo, root};
 
-/// Runs the program that writes the pages into the folder. True when it ended
-/// well.
-pub fn write(folder: &Path) -> Result<bool> {
+/// Runs the program that shows the pages, or writes them into the folder.
+/// True when it ended well.
+pub fn show(site: Option<&Path>, open: bool) -> Result<bool> {
     let mut page = cargo();
     page.args([
         "run",
@@ -19,8 +19,11 @@ pub fn write(folder: &Path) -> Result<bool> {
         "--manifest-path",
     ])
     .arg(root().join("Cargo.toml"))
-    .args(["--", "--site"])
-    .arg(folder);
+    .arg("--");
+    match site {
+        Some(folder) => page.arg("--site").arg(folder),
+        None => page.args(open.then_some("--open")),
+    };
     // In place of this process: Ctrl-C and SIGTERM reach it directly.
     #[cfg(unix)]
     {

@@ -140,7 +140,7 @@ fn choose(view: &View) -> Markup {
 }
 
 /// How to run what a static site cannot.
-fn how(view: &View) -> Markup {
+pub fn how(view: &View) -> Markup {
     html! {
         div.how {
             p { (view.say(

@@ -5,7 +5,8 @@ use maud::{Markup, PreEscaped, html};
 use crate::content::{Pages, Role};
 use crate::markdown::{Document, Section, read};
 use crate::paint::html as lines_of;
-use crate::render::costs::cost;
+use crate::render::costs::{cost, how};
+use crate::render::dock::dock;
 use crate::render::readme::blocks;
 use crate::render::shell::{Head, line, prose, shell};
 use crate::render::{View, slug};
@@ -115,6 +116,10 @@ fn steps(view: &View, pages: &Pages) -> Markup {
             }
             (strip(view, pages))
             @for role in &pages.roles { (half(view, pages, role)) }
+            @match view.live {
+                true => { (dock(view, pages)) }
+                false => { div.wide { (how(view)) } }
+            }
         }
     }
 }

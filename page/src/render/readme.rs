@@ -193,7 +193,7 @@ pub fn step_of(role: &Role, line: &str) -> Option<usize> {
         for part in &source.parts {
             for (pattern, _) in printed(source, part) {
                 let says = pattern.replace("{}", "").len();
-                if says > 1
+                if says > 3
                     && matches(&pattern, line)
                     && best.is_none_or(|(most, _)| says > most)
                 {

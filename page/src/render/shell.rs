@@ -45,6 +45,9 @@ pub fn shell(view: &View, head: &Head, main: &Markup) -> String {
                 link rel="alternate" hreflang=(other.code())
                     href=(view.href(other, head.file));
                 script defer src=(view.asset("page.js")) {}
+                @if view.live && head.pages.is_some() {
+                    script defer src=(view.asset("run.js")) {}
+                }
             }
             body {
                 a.skip href="#main" {

@@ -1,0 +1,144 @@
+//! Where the programs of a lesson are run: a bar at the foot of the window,
+//! and two terminals.
+
+use harness::{Language, Lesson, Meet};
+use maud::{Markup, html};
+
+use crate::content::Pages;
+use crate::render::View;
+
+/// The bar.
+pub fn dock(view: &View, pages: &Pages) -> Markup {
+    let pairs = [Some(pages.lesson), pages.lesson.also()];
+    html! {
+        section.dock #run-it aria-labelledby="run-h" data-js hidden
+            data-lesson=(pages.lesson.name)
+            data-parent[pages.lesson.meet() == Meet::Parent]
+            data-words=(words(view)) { div.wide {
+            div.ctl {
+                h2 #run-h { (view.say("Run it", "运行")) }
+                @if let Some(also) = pages.lesson.also() {
+                    label.opt {
+                        (view.say("pair ", "组合 "))
+                        select #pair {
+                            option value="0" { (pages.lesson.halves().join(", ")) }
+                            option value="1" { (also.halves().join(", ")) }
+                        }
+                    }
+                }
+                @for half in [0, 1] { (language(view, pages.lesson, half)) }
+                @if pages.lesson.meet() != Meet::Nobody && !pages.lesson.is_typed() {
+                    label.opt {
+                        (view.say("messages ", "消息 "))
+                        select #count {
+                            option value="2" { "2" }
+                            option value="10" { "10" }
+                            option value="" { (view.say("until Stop", "直到停止")) }
+                        }
+                    }
+                    label.opt {
+                        (view.say("every ", "间隔 "))
+                        select #every {
+                            option value="1000" { "1 s" }
+                            option value="300" { "0.3 s" }
+                            option value="3000" { "3 s" }
+                        }
+                    }
+                }
+                span.sp {
+                    label.chk.opt {
+                        input #follow type="checkbox";
+                        (view.say("follow", "跟随"))
+                    }
+                    button.go #run type="button" { (view.say("Run", "运行")) }
+                    button #stop type="button" disabled { (view.say("Stop", "停止")) }
+                    button #fold type="button" aria-controls="dockbody"
+                        aria-expanded="false" { (view.say("Lines", "输出")) }
+                }
+            }
+            div #dockbody hidden {
+                div.terms {
+                    @for half in [0, 1] {
+                        @let names: Vec<&str> = pairs.into_iter().flatten()
+                            .map(|it| it.halves()[half]).collect();
+                        div.th {
+                            b data-names=(names.join(" ")) { (names[0]) }
+                            span.st id={ "st-" (half) } {}
+                            @if cfg!(unix) && pages.lesson.meet() != Meet::Nobody {
+                                span.sp {
+                                    button id={ "ice-" (half) } type="button" disabled
+                                        { (view.say("freeze", "冻结")) }
+                                    button id={ "kill-" (half) } type="button" disabled
+                                        { "kill -9" }
+                                }
+                            }
+                        }
+                    }
+                    ol.log #log tabindex="0" aria-live="polite"
+                        aria-label=(view.say(
+                            "Lines of both programs, in order",
+                            "两个程序的输出，按因果顺序")) {}
+                }
+                @if pages.lesson.is_typed() {
+                    form.send #send {
+                        label for="typed" { (view.say("Type a line ", "输入一行 ")) }
+                        input #typed type="text" maxlength="300" autocomplete="off";
+                        button type="submit" { (view.say("Send", "发送")) }
+                    }
+                }
+            }
+        } }
+    }
+}
+
+/// The switch for what a half is written in; in a lesson whose halves cannot
+/// be mixed, there is one for both.
+fn language(view: &View, lesson: &Lesson, half: usize) -> Markup {
+    let mixed = lesson.pairings().len() > 2;
+    if !mixed && half == 1 {
+        return html! {};
+    }
+    let chosen = if half == 0 {
+        Language::Rust
+    } else {
+        Language::Node
+    };
+    let name = match mixed {
+        true => lesson.halves()[half],
+        false => view.say("both", "两端"),
+    };
+    html! {
+        fieldset.seg.opt {
+            legend data-half=(half) { (name) }
+            span {
+                @for (value, label, language) in [
+                    ("node", "Node", Language::Node),
+                    ("rust", "Rust", Language::Rust),
+                ] {
+                    label {
+                        input type="radio" name={ "run-" (half) } value=(value)
+                            checked[language == chosen];
+                        (label)
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Words that the script puts in.
+fn words(view: &View) -> String {
+    serde_json::json!({
+        "step": view.say("step", "步骤"),
+        "building": view.say("building …", "正在构建……"),
+        "running": view.say("running", "运行中"),
+        "frozen": view.say("frozen", "已冻结"),
+        "ended": view.say("ended, status", "已结束，状态"),
+        "killed": view.say("ended by", "被终止："),
+        "freeze": view.say("freeze", "冻结"),
+        "thaw": view.say("go on", "继续"),
+        "gone": view.say("The server has gone: cargo run -- --web",
+            "服务器已退出：cargo run -- --web"),
+    })
+    .to_string()
+}
