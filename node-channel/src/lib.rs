@@ -1,4 +1,135 @@
-#![doc = include_str!("../README.md")]
+//! The message channel of Node's `child_process.fork()`: for Rust programs that
+//! start Node children, and for Rust programs that Node starts.
+//!
+//! In Node, a parent and its child send each other messages with
+//! `child.send(message)` and `process.send(message)`. This crate is the other
+//! end, in both roles, byte for byte: a Node program on the other side needs
+//! no change, and does not know. Sockets that are sent along arrive, in both
+//! directions; so do all values of JavaScript, with Node's option
+//! `serialization: 'advanced'`. Nothing on the way is unbounded: `send` waits
+//! while the peer does not read.
+//!
+//! # Rust starts Node
+//!
+//! ```
+//! use node_channel::Fork;
+//!
+//! #[tokio::main(flavor = "current_thread")]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! #   if std::process::Command::new("node").arg("-v").output().is_err() {
+//! #       return Ok(()); // there is none here
+//! #   }
+//!     let script = "process.on('message', n => process.send(n * 2))";
+//!     let mut child = Fork::new("node").args(["-e", script]).spawn()?;
+//!
+//!     child.channel.send(&21).await?;
+//!     let answer = child.channel.recv_as::<u32>().await;
+//!     assert_eq!(answer.ok_or("node has ended")??, 42);
+//!
+//!     // Disconnects: the script has nothing else to do, and ends.
+//!     assert!(child.end().await?.success());
+//!     Ok(())
+//! }
+//! ```
+//!
+//! [`pool::Pool`] does this with several children and a queue of jobs.
+//!
+//! # Node starts Rust
+//!
+//! In Node, `spawn(program, { stdio: [0, 1, 2, 'ipc'] })`, then `.send(21)` and
+//! `.on('message', console.log)`. In Rust, take the channel **before** the
+//! runtime starts its threads, as that changes the environment:
+//!
+//! ```standalone_crate
+//! use node_channel::child::Inherited;
+//!
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! #   if std::env::var_os("NODE_CHANNEL_FD").is_none() {
+//! #       return as_parent();
+//! #   }
+//!     let inherited = Inherited::take()?;
+//!     tokio::runtime::Runtime::new()?.block_on(double(inherited))
+//! }
+//!
+//! async fn double(
+//!     inherited: Inherited,
+//! ) -> Result<(), Box<dyn std::error::Error>> {
+//!     let mut channel = inherited.open()?;
+//!     // Until the parent disconnects.
+//!     while let Some(number) = channel.recv_as::<u32>().await {
+//!         channel.send(&(number? * 2)).await?;
+//!     }
+//!     Ok(())
+//! }
+//! #
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn as_parent() -> Result<(), Box<dyn std::error::Error>> {
+//! #     let mut child = node_channel::Fork::this_program()?.spawn()?;
+//! #     child.channel.send(&21).await?;
+//! #     let answer = child.channel.recv_as::<u32>().await;
+//! #     assert_eq!(answer.ok_or("the child has ended")??, 42);
+//! #     assert!(child.end().await?.success());
+//! #     Ok(())
+//! # }
+//! ```
+//!
+//! With `#[tokio::main(flavor = "current_thread")]`, which starts no thread,
+//! [`child::channel`] in the first line of `main` does both.
+//!
+//! # What becomes what
+//!
+//! [`Channel::recv`] hands out a [`Message`], which is all that came.
+//! [`Channel::recv_as`] makes a type of yours of it, with serde:
+//!
+//! | in Node | with JSON | with `advanced` |
+//! |---|---|---|
+//! | a string | `String` | `String` |
+//! | half a surrogate pair in it | [`Message::bytes`] | [`v8::Value`] |
+//! | a number | any number that it fits | the same |
+//! | NaN, Infinity | `None` | `f64` |
+//! | a BigInt | Node cannot send it | any whole number, to `u128` |
+//! | `true`, `null` | `bool`, `None` | the same |
+//! | `undefined` in an object | is left out | `None` |
+//! | an object | a struct, a map | the same |
+//! | an array | `Vec`, a tuple | the same |
+//! | a Date | `String`, ISO 8601 | `f64`, milliseconds since 1970 |
+//! | a Map | an empty object | a map, a struct |
+//! | a Set | an empty object | `Vec`, a set |
+//! | a Buffer | `{ type, data }` | `Vec<u8>` |
+//! | a typed array | an object of numbers | `Vec` of its numbers |
+//! | an Error, a RegExp | an empty object | [`v8::Value`] |
+//! | an object in itself | Node cannot send it | [`v8::Value`] |
+//! | a socket or server with it | [`Channel::recv_with`] | the same |
+//!
+//! A type that takes any value, such as `serde_json::Value`, gets an error
+//! where it would lose a Date, a Map or a Set.
+//!
+//! # Where to look
+//!
+//! - [`Fork`] starts a child, [`child`] is the child's role, and [`Channel`] and
+//!   [`Sender`] are what both have then;
+//! - [`pool`]: jobs for several children; `cluster`: a worker of Node's
+//!   `cluster`;
+//! - [`v8`]: V8's format for values, also without a channel;
+//! - `frames`: the bytes of each message and no more, and a decoder that does
+//!   not need a socket;
+//! - [`protocol`]: what is on the wire, each fact with its source.
+//!
+//! # Features
+//!
+//! Both are on unless you say `default-features = false`:
+//!
+//! - `cluster`: the module of that name;
+//! - `stream`: a [`Channel`] is a `Stream`, and `Sender::sink` makes a `Sink`.
+//!
+//! # Systems
+//!
+//! Linux and macOS. On Windows Node's channel is another one, a named pipe:
+//! there the crate compiles, and says so when it runs. It is tested with Node
+//! 20, 22, 24 and 26 on Linux.
+//!
+//! The oldest Rust that compiles it is 1.88. To need a newer one is a minor
+//! release.
 
 mod arguments;
 #[cfg(unix)]
@@ -91,3 +222,8 @@ impl Default for Options {
         }
     }
 }
+
+/// The README's examples are compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
