@@ -99,17 +99,17 @@ async function join() {
 async function take() {
   // As bytes: in strings, what is not UTF-8 would be replaced.
   const redis = asBytes(client)
+  // Wait for one new job, and not for long: perhaps another one has to be
+  // taken over by then. Not for several: they are for the other workers.
+  const options = { COUNT: 1, BLOCK: Math.min(Math.floor(idle / 2), 1000) }
   while (true) {
     const job = await takeOver(redis)
     if (job) return job
-    // Wait for one new job, and not for long: perhaps another one has to be
-    // taken over by then. Not for several: they are for the other workers.
-    const options = { COUNT: 1, BLOCK: Math.min(Math.floor(idle / 2), 1000) }
-    // '>': what no worker was given yet.
-    const queues = { key: queue, id: '>' }
+    const queues = { key: queue, id: '>' } // '>': what no worker was given yet
     const streams = await redis.xReadGroup(GROUP, NAME, queues, options)
+    // One stream, and in it one job; or none in time.
     const entry = streams?.[0].messages[0]
-    if (entry) return newJob(entry, 1)
+    if (entry) return { entry, tries: 1 }
   }
 }
 
@@ -126,39 +126,35 @@ async function takeOver(redis) {
   // Only XPENDING says how often a job was delivered.
   const { id } = entry
   const [pending] = await client.xPendingRange(queue, GROUP, id, id, 1)
-  return newJob(entry, pending?.deliveriesCounter ?? 1)
+  return { entry, tries: pending?.deliveriesCounter ?? 1 }
 }
 
 // 7. Does a job, and acknowledges it afterwards. A worker that dies in between
 //    has done it, and it is done again: at-least-once delivery. One that
 //    acknowledges first, and then dies, has lost it.
-async function handle(job) {
-  const outcome = await perform(job.bytes, job.tries, options)
-  if (outcome === 'done') await ack(job)
+async function handle({ entry, tries }) {
+  const bytes = entry.message.job ?? Buffer.of()
+  const outcome = await perform(bytes, tries, options)
+  if (outcome === 'done') await ack(entry)
   // Requeue a failed one by doing nothing: it is taken over after `--idle`.
   // A poison message, requeued each time, would never end.
-  if (outcome === 'poisonous') await deadLetter(job)
+  if (outcome === 'poisonous') await deadLetter(entry, bytes)
 }
 
-// 8. Acknowledges a job and deletes it, both or neither. So the stream holds
-//    what is still to be done. To limit its length (MAXLEN) would delete jobs
-//    that nobody has done.
-async function ack(job) {
-  await client.multi()
-    .xAck(queue, GROUP, job.id)
-    .xDel(queue, job.id)
-    .exec()
+// 8. Acknowledges a job and deletes it, both or neither (MULTI). So the stream
+//    holds what is still to be done. To limit its length (MAXLEN) would delete
+//    jobs that nobody has done.
+async function ack({ id }) {
+  const multi = client.multi()
+  multi.xAck(queue, GROUP, id)
+  multi.xDel(queue, id)
+  await multi.exec()
 }
 
 // 9. Adds a job to the dead letters, where somebody can look at it, and only
 //    then removes it here. In one MULTI, the job would be lost when XADD
 //    fails: Redis runs the other commands all the same.
-async function deadLetter(job) {
-  await client.xAdd(`${queue}.dead`, '*', { job: job.bytes })
-  await ack(job)
-}
-
-// `tries`: how often it was delivered to a worker, this time included.
-function newJob({ id, message }, tries) {
-  return { id, bytes: message.job ?? Buffer.of(), tries }
+async function deadLetter(entry, bytes) {
+  await client.xAdd(`${queue}.dead`, '*', { job: bytes })
+  await ack(entry)
 }

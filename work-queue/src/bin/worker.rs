@@ -56,11 +56,10 @@ struct Worker {
     cursor: String,
 }
 
-/// A job that we have taken.
+/// A job that we have taken, and how often it was delivered to a worker, this
+/// time included.
 struct Job {
-    id: String,
-    bytes: Vec<u8>,
-    /// How often it was delivered to a worker, this time included.
+    entry: StreamId,
     tries: u64,
 }
 
@@ -126,25 +125,25 @@ impl Worker {
     /// 5. Takes a job: one that was not acknowledged in time, or a new one. It
     ///    stays in the stream, where it is pending from now on.
     async fn take(&mut self) -> RedisResult<Job> {
+        // Wait for one new job, and not for long: perhaps another one has to
+        // be taken over by then. Not for several: they are for the other
+        // workers.
+        let options = StreamReadOptions::default()
+            .group(GROUP, &self.name)
+            .count(1)
+            .block((self.args.idle as usize / 2).min(1000));
         loop {
             if let Some(job) = self.take_over().await? {
                 return Ok(job);
             }
-            // Wait for one new job, and not for long: perhaps another one has
-            // to be taken over by then. Not for several: they are for the
-            // other workers.
-            let options = StreamReadOptions::default()
-                .group(GROUP, &self.name)
-                .count(1)
-                .block((self.args.idle as usize / 2).min(1000));
             let queues = [&self.args.queue];
             // ">": what no worker was given yet.
             let new: Option<StreamReadReply> =
                 self.redis.xread_options(&queues, &[">"], &options).await?;
-            let entry =
-                new.as_ref().and_then(|it| it.keys.first()?.ids.first());
-            if let Some(entry) = entry {
-                return Ok(Job::new(entry, 1));
+            // One stream, and in it one job; or none in time.
+            let stream = new.unwrap_or_default().keys.pop();
+            if let Some(entry) = stream.and_then(|mut it| it.ids.pop()) {
+                return Ok(Job { entry, tries: 1 });
             }
         }
     }
@@ -156,12 +155,12 @@ impl Worker {
         let Args { queue, idle, .. } = &self.args;
         let one = StreamAutoClaimOptions::default().count(1);
         let (name, cursor) = (&self.name, &self.cursor);
-        let found: StreamAutoClaimReply = self
+        let mut found: StreamAutoClaimReply = self
             .redis
             .xautoclaim_options(queue, GROUP, name, *idle, cursor, one)
             .await?;
         self.cursor = found.next_stream_id; // "0-0" after the last one
-        let Some(entry) = found.claimed.first() else {
+        let Some(entry) = found.claimed.pop() else {
             return Ok(None);
         };
         // Only XPENDING says how often a job was delivered.
@@ -169,53 +168,45 @@ impl Worker {
         let pending: StreamPendingCountReply =
             self.redis.xpending_count(queue, GROUP, id, id, 1).await?;
         let tries = pending.ids.first().map_or(1, |it| it.times_delivered);
-        Ok(Some(Job::new(entry, tries as u64)))
+        let tries = tries as u64;
+        Ok(Some(Job { entry, tries }))
     }
 
     /// 7. Does a job, and acknowledges it afterwards. A worker that dies in
     ///    between has done it, and it is done again: at-least-once delivery.
     ///    One that acknowledges first, and then dies, has lost it.
     async fn handle(&mut self, job: &Job) -> RedisResult<()> {
-        match self.args.work.perform(&job.bytes, job.tries).await {
-            Outcome::Done => self.ack(job).await,
+        let bytes: Vec<u8> = job.entry.get("job").unwrap_or_default();
+        match self.args.work.perform(&bytes, job.tries).await {
+            Outcome::Done => self.ack(&job.entry).await,
             // Requeue it by doing nothing: it is taken over after `--idle`.
             Outcome::Failed => Ok(()),
             // A poison message. Requeued each time, it would never end.
-            Outcome::Poisonous => self.dead_letter(job).await,
+            Outcome::Poisonous => self.dead_letter(&job.entry, &bytes).await,
         }
     }
 
-    /// 8. Acknowledges a job and deletes it, both or neither. So the stream
-    ///    holds what is still to be done. To limit its length (MAXLEN) would
-    ///    delete jobs that nobody has done.
-    async fn ack(&mut self, job: &Job) -> RedisResult<()> {
-        pipe()
-            .atomic()
-            .xack(&self.args.queue, GROUP, &[&job.id])
-            .ignore()
-            .xdel(&self.args.queue, &[&job.id])
-            .ignore()
-            .exec_async(&mut self.redis)
-            .await
+    /// 8. Acknowledges a job and deletes it, both or neither (MULTI). So the
+    ///    stream holds what is still to be done. To limit its length (MAXLEN)
+    ///    would delete jobs that nobody has done.
+    async fn ack(&mut self, entry: &StreamId) -> RedisResult<()> {
+        let mut multi = pipe();
+        multi.atomic();
+        multi.xack(&self.args.queue, GROUP, &[&entry.id]);
+        multi.xdel(&self.args.queue, &[&entry.id]);
+        multi.exec_async(&mut self.redis).await
     }
 
     /// 9. Adds a job to the dead letters, where somebody can look at it, and
     ///    only then removes it here. In one MULTI, the job would be lost when
     ///    XADD fails: Redis runs the other commands all the same.
-    async fn dead_letter(&mut self, job: &Job) -> RedisResult<()> {
+    async fn dead_letter(
+        &mut self,
+        entry: &StreamId,
+        bytes: &[u8],
+    ) -> RedisResult<()> {
         let dead = format!("{}.dead", self.args.queue);
-        let fields = [("job", &job.bytes)];
-        let _: String = self.redis.xadd(dead, "*", &fields).await?;
-        self.ack(job).await
-    }
-}
-
-impl Job {
-    fn new(entry: &StreamId, tries: u64) -> Self {
-        Self {
-            id: entry.id.clone(),
-            bytes: entry.get("job").unwrap_or_default(),
-            tries,
-        }
+        let _: String = self.redis.xadd(dead, "*", &[("job", bytes)]).await?;
+        self.ack(entry).await
     }
 }
