@@ -52,18 +52,18 @@ async function parent() {
   //    stderr.
   const sending = new AbortController()
   send(child.stdin, sending.signal)
-  const exited = once(child, 'exit')
+  const exited = once(child, 'exit') // with the code, or the signal's name
   const ended = Promise.all([
     receive(child.stdout, 'Received from child'),
     receive(child.stderr, 'Child stderr'),
     exited, // may come before the last line
   ])
-  const timeout = async () => {
+  const overdue = async () => {
     if (!stop.aborted) await once(stop, 'abort')
     await sleep(END_TIMEOUT, undefined, { ref: false })
     child.kill('SIGKILL')
   }
-  await Promise.race([ended, timeout()])
+  await Promise.race([ended, overdue()])
   const [code, signal] = await exited
   sending.abort() // the child has ended, perhaps before all was sent
 

@@ -21,7 +21,7 @@ use stdio_ipc::ExitReason;
 use tokio::io::BufReader;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin, Command};
-use tokio::time;
+use tokio::time::sleep;
 
 /// The other half, `src/bin/child.rs`. `cargo run --bin parent` does not build
 /// the program `child`, so its code is a module here as well, and the parent
@@ -88,16 +88,16 @@ async fn parent() -> common::Result {
             child.wait(), // without it, the child would remain as a zombie
         )
     };
-    let timeout = async {
+    let overdue = async {
         stop.cancelled().await;
-        time::sleep(END_TIMEOUT).await;
+        sleep(END_TIMEOUT).await;
     };
     let status = tokio::select! {
         result = ended => {
             let ((), (), status) = result.context("receive")?;
             status
         }
-        () = timeout => {
+        () = overdue => {
             child.kill().await?;
             child.wait().await?
         }
