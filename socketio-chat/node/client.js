@@ -98,7 +98,7 @@ async function reconnect() {
 async function send({ socket, lost }, texts) {
   for (let text; (text = await texts.next(lost)) !== undefined;) {
     line(`send: ${shown(text)}`)
-    pending += 1
+    pending += 1 // until its answer is here
     const asking = room === undefined
       ? socket.emitWithAck('chat message', text)
       : socket.emitWithAck('message', { room, text })

@@ -29,7 +29,8 @@ export function open(url, name) {
   // Socket.IO can reconnect by itself. But then it would also send texts
   // before the room is joined; and it does not when the server has
   // disconnected us. So the client does it, as in Rust.
-  const socket = io(url, { auth: { name }, reconnection: false, forceNew: true })
+  const options = { auth: { name }, reconnection: false, forceNew: true }
+  const socket = io(url, options)
   const lost = new Promise((_, reject) => {
     socket.on('connect_error', error => reject(explain(error, socket, url)))
     socket.on('disconnect', () => reject(Error('the server closed it')))

@@ -57,8 +57,9 @@ async function main() {
   let failure
   await Promise.race([
     receive(socket, screen).catch(error => { failure = error }),
-    // Otherwise a pipe has ended, or nothing can be sent any more: go on
-    // receiving. The server's last line may say why.
+    // A person typed Ctrl-D, so leave. Otherwise a pipe has ended, or nothing
+    // can be sent any more: wait for `hasLeft`, and so go on with receive().
+    // The server's last line may say why.
     send(socket, input).then(() => isTerminal || hasLeft, () => hasLeft),
     hasLeft,
   ])

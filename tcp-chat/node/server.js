@@ -25,7 +25,7 @@ const { address: { host, port } } = args(
     },
   })
 
-// The longest line, in bytes, with its line feed. A longer one comes in pieces.
+// The longest line, in bytes, with its line feed. A longer one is cut.
 const MAX_LINE = 4096
 
 // How long a client may stop reading while something waits for it, in ms.

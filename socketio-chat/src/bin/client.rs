@@ -120,7 +120,7 @@ async fn send(
 ) -> Result<()> {
     while let Some(text) = session.until(texts.next()).await? {
         log::line(format_args!("send: {}", log::shown(&text)));
-        *pending += 1;
+        *pending += 1; // until its answer is here
         let answer = match &args.room {
             Some(room) => {
                 let message = json!({ "room": room, "text": text });

@@ -15,7 +15,9 @@ use common::{log, shutdown};
 use hyper::service::service_fn;
 use serde_json::json;
 use socketio_chat::chat::{self, Auth, Message, answered};
-// As in the crate socketioxide; ours can also reach other servers.
+// SocketIo (all clients) and SocketRef (one) are those of socketioxide, with an
+// adapter that can reach other servers. Given is what a client sent, or an
+// error when it has another type; Answer is what the client gets back.
 use socketio_chat::chat::{Answer, Given, Refusal, SocketIo, SocketRef};
 use socketio_chat::{page, rooms, web};
 use socketioxide::extract::TryData;

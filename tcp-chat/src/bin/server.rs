@@ -32,7 +32,7 @@ struct Args {
     address: String,
 }
 
-/// The longest line, in bytes, with its line feed. A longer one comes in pieces.
+/// The longest line, in bytes, with its line feed. A longer one is cut.
 const MAX_LINE: u64 = 4096;
 
 /// How long a client may stop reading while something waits for it.
