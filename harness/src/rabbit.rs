@@ -1,5 +1,5 @@
 //! A real RabbitMQ, for a test or the tour: on ports that nobody else knows,
-//! and gone with whoever started it.
+//! and gone with the program that started it.
 
 use std::fs;
 use std::net::TcpListener;

@@ -1,5 +1,5 @@
 //! A real Redis, for a test or the tour: at a socket or a port that nobody
-//! else knows, and gone with whoever started it.
+//! else knows, and gone with the program that started it.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;

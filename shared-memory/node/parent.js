@@ -61,8 +61,8 @@ async function main() {
 // 4. Count: change one number, and wait until the other side changes it.
 async function count({ number }, ended) {
   line(`value before: ${Atomics.load(number, 0)}`)
-  // Memory ordering: whoever loads this 1 also sees all that we wrote before.
-  // Atomics always have the strictest ordering; in Rust you choose.
+  // Memory ordering: a thread that loads this 1 also sees all that we wrote
+  // before. Atomics always have the strictest ordering; in Rust you choose.
   Atomics.store(number, 0, 1)
   Atomics.notify(number, 0)
 

@@ -209,9 +209,9 @@ impl Peer for Parent {
     }
 }
 
-/// Whoever started this program may have ignored SIGCHLD, and an ignored signal
-/// stays ignored in the next program: the system would forget how our child
-/// ended, and waiting for it would fail. A handler undoes that.
+/// The program that started this one may have ignored SIGCHLD, and an ignored
+/// signal stays ignored in the next program: the system would forget how our
+/// child ended, and waiting for it would fail. A handler undoes that.
 #[cfg(unix)]
 fn keep_exit_status() -> io::Result<()> {
     flag::register(signal_hook::consts::SIGCHLD, Arc::default())?;

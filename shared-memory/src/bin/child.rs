@@ -75,6 +75,7 @@ fn count(memory: &Memory, parent: &Parent) -> Result<(), Error> {
 
 /// 4. Echo: send back each message, until the parent sends no more.
 fn echo(memory: &Memory, parent: &Parent) -> Result<(), Error> {
+    // With `parent`, each wait notices when the parent has died.
     let mut from_parent = memory.to_child.receiver(parent);
     let mut to_parent = memory.to_parent.sender(parent);
     let mut message = Vec::new();

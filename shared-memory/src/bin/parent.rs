@@ -101,8 +101,8 @@ fn count(memory: &Memory, child: &Child) -> Result<(), Error> {
     let number = &memory.number; // an AtomicI32
     let before = number.load(Ordering::Acquire);
     log::line(format_args!("value before: {before}"));
-    // Memory ordering: whoever loads this 1 with `Acquire` also sees all that
-    // we wrote before we stored it with `Release`.
+    // Memory ordering: a process that loads this 1 with `Acquire` also sees all
+    // that we wrote before we stored it with `Release`.
     number.store(1, Ordering::Release);
     atomics::notify(number);
 
@@ -118,6 +118,7 @@ fn count(memory: &Memory, child: &Child) -> Result<(), Error> {
 /// 5. Talk: send messages and receive them back, through a ring for each
 ///    direction.
 fn talk(memory: &Memory, child: &Child, args: &Args) -> Result<(), Error> {
+    // With `child`, each wait notices when the child has died.
     let mut to_child = memory.to_child.sender(child);
     let mut from_child = memory.to_parent.receiver(child);
     let message = log::shown(&args.message);

@@ -55,7 +55,7 @@ fn main() -> common::Result {
     }
 
     // 3. Wait until all are done. `park` can also return for no reason, so
-    //    check again. Acquire: whoever sees `done` also sees the additions.
+    //    check again. Acquire: a thread that sees `done` sees the additions.
     while done.load(Ordering::Acquire) < WORKERS {
         thread::park();
     }
