@@ -8,15 +8,15 @@
 //!
 //! Try this: start it without a server, and the server a little later.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use clap::Parser;
 use common::{log, pace::Pace, shutdown};
 use tokio::net::UdpSocket;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 use udp_echo::{MAX_DATAGRAM, resolve};
 
 /// Sends numbered messages to a UDP echo server and counts those that are lost.
@@ -62,23 +62,22 @@ async fn main() -> common::Result {
         let message = format!("{sent} {}", args.message);
         log::line(format_args!("send: {message}"));
         let start = Instant::now();
-        let echo = timeout(limit, round_trip(&socket, &message)).await;
-        // The outer Ok: within the limit. The inner one: without an error.
-        if let Ok(Ok(())) = echo {
-            received += 1;
-            let ms = start.elapsed().as_secs_f64() * 1000.0;
-            log::line(format_args!("receive: {message} after {ms:.2} ms"));
+        if let Err(error) = round_trip(&socket, &message, limit).await {
+            // "Connection refused": nobody listens there at the moment. There
+            // is no connection that could break, so go on; the server may
+            // come back.
+            if error.kind() != ErrorKind::TimedOut {
+                let length = message.len();
+                log::error(format_args!("send {length} bytes: {error}"));
+            }
+            // 3. Timeout. Packet loss is silent: whether the message or its
+            //    echo was lost, nobody knows.
+            log::line(format_args!("lost: {message}"));
             continue;
         }
-        // "Connection refused": nobody listens there at the moment. There is
-        // no connection that could break, so go on; the server may come back.
-        if let Ok(Err(error)) = echo {
-            let length = message.len();
-            log::error(format_args!("send {length} bytes: {error}"));
-        }
-        // 3. Timeout. Packet loss is silent: whether the message or its echo
-        //    was lost, nobody knows.
-        log::line(format_args!("lost: {message}"));
+        received += 1;
+        let ms = start.elapsed().as_secs_f64() * 1000.0;
+        log::line(format_args!("receive: {message} after {ms:.2} ms"));
     }
 
     // 4. Count.
@@ -109,12 +108,18 @@ async fn connect(address: &str) -> Result<UdpSocket> {
 
 /// 6. Sends one message and waits for its echo. Something else may arrive
 ///    before: the echo of an earlier message, late or a second time.
-async fn round_trip(socket: &UdpSocket, message: &str) -> io::Result<()> {
+async fn round_trip(
+    socket: &UdpSocket,
+    message: &str,
+    limit: Duration,
+) -> io::Result<()> {
     socket.send(message.as_bytes()).await?;
+    let deadline = Instant::now() + limit;
     let mut buffer = vec![0; MAX_DATAGRAM];
     loop {
-        let length = socket.recv(&mut buffer).await?;
-        let bytes = &buffer[..length];
+        let receiving = socket.recv(&mut buffer);
+        let in_time = timeout_at(deadline, receiving).await?;
+        let bytes = &buffer[..in_time?];
         if bytes == message.as_bytes() {
             return Ok(());
         }
