@@ -26,14 +26,17 @@ export const pace = {
  */
 export async function* ticks({ every, count }, signal) {
   const ended = AbortSignal.any([stop, signal])
+  let due // from tick to tick, however long an answer takes
   for (let sent = 0; sent < count && !ended.aborted; sent += 1) {
     if (sent > 0) {
       try {
-        await sleep(every, undefined, { signal: ended })
+        const pause = Math.max(due - performance.now(), 0)
+        await sleep(pause, undefined, { signal: ended })
       } catch {
         return
       }
     }
+    due = performance.now() + every
     yield sent
   }
 }
