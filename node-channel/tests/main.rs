@@ -17,6 +17,8 @@ mod library;
 #[cfg(unix)]
 mod pool;
 #[cfg(unix)]
+mod pools;
+#[cfg(unix)]
 mod recipes;
 
 #[cfg(unix)]
@@ -25,6 +27,7 @@ fn main() -> ExitCode {
         library::tests(),
         api::tests(),
         pool::tests(),
+        pools::tests(),
         advanced::tests(),
         handles::tests(),
         recipes::tests(),

@@ -70,7 +70,7 @@ fn script(name: &str, with: &str, arguments: &[&str]) -> Result<Half> {
     Half::start(node.args(arguments))
 }
 
-fn ends_well(half: &mut Half) -> Result<()> {
+pub fn ends_well(half: &mut Half) -> Result<()> {
     let exit = half.wait()?;
     ensure!(
         exit == Exit::Code(0),

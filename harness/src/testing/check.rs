@@ -8,7 +8,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 
-use crate::{Language, Lesson, cargo, target};
+use crate::{Language, cargo, root, target};
 use anyhow::{Context, Result, bail, ensure};
 use libtest_mimic::{Arguments, Completion, Trial};
 
@@ -27,8 +27,8 @@ pub enum Need {
     Program(&'static str, &'static str),
     /// Signals, Unix sockets, file modes.
     Unix,
-    /// Node, and what the Node halves of this lesson get from npm. That is
-    /// fetched where it is absent, as the lesson's README says.
+    /// Node, and what is in this folder's package-lock.json: a lesson, mostly.
+    /// It is fetched from npm where it is absent.
     Packages(&'static str),
     /// What a project apart from the workspace is built of: the name of its
     /// folder in `target/projects`, and the lines of its `[dependencies]`.
@@ -123,12 +123,13 @@ fn fetch(name: &str, dependencies: &str) -> Result<()> {
     Ok(())
 }
 
-/// Runs `npm ci` in the lesson's folder, once; tests of other
+/// Runs `npm ci` in a folder of the workspace, once; tests of other
 /// processes wait meanwhile, and then find the packages there.
 fn npm_ci(lesson: &str) -> Result<()> {
     static FAILED: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());
-    let folder = Lesson::named(lesson).and_then(Lesson::packages);
-    let folder = folder.context("it has no package-lock.json")?;
+    let folder = root().join(lesson);
+    let locked = folder.join("package-lock.json").is_file();
+    ensure!(locked, "it has no package-lock.json");
     // npm writes it last.
     let done = folder.join("node_modules/.package-lock.json");
     let mut failed = FAILED.lock().unwrap_or_else(PoisonError::into_inner);
@@ -137,7 +138,9 @@ fn npm_ci(lesson: &str) -> Result<()> {
     }
     let target = target();
     std::fs::create_dir_all(&target)?;
-    let lock = File::create(target.join(format!("npm-{lesson}.lock")))?;
+    let lock = File::create(
+        target.join(format!("npm-{}.lock", lesson.replace('/', "-"))),
+    )?;
     lock.lock().context("wait for another npm")?;
     if done.is_file() {
         return Ok(());
