@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,15 +12,12 @@ use anyhow::{Context, Result, bail, ensure};
 use harness::{Exit, LIMIT, Language, Signal};
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{
-    CertificateDer, PrivateKeyDer, ServerName,
-};
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{
-    ClientConfig, ClientConnection, RootCertStore, ServerConfig,
-    ServerConnection, StreamOwned,
+    ClientConfig, ClientConnection, RootCertStore, StreamOwned,
 };
 
-use super::{MIB, Server, is_in_time, run_certs};
+use super::{MIB, Server, is_in_time};
 use harness::testing::echo;
 use harness::testing::{Need, Test, both};
 
@@ -490,45 +487,4 @@ fn ctrl_c(language: Language) -> Result<()> {
         silent.end()?;
     }
     Ok(())
-}
-
-/// Calls `ask` with the URL and the certificates of a server that ends each
-/// request without an answer, and says that nothing is wrong.
-pub fn server_without_an_answer(
-    ask: impl FnOnce(&str, &str) -> Result<()>,
-) -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    let certs = folder.path().join("certs");
-    run_certs(&certs, &[])?;
-    let leaf = CertificateDer::from_pem_file(certs.join("leaf.pem"))?;
-    let key = PrivateKeyDer::from_pem_file(certs.join("leaf-key.pem"))?;
-    let provider = Arc::new(ring::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(vec![leaf], key)?;
-    config.alpn_protocols = vec![b"h2".to_vec()];
-    let listener = TcpListener::bind("127.0.0.1:0")?;
-    let url = format!("https://{}/hello", listener.local_addr()?);
-    let serving = thread::spawn(move || -> Result<()> {
-        let (socket, _) = listener.accept()?;
-        socket.set_read_timeout(Some(LIMIT))?;
-        let session = ServerConnection::new(Arc::new(config))?;
-        let mut stream = StreamOwned::new(session, socket);
-        stream.write_all(&settings(&[]))?;
-        stream.read_exact(&mut [0; PREFACE.len()])?;
-        let mut kind = SETTINGS;
-        while kind != HEADERS {
-            let mut head = [0; 9];
-            stream.read_exact(&mut head)?;
-            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
-            stream.read_exact(&mut vec![0; length as usize])?;
-            kind = head[3];
-        }
-        stream.write_all(&frame(RST_STREAM, 0, 1, &[0; 4]))?;
-        let _ = io::copy(&mut stream, &mut io::sink());
-        Ok(())
-    });
-    ask(&url, &certs.display().to_string())?;
-    serving.join().ok().context("the server panicked")?
 }
