@@ -13,7 +13,7 @@ use harness::{Exit, Half, LIMIT, Language, Signal};
 use harness::testing::echo;
 use harness::testing::ends::SIGNALS;
 use harness::testing::peer::Peer;
-use harness::testing::server::{self, Server, lesson, tool};
+use harness::testing::server::{Server, lesson, tool, until_stuck};
 use harness::testing::{CURL, NODE, Need, Test, both, test};
 
 #[path = "in_a_service.rs"]
@@ -99,21 +99,6 @@ struct Answer {
     body: String,
 }
 
-/// Reads what comes before a body, its empty line included. Nothing when the
-/// other side has closed.
-fn read_head(peer: &mut Peer) -> Result<Option<String>> {
-    let mut head = Vec::new();
-    let mut byte = [0];
-    while !head.ends_with(b"\r\n\r\n") {
-        if peer.read(&mut byte).context("read a head")? == 0 {
-            ensure!(head.is_empty(), "half a head: {head:?}");
-            return Ok(None);
-        }
-        head.push(byte[0]);
-    }
-    Ok(Some(String::from_utf8(head)?))
-}
-
 impl Answer {
     fn read(peer: &mut Peer) -> Result<Self> {
         let mut answer = Self::read_without_body(peer)?;
@@ -126,7 +111,7 @@ impl Answer {
     }
 
     fn read_without_body(peer: &mut Peer) -> Result<Self> {
-        let head = read_head(peer)?.context("closed without an answer")?;
+        let head = peer.read_head()?.context("closed without an answer")?;
         let mut lines = head.lines();
         let status = lines.next().and_then(|line| line.get(9..12));
         Ok(Self {
@@ -409,12 +394,13 @@ fn idle(language: Language) -> Result<()> {
 
 /// A client that asks and asks, and never reads.
 fn stuck_client_of(server: &Server) -> Result<Peer> {
+    let (stuck, mut other) = (server.connect()?, server.connect()?);
     let ask = request(&format!("GET /{}", "x".repeat(2000)));
-    let piece = ask.repeat(32).into_bytes();
-    server::stuck_client_of(server, piece, |other| {
+    until_stuck(&stuck, ask.repeat(32).into_bytes(), || {
         other.write_all(request("GET /other").as_bytes())?;
-        Answer::read(other)?.is(200, "/other")
-    })
+        Answer::read(&mut other)?.is(200, "/other")
+    })?;
+    Ok(stuck)
 }
 
 fn never_reads(language: Language) -> Result<()> {
@@ -567,7 +553,7 @@ fn accept(listener: &TcpListener) -> Result<Peer> {
 
 /// Reads a request of the client; returns its target.
 fn read_request(peer: &mut Peer) -> Result<String> {
-    let head = read_head(peer)?.context("the client has closed")?;
+    let head = peer.read_head()?.context("the client has closed")?;
     let mut words = head.split(' ');
     ensure!(words.next() == Some("GET"), "{head}");
     Ok(words.next().unwrap_or_default().to_owned())

@@ -11,6 +11,7 @@ use anyhow::{Context, Result, ensure};
 use harness::{Exit, Half, LIMIT, Language, Meet, Signal, root};
 
 use harness::testing::echo;
+use harness::testing::ends::SIGNALS;
 use harness::testing::peer::{Listening, Peer};
 use harness::testing::relay::Relay;
 use harness::testing::server::{
@@ -326,7 +327,7 @@ fn reset(language: Language) -> Result<()> {
 }
 
 fn ctrl_c(language: Language) -> Result<()> {
-    for signal in [Signal::Interrupt, Signal::Terminate] {
+    for signal in SIGNALS {
         let mut server = start(language, &ONE_EVENT)?;
         let mut curl = curl(&server, &[])?;
         curl.wait_for("data: tick 1")?;
@@ -391,26 +392,19 @@ fn client_of(
     let (listening, address) = Listening::bind(Meet::Tcp, "127.0.0.1:0")?;
     let (send, requests) = mpsc::channel();
     thread::spawn(move || {
-        while let Ok(peer) = listening.accept() {
+        while let Ok(mut peer) = listening.accept() {
             let send = send.clone();
             // In a thread of its own: Node's fetch also opens a connection
             // that it does not need yet.
-            thread::spawn(move || read_head(peer).map(|it| send.send(it)));
+            thread::spawn(move || {
+                let head = peer.read_head()?.context("no request")?;
+                anyhow::Ok(send.send((peer, head.to_lowercase())))
+            });
         }
     });
     let mut command = lesson(LESSON)?.half(language, "client")?;
     let client = Half::start(command.args([&address, "--count", "2"]))?;
     Ok((client, requests))
-}
-
-fn read_head(mut peer: Peer) -> Result<(Peer, String)> {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        peer.read_exact(&mut byte)?;
-        head.push(byte[0]);
-    }
-    Ok((peer, String::from_utf8(head)?.to_lowercase()))
 }
 
 /// The next request.
@@ -526,9 +520,7 @@ fn no_stream(language: Language) -> Result<()> {
         let (mut client, requests) = client_of(language)?;
         let (mut peer, _) = next(&requests)?;
         peer.write_all(answer.as_bytes())?;
-        ensure!(client.wait()? == Exit::Code(1), "{answer}");
-        ensure!(client.stdout().is_empty(), "{:?}", client.stdout());
-        ensure!(client.stderr().len() == 1, "{:?}", client.stderr());
+        client.fails_at_once(&[]).context(answer)?;
     }
     Ok(())
 }

@@ -36,14 +36,7 @@ pub fn request(path: &str, headers: &str) -> String {
 
 /// Reads the head of a request or an answer, its empty line included.
 pub fn read_head(peer: &mut Peer) -> Result<String> {
-    let mut head = Vec::new();
-    let mut byte = [0];
-    while !head.ends_with(b"\r\n\r\n") {
-        peer.read_exact(&mut byte)
-            .with_context(|| format!("after {:?}", head.escape_ascii()))?;
-        head.push(byte[0]);
-    }
-    Ok(String::from_utf8(head)?)
+    peer.read_head()?.context("closed before a head")
 }
 
 /// The value of a header, if it is there.

@@ -3,16 +3,15 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::process::Command;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
 use anyhow::{Context, Result, ensure};
 use futures_util::{FutureExt, SinkExt};
 use harness::testing::echo;
+use harness::testing::ends::SIGNALS;
 use harness::testing::peer::{Listening, Peer};
 use harness::testing::server::{
     Server, copied_without_packages, ends_unread, lesson, start_unread,
+    until_stuck,
 };
 use harness::testing::{NODE, Need, Test, both, test};
 use harness::{Exit, Half, Language, Meet, Signal};
@@ -180,36 +179,12 @@ fn hostile_text(language: Language) -> Result<()> {
     Ok(())
 }
 
-/// A client that sends and never reads, until the server takes no more of it.
-/// Others are served meanwhile.
+/// A client that sends and never reads.
 fn stuck_client_of(server: &Server) -> Result<WebSocket> {
     let stuck = WebSocket::over(Peer::connect_tight(&server.address)?)?;
-    let mut writer = stuck.peer.try_clone()?;
-    let written = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&written);
-    thread::spawn(move || {
-        let piece = frame(FIN | BINARY, &[b'x'; 64 * 1024], true);
-        for _ in 0..256 * MIB / piece.len() {
-            if writer.write_all(&piece).is_err() {
-                return;
-            }
-            count.fetch_add(piece.len(), Ordering::Relaxed);
-        }
-    });
-    // It is stuck when nothing has moved during 100 echoes of another client.
+    let piece = frame(FIN | BINARY, &[b'x'; 64 * 1024], true);
     let mut other = WebSocket::connect(server)?;
-    let (mut before, mut still) = (0, 0);
-    while still < 100 {
-        other.echoes()?;
-        let now = written.load(Ordering::Relaxed);
-        still = if now == before && now > 0 {
-            still + 1
-        } else {
-            0
-        };
-        before = now;
-        ensure!(now < 200 * MIB, "the server took {now} bytes");
-    }
+    until_stuck(&stuck.peer, piece, || other.echoes())?;
     Ok(stuck)
 }
 
@@ -358,7 +333,7 @@ fn ctrl_c_server(language: Language) -> Result<()> {
 }
 
 fn ctrl_c_client(language: Language) -> Result<()> {
-    for signal in [Signal::Interrupt, Signal::Terminate] {
+    for signal in SIGNALS {
         let server = start(Language::Rust)?;
         let mut client = server.client(language, &["--every", "60000"])?;
         client.wait_for("receive: hello")?;
@@ -579,12 +554,9 @@ fn refused_client(language: Language) -> Result<()> {
     let path = file.display().to_string();
     let server = Server::start_with(NAME, Language::Rust, &["--token", &path])?;
     let mut client = server.client(language, &[])?;
-    ensure!(client.wait()? == Exit::Code(1));
-    let stderr = client.stderr();
-    ensure!(stderr.len() == 1, "{stderr:?}");
-    ensure!(stderr[0].starts_with("Error: connect to "), "{stderr:?}");
-    ensure!(stderr[0].contains("401"), "{stderr:?}");
-    ensure!(!stderr[0].contains("start the server"), "{stderr:?}");
+    client.fails(&["Error: connect to ", "401"])?;
+    let error = client.stderr().concat();
+    ensure!(!error.contains("start the server"), "{error}");
     Ok(())
 }
 
@@ -726,17 +698,8 @@ fn no_server(language: Language) -> Result<()> {
     let (listening, url) = listen()?;
     drop(listening);
     let mut client = client(language, &url, &[])?;
-    ensure!(client.wait()? == Exit::Code(1));
-    let stderr = client.stderr();
-    ensure!(stderr.len() == 1, "{stderr:?}");
-    for part in [
-        format!("Error: connect to {url}"),
-        "; start the server first: ".into(),
-    ] {
-        ensure!(stderr[0].contains(&part), "no '{part}' in {stderr:?}");
-    }
-    ensure!(client.stdout().is_empty(), "{:?}", client.stdout());
-    Ok(())
+    let start = format!("Error: connect to {url}");
+    client.fails_at_once(&[&start, "; start the server first: "])
 }
 
 fn unread_server(language: Language) -> Result<()> {

@@ -17,7 +17,8 @@ use crate::testing::ends::SIGNALS;
 pub use crate::testing::ends::TWO_SECONDS;
 use crate::testing::peer::{Listening, Peer};
 use crate::testing::server::{
-    self, Server, ends_unread, eventually, lesson, start_stuck, start_unread,
+    Server, ends_unread, eventually, lesson, start_stuck, start_unread,
+    until_stuck,
 };
 use crate::testing::{Need, Test, both, test};
 
@@ -179,12 +180,14 @@ fn half_close(name: &str, language: Language) -> Result<()> {
     Ok(())
 }
 
-/// A client that sends and never reads; see [`server::stuck_client_of`].
+/// A client that sends and never reads.
 fn stuck_client_of(server: &Server) -> Result<Peer> {
-    server::stuck_client_of(server, vec![b'x'; 64 * 1024], |other| {
+    let (stuck, mut other) = (server.connect()?, server.connect()?);
+    until_stuck(&stuck, vec![b'x'; 64 * 1024], || {
         other.write_all(b"hello")?;
         other.expect(b"hello")
-    })
+    })?;
+    Ok(stuck)
 }
 
 fn never_reads(name: &str, language: Language) -> Result<()> {

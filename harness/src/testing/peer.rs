@@ -137,6 +137,21 @@ impl Peer {
         Ok(())
     }
 
+    /// Reads what comes before the body of an HTTP request or answer, its empty
+    /// line included. Nothing when the other side has closed.
+    pub fn read_head(&mut self) -> Result<Option<String>> {
+        let mut head = Vec::new();
+        let mut byte = [0];
+        while !head.ends_with(b"\r\n\r\n") {
+            if self.read(&mut byte).context("read a head")? == 0 {
+                ensure!(head.is_empty(), "half: {}", head.escape_ascii());
+                return Ok(None);
+            }
+            head.push(byte[0]);
+        }
+        Ok(Some(String::from_utf8(head)?))
+    }
+
     /// Reads until the other side closes.
     pub fn rest(&mut self) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();

@@ -198,16 +198,15 @@ impl Server {
     }
 }
 
-/// A client that sends these bytes again and again and never reads, until the
-/// server takes no more of them: nothing has moved during 300 exchanges of
-/// another client, who must be served meanwhile.
-pub fn stuck_client_of(
-    server: &Server,
+/// Sends `piece` from here again and again and reads nothing, until the server
+/// takes no more of it: nothing has moved during 300 calls of `exchange`, in
+/// which another client must be served meanwhile.
+pub fn until_stuck(
+    stuck: &Peer,
     piece: Vec<u8>,
-    mut exchange: impl FnMut(&mut Peer) -> Result<()>,
-) -> Result<Peer> {
+    mut exchange: impl FnMut() -> Result<()>,
+) -> Result<()> {
     const MOST: usize = 256 << 20;
-    let stuck = server.connect()?;
     let mut writer = stuck.try_clone()?;
     let written = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&written);
@@ -219,10 +218,9 @@ pub fn stuck_client_of(
             count.fetch_add(piece.len(), Ordering::Relaxed);
         }
     });
-    let mut other = server.connect()?;
     let (mut before, mut still) = (0, 0);
     while still < 300 {
-        exchange(&mut other)?;
+        exchange()?;
         let now = written.load(Ordering::Relaxed);
         still = match now == before && now > 0 {
             true => still + 1,
@@ -231,7 +229,7 @@ pub fn stuck_client_of(
         before = now;
         ensure!(now < MOST / 10 * 9, "the server took all of it");
     }
-    Ok(stuck)
+    Ok(())
 }
 
 /// Makes a program print something until it has ended, because nobody reads
