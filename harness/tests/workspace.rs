@@ -200,7 +200,8 @@ fn commands_exist() -> Result<()> {
             let script =
                 script.trim_end_matches(|c: char| !c.is_alphanumeric());
             let ours = ["/node/", "/first/"].iter().any(|f| script.contains(f));
-            if ours && script.ends_with(".js") {
+            let is_pattern = script.contains('{');
+            if ours && !is_pattern && script.ends_with(".js") {
                 ensure!(
                     root().join(script).is_file(),
                     "{here}: no script {script}"
