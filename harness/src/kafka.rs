@@ -6,9 +6,9 @@ use std::net::TcpListener;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
-use crate::half::{Exit, Half, LIMIT, Signal, on_path};
+use crate::half::{Half, LIMIT, Signal, on_path};
 
 /// What it is called.
 const PROGRAM: &str = "tansu";
@@ -96,14 +96,12 @@ impl Kafka {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// Ends it as `kill -9` does, and with it all that it has stored.
+    /// Sends it a signal: [`Signal::Kill`] ends all that it has stored, too.
     ///
     /// # Errors
     /// When it had ended before.
-    pub fn kill(&mut self) -> Result<()> {
-        let exit = self.server.stop(Signal::Kill)?;
-        ensure!(exit == Exit::Signal(9), "{exit:?}");
-        Ok(())
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        Ok(self.server.signal(signal)?)
     }
 }
 

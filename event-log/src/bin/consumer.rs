@@ -21,6 +21,7 @@ use rdkafka::consumer::{
 };
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::{ClientConfig, ClientContext};
+use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 /// Reads the events of a topic as a member of a group.
@@ -72,8 +73,10 @@ async fn main() -> common::Result {
     }
 
     // 4. Leave the group, so that the other members get our partitions at once
-    //    and not only after `--session`. To drop a consumer is to leave.
-    drop(consumer);
+    //    and not only after `--session`. To drop a consumer is to leave. That
+    //    waits for the broker's answer, so it is done in another thread: else
+    //    `shutdown` could not exit when there is none.
+    spawn_blocking(move || drop(consumer)).await?;
     Ok(())
 }
 
