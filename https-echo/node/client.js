@@ -18,6 +18,7 @@ import { args, wholeNumber } from '../../common/node/args.js'
 import { fail, line, shown } from '../../common/node/log.js'
 import { stop } from '../../common/node/shutdown.js'
 import { FOLDER } from './certs.js'
+import { httpsUrl } from './url.js'
 
 // How long to connect may take, and each request with its whole answer;
 // milliseconds.
@@ -123,13 +124,4 @@ async function ask(session) {
   line(`statusCode: ${status}`)
   if (status !== 200) throw Error(`the server answered ${status}`)
   line(shown(await text(request))) // escapes control characters
-}
-
-// Refuses a URL of which a part would be ignored.
-function httpsUrl(text) {
-  const url = URL.canParse(text) ? new URL(text) : {}
-  if (url.protocol !== 'https:' || url.username || url.password) {
-    throw Error(`expected https://HOST:PORT/PATH, not '${text}'`)
-  }
-  return url
 }

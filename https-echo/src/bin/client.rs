@@ -16,7 +16,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::Parser;
 use common::{log, shutdown};
 use http_body_util::BodyExt;
-use https_echo::certs;
+use https_echo::{certs, https_url};
 use hyper::Request;
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -146,14 +146,4 @@ async fn ask(sender: &mut SendRequest<String>, url: &Url) -> Result<()> {
     let body = response.into_body().collect().await?.to_bytes();
     log::line(log::shown(&body)); // escapes control characters
     Ok(())
-}
-
-/// Refuses a URL of which a part would be ignored.
-fn https_url(text: &str) -> Result<Url> {
-    let url: Url = text.parse()?;
-    ensure!(
-        url.scheme() == "https" && !url.authority().contains('@'),
-        "expected https://HOST:PORT/PATH"
-    );
-    Ok(url)
 }
