@@ -1,17 +1,18 @@
 //! The upper layer: messages to and from the peer, sockets that go with
 //! them, and Node's own messages kept apart.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::elsewhere::{self, Elsewhere, Questions};
 use crate::frames::{self, Frame, Reader, Writer};
 use crate::handle::{Connections, Handle};
 use crate::message::{self, Enveloped, Kind, Label, Message};
@@ -31,6 +32,10 @@ pub struct Channel {
     reader: Reader,
     sender: Sender,
     connections: Arc<Mutex<Connections>>,
+    /// What the peer was asked about connections that it has now.
+    questions: Arc<Mutex<Questions>>,
+    /// How often the peer has asked about a key, while others are being asked.
+    counting: Arc<Mutex<HashMap<String, usize>>>,
     /// The last message was one to be answered.
     answered: bool,
     /// Waits for room for the next answer.
@@ -56,6 +61,8 @@ impl fmt::Debug for Room {
 #[derive(Clone, Debug)]
 pub struct Sender {
     pub(crate) writer: Writer,
+    /// Of the channel, as long as that is there.
+    questions: Weak<Mutex<Questions>>,
 }
 
 /// What a peer can send.
@@ -78,10 +85,18 @@ impl Channel {
     pub fn new(socket: OwnedFd, options: Options) -> Result<Self, Error> {
         let (reader, writer) =
             frames::open(socket, options.serialization, options.limit)?;
+        let questions = Arc::default();
+        let connections = Connections::of(Arc::downgrade(&questions));
+        let sender = Sender {
+            writer,
+            questions: Arc::downgrade(&questions),
+        };
         Ok(Self {
             reader,
-            sender: Sender { writer },
-            connections: Arc::default(),
+            sender,
+            questions,
+            connections: Arc::new(Mutex::new(connections)),
+            counting: Arc::default(),
             answered: false,
             room: None,
             watched: Arc::default(),
@@ -211,6 +226,7 @@ impl Channel {
     /// The peer has said all, or the channel is of no more use. Node, too,
     /// closes its end then; here, what was sent before still goes out.
     fn end<T>(&self, error: Option<io::Error>) -> Option<Result<T, Error>> {
+        lock(&self.questions).end();
         match error {
             None => self.sender.writer.end(),
             Some(_) => self.sender.writer.close(),
@@ -247,6 +263,13 @@ impl Channel {
             }
             "NODE_SOCKET_GET_COUNT" => self.tell_count(&message)?,
             "NODE_SOCKET_NOTIFY_CLOSE" => self.watch(&message)?,
+            "NODE_SOCKET_COUNT" => {
+                let key = key(&message)?;
+                let count = count_in(&message)?;
+                if !lock(&self.questions).answer(&key, count) {
+                    return Ok(Some(Incoming::Internal(message)));
+                }
+            }
             _ => return Ok(Some(Incoming::Internal(message))),
         }
         Ok(None)
@@ -279,7 +302,9 @@ impl Channel {
                 lock(&self.connections).add(key, &descriptor);
             }
             let handle = Handle::from_descriptor(descriptor)?;
-            let inner = inner.received(handle, envelope.label);
+            let mut label = envelope.label;
+            label.counted = Arc::downgrade(&self.connections);
+            let inner = inner.received(handle, label);
             return Ok(Some(match kind {
                 Kind::User => Incoming::Message(inner),
                 Kind::Internal(_) => Incoming::Internal(inner),
@@ -306,21 +331,36 @@ impl Channel {
         }
     }
 
-    /// A Node server asks how many of its connections are open here.
+    /// A Node server asks how many of its connections are open here, or where
+    /// they were handed on to.
     fn tell_count(&self, message: &Message) -> Result<(), Error> {
-        #[derive(Serialize)]
-        struct Count<'a> {
-            cmd: &'static str,
-            key: &'a str,
-            count: usize,
-        }
         let key = key(message)?;
-        let count = lock(&self.connections).count(&key);
-        self.answer(&Count {
-            cmd: "NODE_SOCKET_COUNT",
-            key: &key,
-            count,
-        })
+        if lock(&self.connections).elsewhere(&key).is_empty() {
+            let count = lock(&self.connections).count(&key);
+            return self.answer(&Count::new(&key, count));
+        }
+        let mut counting = lock(&self.counting);
+        let times = counting.entry(key.clone()).or_default();
+        *times += 1;
+        if *times > 1 {
+            return Ok(()); // the others are being asked already
+        }
+        // Not a sender of its own: it would keep the channel open.
+        let writer = self.sender.writer.downgrade();
+        let connections = Arc::clone(&self.connections);
+        let counting = Arc::clone(&self.counting);
+        tokio::spawn(async move {
+            let count = elsewhere::count(&connections, &key).await;
+            let times = lock(&counting).remove(&key).unwrap_or(0);
+            for _ in 0..times {
+                let Some(writer) = writer.upgrade() else {
+                    return;
+                };
+                let count = Count::new(&key, count);
+                let _ = Sender::of(writer).try_send_first(&count);
+            }
+        });
+        Ok(())
     }
 
     /// A Node server wants to close, and to be told when the last of its
@@ -336,7 +376,7 @@ impl Channel {
         let watched = Arc::clone(&self.watched);
         tokio::spawn(async move {
             // The system does not say when something is closed.
-            while lock(&connections).count(&key) > 0 {
+            while elsewhere::count(&connections, &key).await > 0 {
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 if writer.upgrade().is_none_or(|writer| writer.is_closed()) {
                     return;
@@ -351,7 +391,7 @@ impl Channel {
                 cmd: &'static str,
                 key: &'a str,
             }
-            let _ = Sender { writer }.try_send_first(&Closed {
+            let _ = Sender::of(writer).try_send_first(&Closed {
                 cmd: "NODE_SOCKET_ALL_CLOSED",
                 key: &key,
             });
@@ -504,7 +544,37 @@ fn parsed<T: DeserializeOwned>(message: Message) -> Result<T, Error> {
     parsed.map_err(|error| Error::malformed(error, message.into_bytes()))
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+/// An answer about the connections with a key.
+#[derive(Serialize)]
+struct Count<'a> {
+    cmd: &'static str,
+    key: &'a str,
+    count: usize,
+}
+
+impl<'a> Count<'a> {
+    fn new(key: &'a str, count: usize) -> Self {
+        Self {
+            cmd: "NODE_SOCKET_COUNT",
+            key,
+            count,
+        }
+    }
+}
+
+/// The peer's answer.
+fn count_in(message: &Message) -> Result<usize, Error> {
+    #[derive(serde::Deserialize)]
+    struct Counted {
+        count: usize,
+    }
+    let counted = message.parse::<Counted>();
+    let counted = counted
+        .map_err(|error| Error::malformed(error, message.bytes().to_vec()))?;
+    Ok(counted.count)
+}
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -521,6 +591,14 @@ fn key(message: &Message) -> Result<String, Error> {
 }
 
 impl Sender {
+    /// One that hands no connections on.
+    pub(crate) fn of(writer: Writer) -> Self {
+        Self {
+            writer,
+            questions: Weak::new(),
+        }
+    }
+
     /// What messages are made of.
     pub fn serialization(&self) -> Serialization {
         self.writer.serialization()
@@ -644,7 +722,14 @@ impl Sender {
             &handle,
             &label,
         )?;
-        self.send_enveloped(bytes, handle).await
+        self.send_enveloped(bytes, handle).await?;
+        // The server that it came from asks us, and we ask there.
+        if let (Some(key), Some(counted)) = (label.key, label.counted.upgrade())
+        {
+            let to = Elsewhere::new(&self.writer, &self.questions);
+            lock(&counted).hand_on(key, to);
+        }
+        Ok(())
     }
 
     /// As [`Self::send_value`], and a socket with it, as

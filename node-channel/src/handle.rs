@@ -4,11 +4,13 @@ use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
+use std::sync::{Mutex, Weak};
 
 use rustix::fs::FileType;
 use rustix::net::{AddressFamily, SocketType, sockopt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket, UnixListener, UnixStream};
 
+use crate::elsewhere::{Elsewhere, Questions};
 use crate::error::Reason;
 
 /// A socket that came with a message, or goes with one.
@@ -191,6 +193,10 @@ const MOST_CLOSED: usize = 64;
 pub(crate) struct Connections {
     /// The sockets, for each key of Node's.
     keys: HashMap<String, Vec<Identity>>,
+    /// The channels over which some of them were handed on.
+    elsewhere: HashMap<String, Vec<Elsewhere>>,
+    /// The channel that they came over. What goes back over it is known there.
+    own: Weak<Mutex<Questions>>,
     /// How many there were when the closed ones were last left out.
     open: usize,
     /// How many have come since then.
@@ -198,6 +204,13 @@ pub(crate) struct Connections {
 }
 
 impl Connections {
+    pub(crate) fn of(own: Weak<Mutex<Questions>>) -> Self {
+        Self {
+            own,
+            ..Self::default()
+        }
+    }
+
     pub(crate) fn add(&mut self, key: String, socket: &OwnedFd) {
         // To look what is open takes the longer, the more there is. Each time
         // that there is twice as much, is seldom enough.
@@ -217,6 +230,23 @@ impl Connections {
             self.keys.entry(key).or_default().push(identity);
             self.new += 1;
         }
+    }
+
+    /// Connections with this key were handed on.
+    pub(crate) fn hand_on(&mut self, key: String, to: Elsewhere) {
+        if key.len() > LONGEST_KEY || to.is(&self.own) {
+            return;
+        }
+        let known = self.elsewhere.entry(key).or_default();
+        known.retain(Elsewhere::is_there);
+        if !known.iter().any(|one| one.is_same(&to)) {
+            known.push(to);
+        }
+    }
+
+    /// Where connections with this key were handed on to.
+    pub(crate) fn elsewhere(&self, key: &str) -> Vec<Elsewhere> {
+        self.elsewhere.get(key).cloned().unwrap_or_default()
     }
 
     /// How many that came with this key are still open in this process.

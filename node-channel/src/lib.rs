@@ -139,6 +139,8 @@ pub mod child;
 #[cfg(all(unix, feature = "cluster"))]
 pub mod cluster;
 #[cfg(unix)]
+mod elsewhere;
+#[cfg(unix)]
 mod error;
 mod exit;
 #[cfg(unix)]

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::{Mutex, Weak};
 
 use serde::Serialize;
 use serde::de::{
@@ -10,7 +11,7 @@ use serde::de::{
 use serde_json::value::RawValue;
 
 use crate::frames::Frame;
-use crate::handle::Handle;
+use crate::handle::{Connections, Handle};
 use crate::text;
 use crate::v8::{self, Value};
 use crate::{Error, Serialization};
@@ -34,6 +35,8 @@ pub(crate) struct Label {
     kind: String,
     /// The server that the connection came from, if Node counts those.
     pub(crate) key: Option<String>,
+    /// Those that the connection is counted among.
+    pub(crate) counted: Weak<Mutex<Connections>>,
 }
 
 /// What came, checked.
@@ -447,6 +450,7 @@ pub(crate) fn open(message: &Message) -> Result<Envelope, Error> {
     let label = Label {
         kind: text("type")?.unwrap_or_default(),
         key: text("key")?,
+        counted: Weak::new(),
     };
     let message = match v8::cut_out(bytes, "msg").map_err(malformed)? {
         Some(message) => message,
@@ -473,6 +477,7 @@ fn open_json(text: &str) -> Result<Envelope, Error> {
         label: Label {
             kind: parts.kind.unwrap_or_default().into_owned(),
             key: parts.key.map(Cow::into_owned),
+            counted: Weak::new(),
         },
     })
 }

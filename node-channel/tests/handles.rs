@@ -40,6 +40,9 @@ pub fn tests() -> Vec<Test> {
             "node_counts_the_connections_that_it_has_handed_over",
             || run(counted()),
         ),
+        test("node_counts_connections_in_a_third_process", || {
+            run(counted_there())
+        }),
         test(
             "what_node_repeats_is_unwrapped_and_acknowledged_once",
             || run(repeated()),
@@ -330,6 +333,69 @@ async fn counted() -> Result<()> {
         ensure!(next(channel).await?.to_string() == "closed");
         channel.send("end").await?;
         ended(child).await?;
+    }
+    Ok(())
+}
+
+/// A Node server, we, and another Node process that has the connections now.
+async fn counted_there() -> Result<()> {
+    let server = r#"
+        const server = require('net').createServer(
+          socket => process.send('socket', socket))
+        server.listen(0, '127.0.0.1', () => process.send(server.address().port))
+        process.on('message', m => {
+          if (m === 'count') server.getConnections(
+            (error, count) => process.send(count))
+          if (m === 'close') server.close(() => process.send('closed'))
+          if (m === 'end') process.disconnect()
+          if (m === 'still there?') process.send(m)
+        })"#;
+    let third = "const sockets = []
+        process.on('message', (m, socket) => {
+          if (socket) {
+            sockets.push(socket)
+            process.send('have')
+          } else sockets.pop().destroy()
+        })";
+    for serialization in BOTH {
+        let mut child = node(server).serialization(serialization).spawn()?;
+        let channel = &mut child.channel;
+        let mut other = node(third).serialization(serialization).spawn()?;
+        let port: u16 = next(channel).await?.parse()?;
+        let mut clients = Vec::new();
+        for _ in 0..2 {
+            clients.push(TcpStream::connect(("127.0.0.1", port)).await?);
+            other.channel.pass_on(next(channel).await?).await?;
+            ensure!(next(&mut other.channel).await?.to_string() == "have");
+        }
+        // Somebody awaits its answers.
+        let sender = other.channel.sender();
+        let listening = tokio::spawn(async move {
+            while other.channel.recv().await.is_some() {}
+            other
+        });
+        for count in [2, 1] {
+            channel.send("count").await?;
+            let found = next(channel).await?.parse::<u32>()?;
+            ensure!(found == count, "{found} {count}");
+            if count == 2 {
+                sender.send("drop one").await?;
+                // It is gone there: the client sees its end.
+                let mut rest = String::new();
+                let mut client = clients.pop().context("no client")?;
+                client.read_to_string(&mut rest).await?;
+            }
+        }
+        // It is not closed before the last one is.
+        channel.send("close").await?;
+        channel.send("still there?").await?;
+        ensure!(next(channel).await?.to_string() == "still there?");
+        sender.send("drop one").await?;
+        ensure!(next(channel).await?.to_string() == "closed");
+        channel.send("end").await?;
+        ended(child).await?;
+        sender.disconnect().await?;
+        listening.await?.process.wait().await?;
     }
     Ok(())
 }

@@ -25,6 +25,7 @@ use tokio::io::unix::AsyncFd;
 
 pub use decoder::Decoder;
 pub use reader::Reader;
+pub(crate) use writer::WeakWriter;
 pub use writer::Writer;
 
 use crate::Serialization;

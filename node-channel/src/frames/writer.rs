@@ -160,7 +160,7 @@ impl Queue {
 }
 
 /// A [`Writer`] that does not keep the channel open.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct WeakWriter {
     shared: Weak<Shared>,
 }
