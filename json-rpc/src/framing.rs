@@ -1,0 +1,109 @@
+//! Where one message ends and the next begins, in the two ways that the world
+//! uses.
+
+use std::fmt;
+use std::io::{Error, ErrorKind, Result};
+
+use clap::ValueEnum;
+use serde_json::Value;
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt};
+
+/// The longest message that is accepted, in bytes: one without an end would
+/// fill the memory.
+const MAX_MESSAGE: usize = 16 * 1024 * 1024;
+
+/// How a message is marked in a stream of bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Framing {
+    /// One line each, as in MCP. JSON escapes the line breaks in a text.
+    Lines,
+    /// `Content-Length: N`, an empty line, N bytes, as in language servers.
+    Headers,
+}
+
+impl fmt::Display for Framing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Lines => "lines",
+            Self::Headers => "headers",
+        })
+    }
+}
+
+impl Framing {
+    /// The bytes that carry this message.
+    pub fn frame(self, message: &Value) -> Vec<u8> {
+        let text = message.to_string();
+        match self {
+            Self::Lines => format!("{text}\n"),
+            // The length in bytes: 中 has three.
+            Self::Headers => {
+                format!("Content-Length: {}\r\n\r\n{text}", text.len())
+            }
+        }
+        .into_bytes()
+    }
+
+    /// Reads the next message; `None` at the end of the input.
+    ///
+    /// # Errors
+    /// When nobody can say where the next message begins.
+    pub async fn read(
+        self,
+        input: &mut (impl AsyncBufRead + Unpin),
+    ) -> Result<Option<Vec<u8>>> {
+        match self {
+            Self::Lines => read_line(input).await,
+            Self::Headers => read_headers(input).await,
+        }
+    }
+}
+
+/// One line, without its end.
+async fn read_line(
+    input: &mut (impl AsyncBufRead + Unpin),
+) -> Result<Option<Vec<u8>>> {
+    let mut line = Vec::new();
+    let mut limited = input.take(MAX_MESSAGE as u64 + 1);
+    if limited.read_until(b'\n', &mut line).await? == 0 {
+        return Ok(None);
+    }
+    if line.len() > MAX_MESSAGE {
+        return Err(invalid("a message is longer than 16 MiB"));
+    }
+    Ok(Some(line.trim_ascii_end().to_vec()))
+}
+
+/// Lines of headers up to an empty one, and then as many bytes as one of them
+/// says.
+async fn read_headers(
+    input: &mut (impl AsyncBufRead + Unpin),
+) -> Result<Option<Vec<u8>>> {
+    let mut length = None;
+    loop {
+        let Some(line) = read_line(input).await? else {
+            return Ok(None);
+        };
+        if line.is_empty() {
+            break;
+        }
+        let line = String::from_utf8_lossy(&line);
+        let Some((name, value)) = line.split_once(':') else {
+            return Err(invalid(&format!("{line:?} is no header")));
+        };
+        if name.eq_ignore_ascii_case("content-length") {
+            length = value.trim().parse().ok();
+        }
+    }
+    let length = length.ok_or_else(|| invalid("there is no Content-Length"))?;
+    if length > MAX_MESSAGE {
+        return Err(invalid("a message is longer than 16 MiB"));
+    }
+    let mut message = vec![0; length];
+    input.read_exact(&mut message).await?;
+    Ok(Some(message))
+}
+
+fn invalid(why: &str) -> Error {
+    Error::new(ErrorKind::InvalidData, why)
+}
