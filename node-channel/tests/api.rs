@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream as StdUnixStream;
 use anyhow::{Context, Result, ensure};
 use node_channel::frames::Frame;
 use node_channel::v8::Value;
-use node_channel::{Channel, Error, Fork, Handle, Options, Serialization};
+use node_channel::{Error, Fork, Handle, Serialization};
 use tokio::net::{TcpListener, UnixStream};
 
 use super::handles::{lines, raw_peer, send_descriptors};
@@ -44,6 +44,7 @@ mod stream {
     use std::time::Duration;
 
     use futures_util::{SinkExt, StreamExt};
+    use node_channel::{Channel, Options};
     use tokio::time::timeout;
 
     use super::*;
