@@ -71,13 +71,11 @@ async fn main() -> common::Result {
 
     // 1. Connect. The first time, it is an error when nobody is there: then
     //    no server was started.
-    let mut socket =
-        connect(&args)
-            .await
-            .map_err(|error| match is_refusal(&error) {
-                true => error,
-                false => anyhow!("{error:#}; {ADVICE}"),
-            })?;
+    let mut socket = match connect(&args).await {
+        Ok(socket) => socket,
+        Err(error) if is_refusal(&error) => return Err(error.into()),
+        Err(error) => return Err(anyhow!("{error:#}; {ADVICE}").into()),
+    };
 
     // 2. Talk until all is sent. When the connection ends before, reconnect,
     //    unless the server has closed it for a reason that will not go away.
@@ -109,7 +107,9 @@ async fn connect(args: &Args) -> Result<Socket> {
     let mut url = args.url.clone();
     if let Some(file) = &args.token {
         // Read each time: tokens expire, and a stale one is refused.
-        let token = tokio::fs::read_to_string(file).await?;
+        let token = tokio::fs::read_to_string(file)
+            .await
+            .with_context(|| format!("read {}", file.display()))?;
         url = format!("{url}/?token={}", token.trim());
     }
     let request =
@@ -117,10 +117,11 @@ async fn connect(args: &Args) -> Result<Socket> {
     let limits = Some(limits(args.limit));
     let no_delay = true; // send small messages immediately
     let connecting = connect_async_with_config(request, limits, no_delay);
-    let (socket, _) = timeout(Duration::from_millis(args.timeout), connecting)
+    let connected = timeout(Duration::from_millis(args.timeout), connecting)
         .await
-        .with_context(|| format!("connect to {}", args.url))?
-        .with_context(|| format!("connect to {}", args.url))?;
+        .context("the server does not answer")?;
+    let (socket, _response) =
+        connected.with_context(|| format!("connect to {}", args.url))?;
     log::line("connected.");
     Ok(socket)
 }
@@ -152,16 +153,13 @@ async fn talk(
     let mut sent = 0;
     // A number that one function changes and another one waits for.
     let (arrived, received) = watch::channel(0);
-    let ended = {
-        // pin!: so that it can be awaited in two places.
-        let mut receiving = pin!(receive(reader, args.timeout, arrived));
-        let sending =
-            send(&mut writer, args, ticks, &mut sent, received.clone());
-        tokio::select! {
-            ended = &mut receiving => ended,
-            // All is sent, or that failed. Why, receive() will learn.
-            _ = sending => receiving.await,
-        }
+    // pin!: so that it can be awaited in two places.
+    let mut receiving = pin!(receive(reader, args.timeout, arrived));
+    let sending = send(&mut writer, args, ticks, &mut sent, received.clone());
+    let ended = tokio::select! {
+        ended = &mut receiving => ended,
+        // All is sent, or that failed. Why, receive() will learn.
+        _ = sending => receiving.await,
     };
     *lost += sent - *received.borrow();
     let code = ended.unwrap_or_else(|error| {

@@ -122,11 +122,11 @@ async fn main() -> common::Result {
 ///    for each request.
 async fn serve(socket: TcpStream, server: Arc<Server>) {
     let _ = socket.set_nodelay(true); // else small messages may be held back
-    let answer = service_fn(|request| answer(request, &server));
+    let service = service_fn(|request| answer(request, &server));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
-        .serve_connection(TokioIo::new(socket), answer)
+        .serve_connection(TokioIo::new(socket), service)
         .with_upgrades(); // keeps the socket open after a 101
     let ended = server.stop.run_until_cancelled(connection).await;
     if let Some(Err(error)) = ended {
