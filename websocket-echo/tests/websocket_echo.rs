@@ -78,7 +78,8 @@ pub fn tests() -> Vec<Test> {
         // 7. Reconnecting.
         on_unix(both("a_client_reconnects_with_a_fresh_token", reconnects)),
         both("what_was_on_its_way_is_said_to_be_lost", lost),
-        both("nodes_own_websocket_is_a_client_too", built_in),
+        both("nodes_own_websocket_is_a_client_too", built_in)
+            .map(|t| t.needs(NODE)),
         // 8. Subprotocols and UTF-8.
         both("a_subprotocol_is_chosen", subprotocols),
         both("text_that_is_not_utf8_is_told_1007", not_utf8),
