@@ -125,13 +125,22 @@ fn to_block(block: Vec<Event>, links: &impl Links) -> Option<Block> {
     ) {
         return None; // marks for those who write into the file
     }
+    // A picture that the site does not have.
+    if let Some(Event::Start(Tag::Image { dest_url, .. })) = block.get(1)
+        && links.link(dest_url).is_none()
+    {
+        return None;
+    }
     let is_table = matches!(block.first(), Some(Event::Start(Tag::Table(_))));
     let mut shown = String::new();
     html::push_html(&mut shown, linked(block, links).into_iter());
     Some(match is_table {
         // The policy that the server sends allows no styles in attributes.
         true => Block::Table(
-            shown.replace(" style=\"text-align: right\"", " class=\"r\""),
+            shown
+                .replace(" style=\"text-align: right\"", " class=\"r\"")
+                // A heading without a word says nothing to who hears it.
+                .replace("<th></th>", "<td></td>"),
         ),
         false => Block::Text(shown),
     })

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use syntect::parsing::{ParseState, Scope, ScopeStack, SyntaxSet};
 
@@ -91,6 +91,21 @@ pub fn paint<'a>(
         }
         painted.push(pieces);
     }
+    painted
+}
+
+/// A whole text in the language with this file ending. Both languages of a
+/// README have the same blocks: each is painted once.
+pub fn paint_text(text: &str, ending: &str) -> Arc<Vec<Painted>> {
+    type Known = BTreeMap<(String, String), Arc<Vec<Painted>>>;
+    static KNOWN: Mutex<Known> = Mutex::new(BTreeMap::new());
+    let key = (ending.to_owned(), text.to_owned());
+    let lock = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(painted) = lock().get(&key) {
+        return Arc::clone(painted);
+    }
+    let painted = Arc::new(paint(text.lines(), ending));
+    lock().insert(key, Arc::clone(&painted));
     painted
 }
 

@@ -152,7 +152,7 @@ const LIMIT: Duration = Duration::from_secs(180);
 /// How much it may print, in bytes.
 const MOST: usize = 256 * 1024;
 /// How long the halves may take to end after Ctrl-C.
-const GRACE: Duration = Duration::from_secs(3);
+const GRACE: Duration = Duration::from_secs(10);
 /// A server whose client has ended is stopped when it has said nothing for
 /// this long.
 const QUIET: Duration = Duration::from_secs(2);
@@ -387,6 +387,10 @@ impl<'a> Board<'a> {
     fn take(&mut self, event: Event) {
         match event {
             Event::Started(half, command, remote, stdin) => {
+                // Building took its time before.
+                if half == 0 && !self.is_stopping {
+                    self.deadline = Instant::now() + LIMIT;
+                }
                 self.halves[half] = Some(Running {
                     remote,
                     stdin,

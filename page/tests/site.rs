@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, bail, ensure};
 use harness::testing::{Test, test};
@@ -22,19 +23,33 @@ pub fn tests() -> Vec<Test> {
     .into()
 }
 
-/// All pages in a folder of their own, as a web site would have them.
-fn whole() -> Result<()> {
+/// All files of the site, by their names: made once for all tests.
+pub fn files() -> Result<&'static BTreeMap<String, String>> {
+    static FILES: Mutex<Option<&'static BTreeMap<String, String>>> =
+        Mutex::new(None);
+    let mut made = FILES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(files) = *made {
+        return Ok(files);
+    }
     let folder = tempfile::tempdir()?;
     let content = Content::read()?;
     let count = site::write(&content, folder.path())?;
-    let mut pages: BTreeMap<String, String> = BTreeMap::new();
+    let mut files = BTreeMap::new();
     for name in site::files(&content) {
         let text = fs::read_to_string(folder.path().join(&name))?;
-        pages.insert(name, text);
+        files.insert(name, text);
     }
-    ensure!(pages.len() == count, "{count} files, {} names", pages.len());
+    ensure!(files.len() == count, "{count} files, {}", files.len());
+    let files = Box::leak(Box::new(files));
+    *made = Some(files);
+    Ok(files)
+}
+
+/// All pages, as a web site would have them.
+fn whole() -> Result<()> {
+    let pages = files()?;
     let mut ids: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for (name, text) in &pages {
+    for (name, text) in pages {
         if !name.ends_with(".html") {
             continue;
         }
@@ -49,7 +64,7 @@ fn whole() -> Result<()> {
             text.len()
         );
     }
-    for (name, text) in &pages {
+    for (name, text) in pages {
         if !name.ends_with(".html") {
             continue;
         }
@@ -166,8 +181,7 @@ fn lines() -> Result<()> {
     let content = Content::read()?;
     for pages in &content.lessons {
         let name = pages.lesson.name;
-        let html = site::file(&content, &format!("{name}.html"), false)?;
-        let html = html.with_context(|| format!("no page for {name}"))?;
+        let html = &files()?[&format!("{name}.html")];
         for role in &pages.roles {
             let start = format!("id=\"half-{}\"", role.name);
             let (_, half) = html.split_once(&start).context("no half")?;

@@ -11,12 +11,13 @@ use crate::render::View;
 pub fn dock(view: &View, pages: &Pages) -> Markup {
     let pairs = [Some(pages.lesson), pages.lesson.also()];
     html! {
-        section.dock #run-it aria-labelledby="run-h" data-js hidden
+        section.dock #dock data-js hidden
+            aria-label=(view.say("Run the programs here", "在这里运行程序"))
             data-lesson=(pages.lesson.name)
             data-parent[pages.lesson.meet() == Meet::Parent]
             data-words=(words(view)) { div.wide {
             div.ctl {
-                h2 #run-h { (view.say("Run it", "运行")) }
+                h2 { (view.say("Run it", "运行")) }
                 @if let Some(also) = pages.lesson.also() {
                     label.opt {
                         (view.say("pair ", "组合 "))

@@ -4,7 +4,7 @@ use maud::{Markup, PreEscaped, html};
 
 use crate::content::{Pages, Role};
 use crate::markdown::Block;
-use crate::paint::{Names, html as lines_of, paint};
+use crate::paint::{Names, html as lines_of, paint_text};
 use crate::render::View;
 use crate::source::{matches, printed};
 
@@ -44,7 +44,7 @@ fn block(view: &View, pages: Option<&Pages>, block: &Block) -> Markup {
     match block {
         Block::Text(html) => html! { div.text { (PreEscaped(html)) } },
         Block::Table(table) => html! {
-            div.table role="region" tabindex="0"
+            div.table role="group" tabindex="0"
                 aria-label=(view.say("Table", "表格")) { (PreEscaped(table)) }
         },
         Block::Code(language, text) if language == "console" => html! {
@@ -215,7 +215,7 @@ fn code(language: &str, text: &str) -> Markup {
         "html" => "html",
         _ => "txt",
     };
-    let painted = paint(text.lines(), ending);
+    let painted = paint_text(text, ending);
     let lines = painted.iter().enumerate();
     html! {
         pre { code { (PreEscaped(lines_of(lines, &Names::new(), &[], 0))) } }
