@@ -9,7 +9,6 @@
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let inherited = node_channel::child::Inherited::take()?;
-    #[cfg(unix)]
     if std::env::args().nth(1).is_some_and(|word| word == "frames") {
         let (mut reader, writer) = inherited.open_frames()?;
         while let Some(frame) = reader.next().await? {

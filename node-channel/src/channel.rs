@@ -4,7 +4,6 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -13,7 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::elsewhere::{self, Elsewhere, Questions};
-use crate::frames::{self, Frame, Reader, Writer};
+use crate::frames::{self, Descriptor, Frame, Reader, Socket, Writer};
 use crate::handle::{Connections, Handle};
 use crate::message::{self, Enveloped, Kind, Label, Message};
 use crate::v8::Value;
@@ -82,7 +81,7 @@ impl Channel {
     ///
     /// # Errors
     /// When the socket cannot be made non-blocking, duplicated or registered.
-    pub fn new(socket: OwnedFd, options: Options) -> Result<Self, Error> {
+    pub fn new(socket: Socket, options: Options) -> Result<Self, Error> {
         let (reader, writer) =
             frames::open(socket, options.serialization, options.limit)?;
         let questions = Arc::default();
@@ -280,7 +279,7 @@ impl Channel {
     fn take_handle(
         &mut self,
         message: &Message,
-        descriptor: Option<OwnedFd>,
+        descriptor: Option<Descriptor>,
     ) -> Result<Option<Incoming>, Error> {
         let Some(descriptor) = descriptor else {
             self.acknowledge("NODE_HANDLE_NACK")?;
@@ -834,7 +833,7 @@ impl Sender {
 
     /// Ends the channel, after all that was sent has gone and every socket
     /// has been acknowledged. What the peer had sent before can still be
-    /// received. From now on nothing can be sent, by no clone either, also
+    /// received, but not on Windows. From now on nothing can be sent, by no clone either, also
     /// when this is cancelled. Once more, it does nothing.
     ///
     /// It is `Ok`, too, when the peer has all the bytes and dies without an

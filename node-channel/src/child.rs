@@ -4,17 +4,14 @@
 //! wants, `json` or `advanced` into `NODE_CHANNEL_SERIALIZATION_MODE`. Both
 //! must go from the environment before this process starts others: they
 //! would inherit the names, but not the descriptor. (A Node process that
-//! finds the name without the descriptor aborts.)
+//! finds the name without the descriptor aborts.) On Windows the number is that
+//! of a handle in a list that the parent hands over.
 
 use std::env;
 use std::fmt;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
-use rustix::io::FdFlags;
-use rustix::net::{AddressFamily, SocketType};
-
-use crate::frames::{self, Reader, Writer};
+use crate::frames::{self, Reader, Socket, Writer};
 use crate::{Channel, Error, Options, Serialization, error};
 
 /// The descriptor's number.
@@ -46,9 +43,9 @@ pub enum ChildError {
     },
     /// The number is not that of an open descriptor: the name was inherited
     /// from a process that had one.
-    Stale(RawFd),
-    /// The descriptor is no connected Unix stream socket.
-    NotASocket(RawFd),
+    Stale(i32),
+    /// The descriptor is no connected Unix stream socket; on Windows, no pipe.
+    NotASocket(i32),
     /// There is a channel, but the parent is not the primary of a cluster.
     NotAWorker,
     /// A system call failed.
@@ -77,7 +74,11 @@ impl fmt::Display for ChildError {
             ),
             Self::NotASocket(number) => write!(
                 f,
-                "{FD} is {number}, but that is no connected Unix stream socket"
+                "{FD} is {number}, but that is no {}",
+                match cfg!(windows) {
+                    true => "named pipe",
+                    false => "connected Unix stream socket",
+                }
             ),
             Self::NotAWorker => {
                 write!(f, "not a worker of a cluster: {ID} is not set")
@@ -116,7 +117,7 @@ pub fn channel() -> Result<Channel, ChildError> {
 /// A channel that this process has from its parent, not yet in use.
 #[derive(Debug)]
 pub struct Inherited {
-    socket: OwnedFd,
+    socket: Socket,
     /// What the parent asked for. The limit may be changed.
     pub options: Options,
     /// This process's number among the workers, where the parent is the
@@ -169,16 +170,12 @@ impl Inherited {
             _ => return Err(variable(MODE, mode)),
         };
         let digits = number.bytes().all(|byte| byte.is_ascii_digit());
-        let number: RawFd = match number.parse() {
+        let number: i32 = match number.parse() {
             Ok(parsed) if digits => parsed,
             _ => return Err(variable(FD, number)),
         };
-        // SAFETY: only borrowed, and only to ask whether it is open.
-        let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
-        check(borrowed, number)?;
-        // SAFETY: it is open, and ours: the parent left it to us, and nobody
-        // else has taken it, says the caller.
-        let socket = unsafe { OwnedFd::from_raw_fd(number) };
+        // SAFETY: nobody else owns it, says the caller.
+        let socket = unsafe { inherited(number)? };
         let options = Options::default().serialization(serialization);
         Ok(Self {
             socket,
@@ -212,8 +209,8 @@ impl Inherited {
     }
 }
 
-impl From<Inherited> for OwnedFd {
-    /// The socket itself.
+impl From<Inherited> for Socket {
+    /// The socket itself; on Windows, the pipe.
     fn from(inherited: Inherited) -> Self {
         inherited.socket
     }
@@ -241,13 +238,101 @@ fn started_with_one() -> Result<(), ChildError> {
     }
 }
 
+/// Takes the channel that has this number.
+///
+/// # Safety
+/// Nobody else in this process may own it.
+#[cfg(unix)]
+unsafe fn inherited(number: i32) -> Result<Socket, ChildError> {
+    use std::os::fd::{BorrowedFd, FromRawFd};
+
+    // SAFETY: only borrowed, and only to ask whether it is open.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
+    check(borrowed, number)?;
+    // SAFETY: it is open, and ours: the parent left it to us, and nobody else
+    // has taken it, says the caller.
+    Ok(unsafe { Socket::from_raw_fd(number) })
+}
+
+/// Takes the channel that has this number in the list of handles that the
+/// parent has put into STARTUPINFO, where Microsoft's C runtime looks, too: how
+/// many there are, what each is, and the handles.
+///
+/// # Safety
+/// Nobody else in this process may own it.
+#[cfg(windows)]
+unsafe fn inherited(number: i32) -> Result<Socket, ChildError> {
+    use std::os::windows::io::{AsRawHandle, FromRawHandle};
+    use std::{ptr, slice};
+
+    use windows_sys::Win32::Foundation::{
+        HANDLE_FLAG_INHERIT, SetHandleInformation,
+    };
+    use windows_sys::Win32::Storage::FileSystem::{
+        FILE_TYPE_PIPE, GetFileType,
+    };
+    use windows_sys::Win32::System::Threading::{
+        GetStartupInfoW, STARTUPINFOW,
+    };
+
+    let mut info = STARTUPINFOW::default();
+    // SAFETY: the system writes one structure.
+    unsafe { GetStartupInfoW(&raw mut info) };
+    let block = match info.lpReserved2.is_null() {
+        true => &[],
+        // SAFETY: the system has as many bytes there, for as long as this
+        // process runs.
+        false => unsafe {
+            slice::from_raw_parts(info.lpReserved2, info.cbReserved2.into())
+        },
+    };
+    let stale = ChildError::Stale(number);
+    let Some(handle) = handle_in(block, number as usize) else {
+        return Err(stale);
+    };
+    let handle = ptr::without_provenance_mut(handle);
+    // SAFETY: should it not be open, the answer is an error.
+    if unsafe { GetFileType(handle) } != FILE_TYPE_PIPE {
+        return Err(ChildError::NotASocket(number));
+    }
+    // SAFETY: it is open, and ours: the parent left it to us, and nobody else
+    // has taken it, says the caller.
+    let pipe = unsafe { Socket::from_raw_handle(handle) };
+    // SAFETY: it is open. Programs that this one starts do not inherit it.
+    match unsafe {
+        SetHandleInformation(pipe.as_raw_handle(), HANDLE_FLAG_INHERIT, 0)
+    } {
+        0 => Err(ChildError::Io(io::Error::last_os_error())),
+        _ => Ok(pipe),
+    }
+}
+
+/// The handle of this number in such a list, if it is open.
+#[cfg(windows)]
+fn handle_in(block: &[u8], number: usize) -> Option<usize> {
+    const OPEN: u8 = 1;
+    let count = u32::from_ne_bytes(*block.first_chunk()?) as usize;
+    let flags = block.get(4..)?.get(..count)?.get(number)?;
+    let handles = block.get(4 + count..)?;
+    let (handles, _) = handles.as_chunks();
+    let handle = usize::from_ne_bytes(*handles.get(number)?);
+    (flags & OPEN != 0 && handle != usize::MAX).then_some(handle)
+}
+
 /// The descriptor is open and a connected Unix stream socket; from here on,
 /// programs that this one starts do not inherit it. Any other is left alone.
-fn check(socket: BorrowedFd<'_>, number: RawFd) -> Result<(), ChildError> {
+#[cfg(unix)]
+fn check(
+    socket: std::os::fd::BorrowedFd<'_>,
+    number: i32,
+) -> Result<(), ChildError> {
+    use rustix::io::FdFlags;
+    use rustix::net::{AddressFamily, SocketType};
+
     if rustix::io::fcntl_getfd(socket).is_err() {
         return Err(ChildError::Stale(number));
     }
-    let stream = rustix::net::sockopt::socket_type(socket.as_fd())
+    let stream = rustix::net::sockopt::socket_type(socket)
         .is_ok_and(|kind| kind == SocketType::STREAM);
     let unix = rustix::net::getsockname(socket)
         .is_ok_and(|address| address.address_family() == AddressFamily::UNIX);
@@ -287,11 +372,19 @@ fn is_only_thread() -> io::Result<bool> {
     Ok(unsafe { pthread_is_threaded_np() == 0 })
 }
 
+/// On Windows it does not matter: there the environment may be changed at any
+/// time.
+#[cfg(windows)]
+fn is_only_thread() -> io::Result<bool> {
+    Ok(true)
+}
+
 /// Nobody can tell: `take_unchecked` is for these.
 #[cfg(not(any(
     target_os = "linux",
     target_os = "android",
-    target_vendor = "apple"
+    target_vendor = "apple",
+    windows
 )))]
 fn is_only_thread() -> io::Result<bool> {
     Ok(false)

@@ -17,12 +17,13 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::OwnedFd;
 
 use serde::{Deserialize, Serialize};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::child::{self, ChildError, Inherited};
+#[cfg(unix)]
+use crate::frames::Descriptor;
 use crate::{Channel, Error, Handle, Incoming, Message, Sender};
 
 /// How many clients may wait to be accepted, in Node.
@@ -452,6 +453,7 @@ fn shared(
     let listener = match handle {
         Some(Handle::TcpListener(listener)) => listener,
         // The primary has only bound it; to listen is left to us.
+        #[cfg(unix)]
         Some(Handle::TcpStream(bound)) => {
             let bound = bound.into_std()?;
             // Or not even that: Node hands it out all the same when the
@@ -460,7 +462,7 @@ fn shared(
                 return Err(rustix::io::Errno::ADDRINUSE.into());
             }
             rustix::net::listen(&bound, BACKLOG)?;
-            TcpListener::from_std(OwnedFd::from(bound).into())?
+            TcpListener::from_std(Descriptor::from(bound).into())?
         }
         _ => return Ok(None),
     };

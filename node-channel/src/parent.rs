@@ -134,6 +134,11 @@ impl Fork {
         &mut self.command
     }
 
+    /// Has each program ended when its [`Forked`] is dropped.
+    pub(crate) fn kill_on_drop(&mut self) {
+        self.command.kill_on_drop(true);
+    }
+
     /// Starts the program. Must be called within a tokio runtime. Each call
     /// starts another one, with a channel of its own.
     ///

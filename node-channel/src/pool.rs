@@ -77,7 +77,7 @@ impl Pool {
     /// A pool of at most `size` children, at least one. They are started as
     /// `fork` says, when there is something to do.
     pub fn new(mut fork: Fork, size: u16) -> Self {
-        fork.command().kill_on_drop(true);
+        fork.kill_on_drop();
         let size = size.max(1);
         Self {
             fork: Mutex::new(fork),

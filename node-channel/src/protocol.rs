@@ -17,8 +17,8 @@
 //!
 //! The tests of this crate hold most of what is *seen* against the Node that
 //! runs them; they pass with Node 20, 22, 24 and 26, and what differs between
-//! these is named. macOS was not looked at. On Windows the channel
-//! is a named pipe with a header of libuv's before each piece: another wire.
+//! these is named. macOS was not looked at. On Windows the socket is a named
+//! pipe: see the end.
 //!
 //! # The socket and its name
 //!
@@ -218,6 +218,28 @@
 //! - A worker whose primary has gone without a word exits 0. *(cluster, seen)*
 //! - `cluster.fork()` runs `process.execPath`, with the option `exec` as its
 //!   script. *(cluster, seen)*
+//!
+//! # On Windows
+//!
+//! Seen with node.exe 20 and 22 under Wine. The frames are the same, cut into
+//! pieces as it comes, each behind a header of libuv's (`src/win/pipe.c`): four
+//! little-endian u32.
+//!
+//! | | |
+//! |---|---|
+//! | flags | 1: data follow; 2: a socket comes; 4: it is a connection |
+//! | reserved | 0 |
+//! | length | of the data |
+//! | reserved | 0 |
+//!
+//! - With a socket, 632 bytes are between header and data: a
+//!   `WSAPROTOCOL_INFOW` for `WSASocketW`, and an error of 4 bytes. Only TCP
+//!   can be sent.
+//! - Node reads a header without doing anything else meanwhile: it must come
+//!   whole.
+//! - `NODE_CHANNEL_FD` is an index into STARTUPINFO's `lpReserved2`: a count
+//!   of 4 bytes, as many bytes of flags (1: open, 8: pipe, 64: device), as many
+//!   handles. The pipe is opened for overlapped calls.
 //!
 //! [17460]: https://github.com/nodejs/node/pull/17460
 //! [17545]: https://github.com/nodejs/node/pull/17545

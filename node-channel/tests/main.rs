@@ -20,6 +20,8 @@ mod pool;
 mod pools;
 #[cfg(unix)]
 mod recipes;
+#[cfg(windows)]
+mod windows;
 
 #[cfg(unix)]
 fn main() -> ExitCode {
@@ -37,8 +39,10 @@ fn main() -> ExitCode {
     ])
 }
 
-// The channel is not there on other systems.
-#[cfg(not(unix))]
+#[cfg(windows)]
 fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    if let Some(code) = windows::as_child() {
+        return code;
+    }
+    harness::testing::run_tests([windows::tests()])
 }

@@ -1,8 +1,8 @@
 //! The lower layer: one message's bytes and the descriptors that came with
 //! them, nothing interpreted.
 //!
-//! The channel is one Unix stream socket. A stream has no messages, so each
-//! side marks where one ends:
+//! The channel is one Unix stream socket, or on Windows a named pipe. A stream
+//! has no messages, so each side marks where one ends:
 //!
 //! - [`Serialization::Json`]: a line, JSON text and `\n`;
 //! - [`Serialization::Advanced`]: a length of 4 bytes, big-endian, and then
@@ -13,18 +13,16 @@
 
 pub(crate) mod decoder;
 mod reader;
+#[cfg_attr(windows, path = "pipe.rs")]
+mod socket;
 mod writer;
 
 use std::fmt;
 use std::io::{self, ErrorKind};
-use std::os::fd::OwnedFd;
-use std::sync::Arc;
-
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 
 pub use decoder::Decoder;
 pub use reader::Reader;
+pub use socket::{Descriptor, Socket};
 pub(crate) use writer::WeakWriter;
 pub use writer::Writer;
 
@@ -58,7 +56,7 @@ pub struct Frame {
     buffer: Vec<u8>,
     start: usize,
     /// What came with them. A descriptor that is not taken is closed.
-    pub descriptors: Vec<OwnedFd>,
+    pub descriptors: Vec<Descriptor>,
 }
 
 impl Frame {
@@ -106,33 +104,20 @@ impl From<TooLong> for io::Error {
     }
 }
 
-/// Makes a reader and a writer of one end of a Unix stream socket. Must be
+/// Makes a reader and a writer of one end of a channel. Must be
 /// called within a tokio runtime.
 ///
 /// # Errors
 /// When the socket cannot be made non-blocking, duplicated or registered.
 pub fn open(
-    socket: OwnedFd,
+    socket: Socket,
     serialization: Serialization,
     limit: usize,
 ) -> io::Result<(Reader, Writer)> {
-    rustix::io::ioctl_fionbio(&socket, true)?;
-    let socket = Arc::new(socket);
-    let registered = register(Arc::clone(&socket), Interest::READABLE)?;
+    let (source, link) = socket::open(socket)?;
     let decoder = Decoder::new(serialization, limit);
-    let reader = Reader::new(registered, decoder);
-    Ok((reader, Writer::new(socket, serialization)?))
-}
-
-fn register(
-    socket: Arc<OwnedFd>,
-    interest: Interest,
-) -> io::Result<AsyncFd<Arc<OwnedFd>>> {
-    // SAFETY: the descriptor is open, as it is owned; it stays so, and stays
-    // the same, as nothing can be replaced within an `Arc` that is shared.
-    // The `AsyncFd` holds that `Arc` as long as it exists, and hands out no
-    // more than `&Arc`.
-    Ok(unsafe { AsyncFd::register_with_interest(socket, interest) }?)
+    let reader = Reader::new(source, decoder);
+    Ok((reader, Writer::new(link, serialization)))
 }
 
 /// The peer is gone: how a socket says so.

@@ -1,26 +1,16 @@
 //! Reads frames, and the descriptors that come with them.
 
 use std::collections::VecDeque;
-use std::future::poll_fn;
-use std::io::{self, ErrorKind, IoSliceMut};
-use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Arc;
-
-use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
-};
-use tokio::io::unix::AsyncFd;
+use std::io;
 
 use super::decoder::{Decoder, Span};
-use super::{Frame, MOST_DESCRIPTORS, is_end};
+use super::socket::{Received, Source};
+use super::{Descriptor, Frame, MOST_DESCRIPTORS, is_end};
 
 /// The reading half of a channel.
 #[derive(Debug)]
 pub struct Reader {
-    /// Registered for reading only. On a Unix socket each read by the peer
-    /// makes room, and would wake us as a writer for nothing.
-    socket: AsyncFd<Arc<OwnedFd>>,
+    source: Source,
     decoder: Decoder,
     /// Descriptors whose frame has not been handed out.
     arrived: VecDeque<Arrived>,
@@ -32,13 +22,13 @@ pub struct Reader {
 struct Arrived {
     begin: u64,
     end: u64,
-    descriptors: Vec<OwnedFd>,
+    descriptors: Vec<Descriptor>,
 }
 
 impl Reader {
-    pub(super) fn new(socket: AsyncFd<Arc<OwnedFd>>, decoder: Decoder) -> Self {
+    pub(super) fn new(source: Source, decoder: Decoder) -> Self {
         Self {
-            socket,
+            source,
             decoder,
             arrived: VecDeque::new(),
             ended: false,
@@ -101,27 +91,9 @@ impl Reader {
                     return Err(error.into());
                 }
             }
-            // Nobody else waits here, so the one place for a waker will do:
-            // `readable()` keeps a list of them.
-            let mut ready =
-                poll_fn(|context| self.socket.poll_read_ready(context)).await?;
-            let socket = ready.get_inner().as_fd();
-            let room = self.decoder.room();
-            let size = room.len();
-            match receive(socket, room) {
+            match self.source.receive(self.decoder.room()).await {
                 Ok(Received { length: 0, .. }) => self.end(),
-                Ok(received) => {
-                    // Short: there is no more, and asking again would only
-                    // be told so. But a read stops behind descriptors.
-                    if received.length < size && !received.stopped {
-                        ready.clear_ready();
-                    }
-                    self.keep(received);
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    ready.clear_ready();
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Ok(received) => self.keep(received),
                 // The peer has closed and left something of ours unread.
                 Err(error) if is_end(&error) => self.end(),
                 Err(error) => {
@@ -153,7 +125,7 @@ impl Reader {
 
     /// The descriptors that were sent with the frame that began at `begin`
     /// and has just been passed.
-    fn descriptors(&mut self, begin: u64) -> Vec<OwnedFd> {
+    fn descriptors(&mut self, begin: u64) -> Vec<Descriptor> {
         let end = self.decoder.position();
         let mut found = Vec::new();
         while let Some(arrived) = self.arrived.front() {
@@ -175,43 +147,4 @@ impl Reader {
         self.ended = true;
         self.arrived.clear();
     }
-}
-
-/// What one `recvmsg` has brought.
-struct Received {
-    length: usize,
-    descriptors: Vec<OwnedFd>,
-    /// It ends behind descriptors, taken or not: this process may have no room
-    /// for more of them.
-    stopped: bool,
-}
-
-/// One `recvmsg`: bytes and descriptors.
-fn receive(socket: BorrowedFd<'_>, room: &mut [u8]) -> io::Result<Received> {
-    let mut space = [MaybeUninit::uninit();
-        rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
-    let mut control = RecvAncillaryBuffer::new(&mut space);
-    #[cfg(not(target_vendor = "apple"))]
-    let flags = RecvFlags::CMSG_CLOEXEC;
-    #[cfg(target_vendor = "apple")]
-    let flags = RecvFlags::empty();
-    let mut into = [IoSliceMut::new(room)];
-    let received =
-        rustix::net::recvmsg(socket, &mut into, &mut control, flags)?;
-    let mut descriptors = Vec::new();
-    for message in control.drain() {
-        if let RecvAncillaryMessage::ScmRights(rights) = message {
-            descriptors.extend(rights);
-        }
-    }
-    #[cfg(target_vendor = "apple")]
-    for descriptor in &descriptors {
-        rustix::io::fcntl_setfd(descriptor, rustix::io::FdFlags::CLOEXEC)?;
-    }
-    let lost = received.flags.contains(ReturnFlags::CTRUNC);
-    Ok(Received {
-        length: received.bytes,
-        stopped: lost || !descriptors.is_empty(),
-        descriptors,
-    })
 }

@@ -1,21 +1,14 @@
 //! Writes frames: whole ones, in order, from any number of senders.
 
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind, IoSlice};
-use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::io::{self, ErrorKind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use rustix::net::{
-    SendAncillaryBuffer, SendAncillaryMessage, SendFlags, Shutdown,
-};
-use tokio::io::Interest;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
-use super::{
-    Frame, HEADER, HIGH_WATER, MOST_DESCRIPTORS, MOST_KEPT, is_end, register,
-};
+use super::socket::Link;
+use super::{Frame, HEADER, HIGH_WATER, MOST_DESCRIPTORS, MOST_KEPT, is_end};
 use crate::Serialization;
 use crate::error::Reason;
 
@@ -32,11 +25,7 @@ pub struct Writer {
 
 #[derive(Debug)]
 struct Shared {
-    socket: Arc<OwnedFd>,
-    /// The same once more, to be registered for writing: a second
-    /// registration needs a second descriptor. Made in time, as there may be
-    /// none left when the socket is full.
-    second: Arc<OwnedFd>,
+    link: Link,
     serialization: Serialization,
     queue: Mutex<Queue>,
     /// The runtime whose task empties the queue, whatever task sends.
@@ -179,22 +168,17 @@ impl Writer {
         WeakWriter { shared }
     }
 
-    pub(super) fn new(
-        socket: Arc<OwnedFd>,
-        serialization: Serialization,
-    ) -> io::Result<Self> {
-        let second = Arc::new(socket.try_clone()?);
-        Ok(Self {
+    pub(super) fn new(link: Link, serialization: Serialization) -> Self {
+        Self {
             shared: Arc::new(Shared {
-                socket,
-                second,
+                link,
                 serialization,
                 queue: Mutex::default(),
                 runtime: Handle::current(),
                 shorter: Notify::new(),
                 turn: tokio::sync::Mutex::new(()),
             }),
-        })
+        }
     }
 
     /// Sends a frame, in its turn. Waits while 128 KiB wait already; returns
@@ -389,6 +373,7 @@ impl Writer {
     pub async fn flush(&self) -> io::Result<()> {
         let last = self.shared.lock().accepted;
         self.wait_until(|queue| queue.gone(last)).await;
+        self.shared.link.drain().await;
         match self.shared.lock().gone(last) {
             true => Ok(()),
             false => Err(closed()),
@@ -412,7 +397,8 @@ impl Writer {
             gone
         })
         .await;
-        let _ = rustix::net::shutdown(&self.shared.socket, Shutdown::Write);
+        self.shared.link.drain().await;
+        self.shared.link.end_writing();
         self.flush().await
     }
 
@@ -450,21 +436,17 @@ impl Writer {
     }
 }
 
-/// Up to here a copy costs less than a second piece does.
-const SHORT: usize = 2048;
-
 fn closed() -> io::Error {
     Reason::Closed.into()
 }
 
 /// Empties the queue, each time that there is room.
 async fn flush(shared: Arc<Shared>) {
-    let second = Arc::clone(&shared.second);
-    let Ok(registered) = register(second, Interest::WRITABLE) else {
+    let Ok(room) = shared.link.room() else {
         return shared.close();
     };
     loop {
-        let Ok(mut ready) = registered.writable().await else {
+        let Ok(mut ready) = room.writable().await else {
             return shared.close();
         };
         let mut queue = shared.lock();
@@ -473,7 +455,7 @@ async fn flush(shared: Arc<Shared>) {
             Ok(false) => ready.clear_ready(),
             Ok(true) | Err(_) => {
                 // Before the next task may register it.
-                drop(registered);
+                drop(room);
                 queue.flushing = false;
                 drop(queue);
                 shared.shorter.notify_waiters();
@@ -507,7 +489,7 @@ impl Shared {
     /// who want room.
     fn close_all(&self, queue: &mut Queue) {
         queue.close();
-        let _ = rustix::net::shutdown(&self.socket, Shutdown::Both);
+        self.link.close();
         self.shorter.notify_waiters();
     }
 
@@ -525,7 +507,12 @@ impl Shared {
     /// Writes what the socket takes; false when it is full.
     fn write(&self, queue: &mut Queue) -> io::Result<bool> {
         while let Some((outgoing, whole)) = queue.next() {
-            match self.write_some(outgoing, whole) {
+            match self.link.write_some(
+                self.serialization,
+                &outgoing.frame,
+                outgoing.written,
+                whole,
+            ) {
                 Ok(length) => {
                     outgoing.written += length;
                     if outgoing.written == self.length(&outgoing.frame)
@@ -555,54 +542,5 @@ impl Shared {
             self.close_all(queue);
         }
         Ok(true)
-    }
-
-    /// One `sendmsg`. Descriptors go with the frame's first byte.
-    fn write_some(
-        &self,
-        outgoing: &Outgoing,
-        whole: &mut Vec<u8>,
-    ) -> io::Result<usize> {
-        let Outgoing { frame, written, .. } = outgoing;
-        let bytes = frame.bytes();
-        let length = (bytes.len() as u32).to_be_bytes();
-        let mut parts = match self.serialization {
-            Serialization::Json => [IoSlice::new(bytes), IoSlice::new(b"\n")],
-            Serialization::Advanced => {
-                [IoSlice::new(&length), IoSlice::new(bytes)]
-            }
-        };
-        let mut parts = &mut parts[..];
-        IoSlice::advance_slices(&mut parts, *written);
-        let parts = &*parts;
-
-        // Rust's programs ignore SIGPIPE; a library cannot know that.
-        #[cfg(not(target_vendor = "apple"))]
-        let flags = SendFlags::NOSIGNAL;
-        #[cfg(target_vendor = "apple")]
-        let flags = SendFlags::empty();
-        if *written > 0 || frame.descriptors.is_empty() {
-            // In one piece, the system has less to look at: worth a copy of
-            // what is short.
-            if bytes.len() <= SHORT {
-                whole.clear();
-                parts.iter().for_each(|part| whole.extend_from_slice(part));
-                return Ok(rustix::net::send(&self.socket, whole, flags)?);
-            }
-            let mut none = SendAncillaryBuffer::default();
-            let sent =
-                rustix::net::sendmsg(&self.socket, parts, &mut none, flags);
-            return Ok(sent?);
-        }
-        let rights: Vec<BorrowedFd<'_>> =
-            frame.descriptors.iter().map(AsFd::as_fd).collect();
-        let mut space = [MaybeUninit::uninit();
-            rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
-        let mut control = SendAncillaryBuffer::new(&mut space);
-        // It fits: `check` has counted them.
-        control.push(SendAncillaryMessage::ScmRights(&rights));
-        let sent =
-            rustix::net::sendmsg(&self.socket, parts, &mut control, flags);
-        Ok(sent?)
     }
 }

@@ -63,7 +63,6 @@ mod write;
 use std::fmt;
 
 pub use de::{from_slice, from_value};
-#[cfg(unix)]
 pub(crate) use ser::write;
 pub use ser::{to_value, to_vec};
 
@@ -380,7 +379,6 @@ impl Value {
 
     /// The value as it is within another one where so many objects have
     /// begun before it. `None` when there are too many.
-    #[cfg(unix)]
     pub(crate) fn behind(&self, objects: u32) -> Option<Self> {
         let mut value = self.clone();
         let moved = value.renumber(&|number| number.checked_add(objects));
@@ -389,7 +387,6 @@ impl Value {
 
     /// Changes the number of every reference; false when there is none for
     /// one of them.
-    #[cfg(unix)]
     fn renumber(&mut self, change: &impl Fn(u32) -> Option<u32>) -> bool {
         if let Self::Reference(number) = self {
             let changed = change(*number);
@@ -409,7 +406,6 @@ impl Value {
     }
 
     /// The values within this one, in the order in which they are written.
-    #[cfg(unix)]
     fn children_mut(&mut self) -> Vec<&mut Self> {
         fn flat(
             entries: &mut [(Value, Value)],
@@ -478,7 +474,6 @@ pub(crate) fn find_text(
 ///
 /// # Errors
 /// As [`check`], and when it names an object that is not within it.
-#[cfg(unix)]
 pub(crate) fn cut_out(
     bytes: &[u8],
     key: &str,

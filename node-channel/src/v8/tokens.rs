@@ -209,7 +209,6 @@ impl<'a> Tokens<'a> {
     }
 
     /// How many objects have begun.
-    #[cfg(unix)]
     pub(super) fn objects(&self) -> u32 {
         self.objects
     }
