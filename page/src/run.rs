@@ -186,7 +186,9 @@ pub fn flags(lesson: &Lesson, wanted: &Wanted) -> Result<[Vec<String>; 2]> {
             if let Some(count) = wanted.count {
                 flags.extend(["--count".to_owned(), count.to_string()]);
             }
-            flags.extend(["--every".to_owned(), wanted.every.to_string()]);
+            if half == 0 || !lesson.server_sets_pace() {
+                flags.extend(["--every".to_owned(), wanted.every.to_string()]);
+            }
         }
         flags
     }))
