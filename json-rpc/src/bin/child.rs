@@ -9,7 +9,7 @@
 //! Try this: `{"id":1,"jsonrpc":"2.0","method":"add","params":{"a":2,"b":3}}`
 
 // stdout belongs to the protocol: one stray line, and the parent no longer
-// understands us. With this, the compiler refuses `println!` in this file.
+// understands us. With this, `cargo clippy` refuses `println!` in this file.
 // Diagnostics go to stderr (`log::error`).
 #![deny(clippy::print_stdout)]
 
@@ -64,6 +64,8 @@ pub async fn main() -> common::Result {
 
     // 1. Receive messages until the parent closes its end. Each request has a
     //    task of its own, so that a slow one holds up no other.
+    // This stdin reads in a thread of its own, out of sight. (In stdio-ipc you
+    // see that thread.)
     let mut stdin = BufReader::new(tokio::io::stdin());
     while let Some(text) = framing.read(&mut stdin).await.context("stdin")? {
         receive(&server, &text)?;

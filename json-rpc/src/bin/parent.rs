@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use clap::Parser;
-use common::pace::Pace;
+use common::pace::{Pace, Ticks};
 use common::{log, shutdown};
 use json_rpc::framing::Framing;
 use serde_json::{Value, json};
@@ -97,19 +97,28 @@ async fn parent() -> common::Result {
         last_id: Cell::new(0),
         waiting: &waiting,
     };
-    let calls = async {
-        let called = stop.run_until_cancelled(call_all(server, &args.pace));
-        called.await.unwrap_or(Ok(()))
+    let calls = call_all(server, args.pace.ticks(stop.clone()));
+    let talk = async {
+        let calls = async {
+            let ended = stop.run_until_cancelled(calls).await;
+            ended.unwrap_or(Ok(())) // None: Ctrl-C
+        };
+        let receiving = receive(args.framing, stdout, &waiting);
+        tokio::try_join!(calls, receiving)
     };
-    let receiving = receive(args.framing, stdout, &waiting);
-    let limit = async {
+    let overdue = async {
         stop.cancelled().await;
         sleep(END_TIMEOUT).await;
     };
     tokio::select! {
-        ended = async { tokio::try_join!(calls, receiving) } => ended?,
-        () = limit => return Ok(child.kill().await?),
-    };
+        talked = talk => {
+            talked?;
+        }
+        () = overdue => {
+            child.kill().await?;
+            return Ok(());
+        }
+    }
 
     // 3. Wait for the child's end: it would remain as a zombie.
     let status = child.wait().await?;
@@ -139,8 +148,7 @@ fn start(args: &Args) -> Result<Child> {
 }
 
 /// 4. Calls what there is to show.
-async fn call_all(server: Server<'_>, pace: &Pace) -> Result<()> {
-    let mut ticks = pace.ticks(shutdown::token());
+async fn call_all(server: Server<'_>, mut ticks: Ticks) -> Result<()> {
     while ticks.next().await {
         // Two requests at the same time. The quick one is answered first.
         let slow = call(&server, "wait", json!({ "ms": 500 }), ANSWER_TIMEOUT);
@@ -170,13 +178,13 @@ async fn call(
 ) -> Result<String> {
     let id = server.last_id.get() + 1;
     server.last_id.set(id);
-    let (sender, answer) = oneshot::channel();
+    let (sender, answered) = oneshot::channel(); // for one value
     server.waiting.borrow_mut().insert(id, sender);
     let request = json!({
         "id": id, "jsonrpc": "2.0", "method": method, "params": params,
     });
     send(server, &request).await?;
-    let Ok(answer) = timeout(limit, answer).await else {
+    let Ok(received) = timeout(limit, answered).await else {
         // 6. Cancel it: a notification, which has no id and gets no answer.
         //    The request itself is still answered: with an error.
         server.waiting.borrow_mut().remove(&id);
@@ -187,7 +195,7 @@ async fn call(
         send(server, &cancel).await?;
         return Ok(format!("no answer within {limit:?}, cancelled"));
     };
-    let answer = answer.context("the child has closed its stdout")?;
+    let answer = received.context("the child has closed its stdout")?;
     Ok(match answer.get("error") {
         Some(error) => format!("error {}, {}", error["code"], error["message"]),
         None => answer["result"].to_string(),

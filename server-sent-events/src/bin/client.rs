@@ -90,8 +90,12 @@ async fn receive(args: &Args) -> Result<()> {
 /// Reads one stream until it ends or falls silent, and prints `left` events at
 /// most. Returns how many are still to come. In Node, `EventSource` does this.
 async fn read(mut body: Incoming, parser: &mut Parser, mut left: u64) -> u64 {
-    while let Ok(Some(Ok(frame))) = timeout(SILENCE_TIMEOUT, body.frame()).await
-    {
+    loop {
+        // Err: silence. None: the end. Some(Err(_)): the connection broke.
+        let next = timeout(SILENCE_TIMEOUT, body.frame()).await;
+        let Ok(Some(Ok(frame))) = next else {
+            return left;
+        };
         // The other kind of frame holds trailers: headers after the body.
         let bytes = frame.into_data().unwrap_or_default();
         let Ok(events) = parser.read(&bytes) else {
@@ -112,7 +116,6 @@ async fn read(mut body: Incoming, parser: &mut Parser, mut left: u64) -> u64 {
             }
         }
     }
-    left
 }
 
 /// 5. Asks for the stream, and says which event was the last one.

@@ -103,7 +103,9 @@ async fn publish(args: Args, history: History) {
 async fn serve(socket: TcpStream, history: History, watcher: Watcher) {
     // Disable Nagle's algorithm, so that small events are sent immediately.
     let _ = socket.set_nodelay(true); // if it fails, they are only slower
-    let gone = CancellationToken::new(); // when one ends, so does the other
+    // Cancelled when the connection ends, or its stream: then the other one
+    // ends, too.
+    let gone = CancellationToken::new();
     let service =
         service_fn(|request| answer(request, history.clone(), gone.clone()));
     let connection = http1::Builder::new()
