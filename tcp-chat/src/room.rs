@@ -54,7 +54,7 @@ impl Queue {
 impl Room {
     /// Takes a client in. Its name is its address until it chooses one.
     pub fn join(&self, address: SocketAddr) -> Queue {
-        // One more, for the reason when it is dropped.
+        // One place more, for the line that says why it is dropped.
         let (queue, lines) = mpsc::channel(CAPACITY + 1);
         let taken = Arc::new(Notify::new());
         let client = Client {

@@ -98,15 +98,15 @@ async function join() {
 //    stays in the stream, where it is pending from now on.
 async function take() {
   // As bytes: in strings, what is not UTF-8 would be replaced.
-  const redis = asBytes(client)
+  const inBytes = asBytes(client)
   // Wait for one new job, and not for long: perhaps another one has to be
   // taken over by then. Not for several: they are for the other workers.
   const options = { COUNT: 1, BLOCK: Math.min(Math.floor(idle / 2), 1000) }
   while (true) {
-    const job = await takeOver(redis)
+    const job = await takeOver(inBytes)
     if (job) return job
     const queues = { key: queue, id: '>' } // '>': what no worker was given yet
-    const streams = await redis.xReadGroup(GROUP, NAME, queues, options)
+    const streams = await inBytes.xReadGroup(GROUP, NAME, queues, options)
     // One stream, and in it one job; or none in time.
     const entry = streams?.[0].messages[0]
     if (entry) return { entry, tries: 1 }
@@ -116,10 +116,10 @@ async function take() {
 // 6. Takes over a job that another worker did not acknowledge within `--idle`:
 //    the job failed, or the worker died. A worker that is only slow will do it
 //    as well.
-async function takeOver(redis) {
+async function takeOver(inBytes) {
   const one = { COUNT: 1 }
   const { nextId, messages } =
-    await redis.xAutoClaim(queue, GROUP, NAME, idle, cursor, one)
+    await inBytes.xAutoClaim(queue, GROUP, NAME, idle, cursor, one)
   cursor = nextId.toString() // '0-0' after the last one
   const entry = messages.find(message => message)
   if (!entry) return undefined

@@ -103,7 +103,7 @@ async fn append(
         let event = FutureRecord::to(topic).key(key).payload(value);
         match producer.send(event, Timeout::Never).await {
             Ok(stored) => return Ok(stored),
-            Err((error @ NO_ANSWER, _)) => {
+            Err((error, _)) if error == NO_ANSWER => {
                 log::error(format_args!("{error}; trying again"));
             }
             Err((error, _)) => return Err(error.into()),

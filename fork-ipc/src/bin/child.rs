@@ -38,8 +38,8 @@ pub async fn main() -> common::Result {
 
     // 1. Take the channel: the socket whose number is in NODE_CHANNEL_FD.
     //    This removes the variable, so that no program that we start looks
-    //    for a channel. It comes first, since no other thread may read the
-    //    environment meanwhile.
+    //    for a channel. Do it before anything starts a thread: removing a
+    //    variable while another thread reads the environment is undefined.
     let mut channel = node_channel::child::channel()?;
 
     // 2. Send and receive at the same time. If both sides only sent, all

@@ -51,10 +51,9 @@ async fn main() -> common::Result {
 
     // 1. Ask, until that was all or Ctrl-C, which cancels what is under way:
     //    a client has nothing that it would have to finish.
-    let asked = stop.run_until_cancelled(ask_all(&args)).await;
-    asked
-        .unwrap_or(Ok(()))
-        .with_context(|| format!("ask for {}", args.url))?;
+    if let Some(asked) = stop.run_until_cancelled(ask_all(&args)).await {
+        asked.with_context(|| format!("ask for {}", args.url))?;
+    } // None: Ctrl-C
     Ok(())
 }
 

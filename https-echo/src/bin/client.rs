@@ -63,10 +63,9 @@ async fn main() -> common::Result {
     let stop = shutdown::token(); // cancelled by Ctrl-C and SIGTERM
 
     // 1. Ask, until that was all or Ctrl-C.
-    let asked = stop.run_until_cancelled(ask_all(&args)).await;
-    asked
-        .unwrap_or(Ok(()))
-        .with_context(|| format!("ask for {}", args.url))?;
+    if let Some(asked) = stop.run_until_cancelled(ask_all(&args)).await {
+        asked.with_context(|| format!("ask for {}", args.url))?;
+    } // None: Ctrl-C
     Ok(())
 }
 

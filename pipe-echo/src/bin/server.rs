@@ -67,7 +67,8 @@ async fn main() -> common::Result {
     //    its answer. After 1.5 seconds `shutdown` ends the program in any case,
     //    with status 0.
     drop(listener);
-    // It fails where another server listens there now: then the file is its.
+    // This fails when another server listens there by now: then the file
+    // belongs to that one.
     let _ = remove_stale_file(&path);
     connections.close(); // no task will be added: now wait() can return
     connections.wait().await;

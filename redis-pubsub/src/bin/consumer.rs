@@ -61,10 +61,10 @@ async fn main() -> common::Result {
 
     // 2. Receive until `--count` messages have come, or until Ctrl-C.
     let receiving = receive(&client, messages, &args);
-    match stop.run_until_cancelled(receiving).await {
-        Some(result) => Ok(result?),
-        None => Ok(()),
-    }
+    if let Some(received) = stop.run_until_cancelled(receiving).await {
+        received?;
+    } // None: Ctrl-C
+    Ok(())
 }
 
 /// 3. Prints what arrives. When the connection ends, subscribes again.
@@ -90,7 +90,7 @@ async fn receive(
         let channel = log::shown(message.get_channel_name());
         log::line(format_args!("Received from {channel}: {text}"));
         left -= 1;
-        pause = FIRST_PAUSE; // only now: it works again
+        pause = FIRST_PAUSE; // it works again: a message has come
     }
     Ok(())
 }

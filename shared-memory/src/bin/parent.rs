@@ -73,9 +73,10 @@ fn main() -> common::Result {
     let mut child = Child::start(&args.program, &memory, &stop)
         .context("start the child")?;
 
-    // 3. Talk, and wait for the child's end. When `talk` returns, it has closed
-    //    the rings; the child notices that, and ends. After a failure, and
-    //    after Ctrl-C, it has a second for that, and then it is killed.
+    // 3. Talk, and wait for the child's end. When `talk` returns, our ends of
+    //    the rings are dropped and so closed; the child notices that, and ends.
+    //    After a failure, and after Ctrl-C, it has a second for that, and then
+    //    it is killed.
     let mut talked = count(&memory, &child);
     if talked.is_ok() {
         talked = talk(&memory, &child, &args);
@@ -138,5 +139,5 @@ fn talk(memory: &Memory, child: &Child, args: &Args) -> Result<(), Error> {
         let text = log::shown(&echo); // control characters escaped
         log::line(format_args!("Received from child: {text}"));
     }
-    Ok(())
+    Ok(()) // `to_child` and `from_child` are dropped, which closes the rings
 }

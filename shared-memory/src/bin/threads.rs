@@ -78,7 +78,8 @@ fn work(
     each: i32,
 ) -> i32 {
     for _ in 0..each {
-        // One atomic step: no other thread can write in between.
+        // One atomic step: no other thread can write in between. Relaxed: it
+        // says nothing about the rest of the memory.
         value.fetch_add(1, Ordering::Relaxed);
     }
     // Release: the additions happen before `done` says so.

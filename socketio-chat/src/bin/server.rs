@@ -60,6 +60,8 @@ async fn main() -> common::Result {
         .with_context(|| format!("listen on {}", args.address))?;
     let page = service_fn(page::answer);
     let (service, io) = chat::open(args.redis.as_deref(), page).await?;
+    // As in Node: io.use(admit) and io.on('connection', connected). A function
+    // has `with` from the trait ConnectHandler.
     io.ns("/", connected.with(admit)).await?;
     log::line(format_args!("listening on {}", listener.local_addr()?));
 

@@ -118,8 +118,9 @@ async fn round_trip(
     let mut buffer = vec![0; MAX_DATAGRAM];
     loop {
         let receiving = socket.recv(&mut buffer);
-        let in_time = timeout_at(deadline, receiving).await?;
-        let bytes = &buffer[..in_time?];
+        // The first `?`: nothing came in time. The second: recv() failed.
+        let length = timeout_at(deadline, receiving).await??;
+        let bytes = &buffer[..length];
         if bytes == message.as_bytes() {
             return Ok(());
         }
