@@ -155,7 +155,7 @@ impl Display for Message {
     }
 }
 
-/// A handler for [`SocketRef::on`] that calls `handle`, and acknowledges the
+/// A handler for `SocketRef::on` that calls `handle`, and acknowledges the
 /// event with what that returns: with a value, or with the reason of a refusal.
 ///
 /// `handle` is given what the client sent, whatever its type. Without that, an
