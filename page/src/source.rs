@@ -115,7 +115,8 @@ impl Source {
 }
 
 /// Where the head of the function begins that holds the line `at`; nothing
-/// where that is before the line `from`.
+/// where that is before the line `from`, or at it: that function is what the
+/// step before is about.
 fn head_of(lines: &[String], from: usize, at: usize) -> Option<usize> {
     let indent = |line: &str| line.len() - line.trim_start().len();
     let mut outer = indent(&lines[at]);
@@ -142,7 +143,7 @@ fn head_of(lines: &[String], from: usize, at: usize) -> Option<usize> {
         }
         head -= 1;
     }
-    Some(head)
+    (head > from).then_some(head)
 }
 
 /// How many lines the comment at the top has.

@@ -190,8 +190,9 @@ const scenarios = {
     const line = text => page.locator('#log li', { hasText: text })
     await page.locator('#run').click()
     await line('receive: hello').first().waitFor()
+    // Only one role's steps are visible, and the lit one may be the other's.
     await page.locator('#server-5.lit, #server-6.lit, #client-4.lit, #client-5.lit')
-      .first().waitFor()
+      .first().waitFor({ state: 'attached' })
     await page.locator('#ice-0').click()
     await line('kill -STOP').waitFor()
     const before = await page.locator('#log li.client').count()

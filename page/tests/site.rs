@@ -206,9 +206,17 @@ fn lines() -> Result<()> {
                 }
             }
         }
-        // And no line is in no step.
+        // Each step shows some, and no line is in no step.
         for role in &pages.roles {
             for source in &role.sources {
+                for part in &source.parts {
+                    ensure!(
+                        !part.lines.is_empty(),
+                        "{name}: {} shows nothing of step {}",
+                        source.path,
+                        part.step.number
+                    );
+                }
                 let text =
                     fs::read_to_string(root().join(name).join(&source.path))?;
                 for (at, line) in text.lines().enumerate() {
