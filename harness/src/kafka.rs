@@ -1,6 +1,6 @@
 //! A broker that speaks Kafka's protocol, for a test or the tour: at a port
-//! that nobody else knows, and gone with whoever started it. It is tansu, which
-//! keeps all in memory here.
+//! that nobody else knows, and ended with the program that started it. It is
+//! tansu, which keeps all in memory here.
 
 use std::net::TcpListener;
 use std::process::Command;

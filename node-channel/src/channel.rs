@@ -205,7 +205,7 @@ impl Channel {
     /// Waits until the last answer has not too many before it.
     ///
     /// The waiting is kept when the caller is cancelled, or polled as a
-    /// stream: who waits is still woken then.
+    /// stream: the task that waits is still woken then.
     async fn make_room(&mut self) {
         if !self.answered {
             return;

@@ -29,7 +29,7 @@ impl Questions {
         if waiting.is_empty() {
             self.waiting.remove(key);
         }
-        // Whoever had asked may have gone.
+        // The caller that asked may have stopped waiting.
         asked.map(|asked| asked.send(count)).is_some()
     }
 

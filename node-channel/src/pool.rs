@@ -42,8 +42,8 @@ const END_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Pool {
     fork: Mutex<Fork>,
-    /// One permit for each child that may work. Who waits for one gets it in
-    /// turn.
+    /// One permit for each child that may work. Callers that wait get
+    /// them in turn.
     free: Semaphore,
     size: u32,
     idle: Mutex<Vec<Worker>>,
