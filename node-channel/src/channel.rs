@@ -153,7 +153,7 @@ impl Channel {
             match self.recv_any().await? {
                 Ok(Incoming::Message(message)) => {
                     return Some(match message.handle {
-                        None => parsed(message),
+                        None => parsed(&message),
                         Some(_) => {
                             Err(Error::UnexpectedHandle(Box::new(message)))
                         }
@@ -179,7 +179,7 @@ impl Channel {
             Err(error) => return Some(Err(error)),
         };
         let handle = message.handle.take();
-        Some(parsed(message).map(|value| (value, handle)))
+        Some(parsed(&message).map(|value| (value, handle)))
     }
 
     /// As [`Self::recv`], with Node's own messages.
@@ -538,9 +538,9 @@ fn with_socket(bytes: Vec<u8>, handle: Handle) -> Result<Frame, Error> {
     Ok(frame)
 }
 
-fn parsed<T: DeserializeOwned>(message: Message) -> Result<T, Error> {
+fn parsed<T: DeserializeOwned>(message: &Message) -> Result<T, Error> {
     let parsed = message.parse();
-    parsed.map_err(|error| Error::malformed(error, message.into_bytes()))
+    parsed.map_err(|error| Error::malformed(error, message.bytes().to_vec()))
 }
 
 /// An answer about the connections with a key.
@@ -567,10 +567,7 @@ fn count_in(message: &Message) -> Result<usize, Error> {
     struct Counted {
         count: usize,
     }
-    let counted = message.parse::<Counted>();
-    let counted = counted
-        .map_err(|error| Error::malformed(error, message.bytes().to_vec()))?;
-    Ok(counted.count)
+    Ok(parsed::<Counted>(message)?.count)
 }
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -583,10 +580,7 @@ fn key(message: &Message) -> Result<String, Error> {
     struct Keyed {
         key: String,
     }
-    let keyed = message.parse::<Keyed>();
-    let keyed = keyed
-        .map_err(|error| Error::malformed(error, message.bytes().to_vec()))?;
-    Ok(keyed.key)
+    Ok(parsed::<Keyed>(message)?.key)
 }
 
 impl Sender {
