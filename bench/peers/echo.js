@@ -1,15 +1,18 @@
 // An echo in Node with 'data' events, for the bench: the lessons' twins read
-// with `for await`, which is easier to read and up to 16 % slower. The bench
-// compares Rust with the quicker of the two.
+// with `for await`, which is easier to read and slower. The bench compares Rust
+// with the quicker of the two.
 //
 //     node bench/peers/echo.js tcp 127.0.0.1:0
 //     node bench/peers/echo.js unix /tmp/echo.sock
+//     node bench/peers/echo.js websocket 127.0.0.1:0
 //     node bench/peers/echo.js stdio
 
 import { createServer } from 'node:net'
+import { createRequire } from 'node:module'
 
 const [kind, address] = process.argv.slice(2)
 if (kind === 'stdio') answerLines()
+else if (kind === 'websocket') serveWebSockets()
 else serve()
 
 function serve() {
@@ -27,6 +30,24 @@ function echo(socket) {
     if (!socket.write(bytes)) pauseUntilDrained(socket, socket)
   })
   socket.on('end', () => socket.end())
+}
+
+// With the package that the lesson uses.
+function serveWebSockets() {
+  const lesson = new URL('../../websocket-echo/package.json', import.meta.url)
+  const { WebSocketServer } = createRequire(lesson)('ws')
+  const [host, port] = address.split(':')
+  const server = new WebSocketServer({ host, port })
+  server.on('listening', () => {
+    console.log(`listening on ${host}:${server.address().port}`)
+  })
+  server.on('connection', (socket, { socket: connection }) => {
+    socket.on('error', () => {}) // the bench closes without a word
+    socket.on('message', (message, binary) => {
+      socket.send(message, { binary })
+      if (connection.writableNeedDrain) pauseUntilDrained(socket, connection)
+    })
+  })
 }
 
 // The child of stdio-ipc: two lines for each line, and a write for each

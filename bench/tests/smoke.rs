@@ -28,6 +28,22 @@ fn read(json: &str) -> serde_json::Value {
     serde_json::from_str(&fs::read_to_string(json).unwrap()).unwrap()
 }
 
+/// This figure of the Rust half, in the first such sample of a report.
+fn figure(
+    report: &serde_json::Value,
+    measure: &str,
+    size: u64,
+    name: &str,
+) -> f64 {
+    let samples = report["samples"].as_array().unwrap();
+    let found = samples.iter().find(|one| {
+        one["program"] == "Rust"
+            && one["measure"] == measure
+            && one["size"] == size
+    });
+    found.unwrap()[name].as_f64().unwrap()
+}
+
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
@@ -99,6 +115,19 @@ fn tcp_and_unix_sockets_are_measured_in_the_same_rounds() {
     let rounds: Vec<_> = taken.iter().map(|one| one[1].as_u64()).collect();
     assert!(rounds.is_sorted() && rounds[0] != rounds[6], "{taken:?}");
     assert_ne!(taken[0][0], taken[1][0], "{taken:?}");
+}
+
+#[test]
+fn a_websocket_is_measured_alone_and_among_many() {
+    let folder = tempfile::tempdir().unwrap();
+    let json = folder.path().join("json").display().to_string();
+    let output = bench(&format!(
+        "--quick --rounds 1 --only websocket-echo \
+         --measure round-trip,many --json {json}"
+    ));
+    assert!(output.status.success(), "{}", text(&output.stdout));
+    assert!(figure(&read(&json), "round-trip", 65_536, "median") > 0.0);
+    assert!(figure(&read(&json), "many", 64, "per_second") > 0.0);
 }
 
 #[test]
@@ -215,15 +244,7 @@ fn log_lines_memory_and_a_stuck_reader_have_their_figures() {
     let screen = text(&output.stdout);
     assert!(output.status.success(), "{screen}{}", text(&output.stderr));
     let report = read(&json);
-    let figure = |measure: &str, size: u64, name: &str| {
-        let samples = report["samples"].as_array().unwrap();
-        let found = samples.iter().find(|one| {
-            one["program"] == "Rust"
-                && one["measure"] == measure
-                && one["size"] == size
-        });
-        found.unwrap()[name].as_f64().unwrap()
-    };
+    let figure = |measure, size, name| figure(&report, measure, size, name);
     assert!(figure("log-line", 5, "log_line").is_finite());
     // A connection takes more than a hundred bytes.
     let more = figure("memory", 1000, "memory_kib")

@@ -10,7 +10,7 @@ use crate::transports::title;
 /// The programs for which TCP and Unix sockets are compared.
 pub const PROGRAMS: [&str; 4] = ["floor", "Rust", "Node", "events"];
 
-/// "Which should I take?", in four lines; fewer where not all was measured.
+/// "Which should I take?", in a few lines; fewer where not all was measured.
 pub fn which(report: &Report) -> Vec<String> {
     let hello = |transport: &str| Task {
         transport: transport.to_owned(),
@@ -52,18 +52,30 @@ pub fn which(report: &Report) -> Vec<String> {
             time("shared-memory")?
         ))
     };
+    let browser = || {
+        Some(format!(
+            "One of them is a browser: {}; {} with rooms and reconnecting \
+             ready-made.",
+            time("websocket-echo")?,
+            time("socketio-chat")?
+        ))
+    };
     let many = || {
         Some(format!(
-            "Many take part: {} for your own clients, {} for browsers, {} \
-             where a lost message does no harm, {} where each job must be \
-             done.",
+            "Many take part: {} for your own clients, {} where a lost message \
+             does no harm, {} where each job must be done.",
             time("tcp-chat")?,
-            time("socketio-chat")?,
             time("redis-pubsub")?,
             time("work-queue")?
         ))
     };
-    let all = [other_computer(), this_computer(), child(), many()];
+    let all = [
+        other_computer(),
+        this_computer(),
+        child(),
+        browser(),
+        many(),
+    ];
     all.into_iter().flatten().collect()
 }
 

@@ -97,7 +97,7 @@ fn legend(out: &mut String, report: &Report) {
         let what = match name {
             "floor" => ": the least that the kernel allows".to_owned(),
             "Node" => format!(" {node}"),
-            "events" => ": Node with 'data' events".to_owned(),
+            "events" => ": Node, written with events".to_owned(),
             _ => String::new(),
         };
         let class = class(name);

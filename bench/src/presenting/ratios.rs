@@ -135,7 +135,7 @@ impl Report {
     }
 
     /// The quicker way of writing it in Node: the lesson's twin, or the
-    /// bench's own echo with 'data' events where there is one.
+    /// bench's own echo with events where there is one.
     pub fn node(&self, task: &Task) -> &'static str {
         let better = task.what.measure.better();
         let median = |program| Some(self.value(task, program)?.median);

@@ -11,6 +11,7 @@ mod socket;
 mod socketio;
 mod start;
 mod transport;
+mod websocket;
 
 pub use start::{PROFILE, floor_program};
 pub use transport::{Peer, Program, Start, Transport};

@@ -1,4 +1,4 @@
-//! Servers at an address: TCP, Unix sockets, UDP, HTTP.
+//! Servers at an address: TCP, Unix sockets, UDP, HTTP, WebSocket.
 
 use std::io;
 use std::path::Path;
@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use super::nginx;
 use super::start::{QUIET, command, listening};
 use super::transport::{Peer, Program, Start, Transport};
+use super::websocket;
 use crate::load::exchange::{Exchange, Reply, text};
 use crate::load::link::{Fds, Link};
 use crate::sample::{Measure, What};
@@ -23,13 +24,15 @@ struct Socket {
     exchange: fn(usize, usize) -> Exchange,
     measures: fn(bool) -> Vec<What>,
     nginx: bool,
-    /// Whether there is an echo with 'data' events.
-    events: bool,
+    /// The kind of echo with events in `peers/echo.js`, where there is one.
+    events: Option<&'static str>,
+    /// What the lesson's server is given besides its address.
+    flags: &'static [&'static str],
 }
 
 /// The servers, in the order of the table.
 pub(super) fn all() -> Vec<&'static dyn Transport> {
-    vec![&TCP, &UNIX, &UDP, &HTTP]
+    vec![&TCP, &UNIX, &UDP, &HTTP, &WEBSOCKET]
 }
 
 const SIZES: &[usize] = &[5, 1 << 10, 64 << 10];
@@ -45,7 +48,8 @@ static TCP: Socket = Socket {
         [usual(quick, SIZES, true), as_server(quick, true)].concat()
     },
     nginx: false,
-    events: true,
+    events: Some("tcp"),
+    flags: &[],
 };
 
 static UNIX: Socket = Socket {
@@ -59,7 +63,8 @@ static UNIX: Socket = Socket {
         [usual(quick, SIZES, true), as_server(quick, true)].concat()
     },
     nginx: false,
-    events: true,
+    events: Some("unix"),
+    flags: &[],
 };
 
 static UDP: Socket = Socket {
@@ -78,7 +83,8 @@ static UDP: Socket = Socket {
         .concat()
     },
     nginx: false,
-    events: false,
+    events: None,
+    flags: &[],
 };
 
 static HTTP: Socket = Socket {
@@ -108,7 +114,27 @@ static HTTP: Socket = Socket {
         all
     },
     nginx: true,
-    events: false,
+    events: None,
+    flags: &[],
+};
+
+static WEBSOCKET: Socket = Socket {
+    name: "websocket-echo",
+    title: "WebSocket",
+    floors: None, // as with HTTP
+    address: loopback,
+    connect: websocket::connect,
+    exchange: websocket::echo,
+    measures: |quick| {
+        let all = [usual(quick, SIZES, false), as_server(quick, true)];
+        let mut all = all.concat();
+        all.retain(|what| what.measure != Measure::StuckReader);
+        all
+    },
+    nginx: false,
+    events: Some("websocket"),
+    // A day: no ping comes in between.
+    flags: &["--heartbeat", "86400000"],
 };
 
 fn echo(size: usize, turn: usize) -> Exchange {
@@ -185,7 +211,7 @@ impl Transport for Socket {
         if self.nginx {
             all.insert(0, Program::Nginx);
         }
-        if self.events {
+        if self.events.is_some() {
             all.push(Program::Events);
         }
         all
@@ -204,11 +230,17 @@ impl Transport for Socket {
         let (half, address) = match program {
             Program::Nginx => nginx::start(start.folder)?,
             _ => {
-                let [one, many_kind] = self.floors.unwrap_or_default();
-                let many = start.many && *program == Program::Floor;
-                let kind = if many { many_kind } else { one };
+                let [one, many] = self.floors.unwrap_or_default();
+                let kind = match program {
+                    Program::Events => self.events.unwrap_or_default(),
+                    _ if start.many => many,
+                    _ => one,
+                };
                 let mut command = command(self, program, "server", kind)?;
                 command.arg((self.address)(start.folder));
+                if matches!(program, Program::Rust | Program::Node) {
+                    command.args(self.flags);
+                }
                 if start.quiet {
                     command.env(QUIET, "1");
                 }

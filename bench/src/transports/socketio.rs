@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use super::start::{QUIET, command, listening};
 use super::transport::{Peer, Program, Start, Transport};
+use super::websocket::{self, first_frame, frame, header, masked};
 use crate::load::exchange::{Exchange, Reply, text};
 use crate::load::link::{Fds, Link};
 use crate::sample::{Measure, What};
@@ -49,9 +50,10 @@ impl Transport for SocketIo {
     /// An event that all receive, the sender included, and its acknowledgement.
     fn exchange(&self, size: usize, turn: usize) -> Exchange {
         let text = message(size, turn);
-        let acknowledged = frame(&format!("43{turn}[{{}}]"));
+        let acknowledged = frame(format!("43{turn}[{{}}]").as_bytes());
+        let request = format!("42{turn}[\"chat message\",\"{text}\"]");
         Exchange {
-            request: masked(&format!("42{turn}[\"chat message\",\"{text}\"]")),
+            request: masked(request.as_bytes()),
             reply: received(&text, &acknowledged),
         }
     }
@@ -59,8 +61,9 @@ impl Transport for SocketIo {
     /// The same, without an acknowledgement.
     fn to_all(&self, size: usize, turn: usize) -> Exchange {
         let text = message(size, turn);
+        let request = format!("42[\"chat message\",\"{text}\"]");
         Exchange {
-            request: masked(&format!("42[\"chat message\",\"{text}\"]")),
+            request: masked(request.as_bytes()),
             reply: received(&text, b""),
         }
     }
@@ -117,7 +120,7 @@ fn received(text: &str, after: &[u8]) -> Reply {
              \"time\":{time}}}]"
         )
     };
-    let whole = frame(&event(DIGITS));
+    let whole = frame(event(DIGITS).as_bytes());
     let tail = b"}]";
     let head = whole.len() - DIGITS.len() - tail.len();
     Reply::Dated {
@@ -125,50 +128,6 @@ fn received(text: &str, after: &[u8]) -> Reply {
         digits: DIGITS.len(),
         tail: [tail, after].concat(),
     }
-}
-
-/// A text frame from the server.
-fn frame(text: &str) -> Vec<u8> {
-    [&header(text.len(), 0)[..], text.as_bytes()].concat()
-}
-
-/// A text frame from a client: it must be masked. Masked with zeros, it stays
-/// as it is.
-fn masked(text: &str) -> Vec<u8> {
-    let header = header(text.len(), 0x80);
-    [&header[..], &[0; 4], text.as_bytes()].concat()
-}
-
-fn header(length: usize, mask: u8) -> Vec<u8> {
-    const TEXT: u8 = 0x81;
-    match length {
-        0..=125 => vec![TEXT, mask | length as u8],
-        126..=0xFFFF => {
-            let [high, low] = (length as u16).to_be_bytes();
-            vec![TEXT, mask | 126, high, low]
-        }
-        _ => {
-            let length = (length as u64).to_be_bytes();
-            [&[TEXT, mask | 127], &length[..]].concat()
-        }
-    }
-}
-
-/// The bytes of the first frame, its header among them, once it is whole.
-fn first_frame(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (begin, length) = match *bytes.get(1)? & 0x7F {
-        126 => {
-            let field = bytes.get(2..4)?.try_into().ok()?;
-            (4, usize::from(u16::from_be_bytes(field)))
-        }
-        127 => {
-            let field = bytes.get(2..10)?.try_into().ok()?;
-            (10, usize::try_from(u64::from_be_bytes(field)).ok()?)
-        }
-        length => (2, usize::from(length)),
-    };
-    let end = begin + length;
-    Some((bytes.get(..end)?, bytes.get(begin..end)?))
 }
 
 /// A connection whose frames come as they are, but for the questions whether
@@ -197,29 +156,14 @@ impl WebSocket {
 
     /// Shakes hands, thrice: HTTP, Engine.IO, Socket.IO.
     fn enter(&mut self, name: &str) -> Result<()> {
-        let request = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\n\
-                       Host: localhost\r\nConnection: Upgrade\r\n\
-                       Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-                       Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-        self.fds.send(request.as_bytes())?;
-        let mut answer = Vec::new();
-        let mut room = [0; 4096];
-        let end = loop {
-            if let Some(end) = memmem::find(&answer, b"\r\n\r\n") {
-                break end + 4;
-            }
-            let length = self.fds.receive(&mut room)?;
-            ensure!(length > 0, "it closed instead of an answer");
-            answer.extend(&room[..length]);
-        };
-        ensure!(
-            answer.starts_with(b"HTTP/1.1 101 "),
-            "no WebSocket: {:?}",
-            String::from_utf8_lossy(&answer[..end])
-        );
-        self.take(&answer[end..])?;
+        let behind = websocket::upgrade(
+            &mut self.fds,
+            "/socket.io/?EIO=4&transport=websocket",
+        )?;
+        self.take(&behind)?;
         self.wait_for("0{")?;
-        self.send(&masked(&format!("40{{\"name\":\"{name}\"}}")))?;
+        let name = format!("40{{\"name\":\"{name}\"}}");
+        self.send(&masked(name.as_bytes()))?;
         let accepted = self.wait_for("40{")?;
         if self.sender.borrow().is_empty() {
             let id = accepted.split('"').nth(3).context("no id")?;
@@ -258,7 +202,7 @@ impl WebSocket {
         while let Some((all, message)) = first_frame(&self.begun[done..]) {
             let sender = self.sender.borrow();
             if message == PING {
-                self.fds.send(&masked("3"))?;
+                self.fds.send(&masked(b"3"))?;
             } else if let Some(at) = memmem::find(message, &sender)
                 && !sender.is_empty()
             {
@@ -320,26 +264,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn frames_have_the_length_that_their_header_says() {
-        for length in [0, 1, 125, 126, 1024, 65_535, 65_536] {
-            let text = "x".repeat(length);
-            let frame = frame(&text);
-            let (all, message) = first_frame(&frame).unwrap();
-            assert_eq!(all.len(), frame.len());
-            assert_eq!(message, text.as_bytes());
-            assert!(first_frame(&frame[..frame.len() - 1]).is_none());
-        }
-        // As in RFC 6455, 5.7, but for the mask.
-        assert_eq!(frame("Hello"), b"\x81\x05Hello");
-        assert_eq!(masked("Hello"), b"\x81\x85\0\0\0\0Hello");
-    }
-
-    #[test]
     fn what_is_heard_may_have_any_time_and_nothing_else() {
         let reply = received("hello", b"!");
         let said = "42[\"chat message\",{\"name\":\"bench\",\"text\":\"hello\",\
                     \"time\":1795249859123}]";
-        let good = [&frame(said)[..], b"!"].concat();
+        let good = [&frame(said.as_bytes())[..], b"!"].concat();
         reply.check(&good).unwrap();
         for wrong in ["hallo", "time\":x", "!?"] {
             let bad = match wrong {
@@ -347,7 +276,7 @@ mod tests {
                 "time\":x" => said.replace("time\":1", "time\":x"),
                 _ => said.replace("}]", "]}"),
             };
-            let bad = [&frame(&bad)[..], b"!"].concat();
+            let bad = [&frame(bad.as_bytes())[..], b"!"].concat();
             reply.check(&bad).unwrap_err();
         }
     }

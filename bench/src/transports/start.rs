@@ -27,7 +27,7 @@ pub const QUIET: &str = "QUIET";
 pub const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The command that starts a program: for the lessons', their half of this
-/// name; for the floor and the echo with 'data' events, the one of this kind.
+/// name; for the floor and the echo with events, the one of this kind.
 pub fn command(
     transport: &dyn Transport,
     program: &Program,

@@ -21,8 +21,8 @@ pub enum Program {
     Rust,
     /// The lesson's Node half.
     Node,
-    /// The bench's own echo in Node, written with 'data' events: quicker than
-    /// the `for await` of the lessons.
+    /// The bench's own echo in Node, written with events: quicker than the
+    /// `for await` of the lessons.
     Events,
     /// A server that everybody knows.
     Nginx,
@@ -76,7 +76,7 @@ pub trait Transport: Sync {
     /// What this machine lacks for `program`.
     fn lacks(&self, program: &Program) -> Option<String> {
         let language = match program {
-            Program::Node => Language::Node,
+            Program::Node | Program::Events => Language::Node,
             _ => Language::Rust,
         };
         let lesson = Lesson::named(self.name())?;
