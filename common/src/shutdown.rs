@@ -4,6 +4,7 @@ use std::io;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use anyhow::{Error, Result, bail};
 use tokio::time;
 use tokio_util::sync::CancellationToken;
 
@@ -47,6 +48,23 @@ fn cancel_on_signal(token: CancellationToken) -> io::Result<()> {
         std::process::exit(0);
     });
     Ok(())
+}
+
+/// What `answer` comes to. After Ctrl-C, it is awaited for one second more.
+///
+/// # Errors
+/// Those of the answer, and when it has not come by then.
+pub async fn answered<T, E: Into<Error>>(
+    answer: impl Future<Output = Result<T, E>>,
+) -> Result<T> {
+    let overdue = async {
+        token().cancelled().await;
+        time::sleep(Duration::from_secs(1)).await;
+    };
+    tokio::select! {
+        answer = answer => answer.map_err(Into::into),
+        () = overdue => bail!("no answer"),
+    }
 }
 
 /// As if Ctrl-C had been typed.

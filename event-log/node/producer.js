@@ -12,8 +12,8 @@
 import { args } from '../../common/node/args.js'
 import { error, fail, line, shown } from '../../common/node/log.js'
 import { pace, ticks } from '../../common/node/pace.js'
-import { stop } from '../../common/node/shutdown.js'
-import { answered, createTopic, place } from './topic.js'
+import { answered, stop } from '../../common/node/shutdown.js'
+import { createTopic, place } from './topic.js'
 
 const { message, keys, every, count, ...where } = args(
   'Appends numbered events to a topic.', {

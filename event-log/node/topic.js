@@ -4,7 +4,6 @@
 import { wholeNumber } from '../../common/node/args.js'
 import { error, shown as shownText } from '../../common/node/log.js'
 import { missing } from '../../common/node/packages.js'
-import { stop } from '../../common/node/shutdown.js'
 
 const kafkajs = await import('kafkajs').catch(missing)
 const { Kafka, logLevel } = kafkajs
@@ -66,22 +65,4 @@ process.on('warning', ({ name, message }) => {
 /** A key or a value, ready to be printed. Kafka carries bytes, or nothing. */
 export function shown(bytes) {
   return bytes === null ? '(none)' : shownText(bytes.toString(), bytes.length)
-}
-
-/**
- * What `promise` resolves to. After Ctrl-C, it is awaited for one second more;
- * then this rejects.
- */
-export async function answered(promise) {
-  let stopped
-  const overdue = new Promise((_, reject) => {
-    const giveUp = () => reject(Error('no answer'))
-    stopped = () => setTimeout(giveUp, 1000)
-    stop.addEventListener('abort', stopped)
-  })
-  try {
-    return await Promise.race([promise, overdue])
-  } finally {
-    stop.removeEventListener('abort', stopped)
-  }
 }

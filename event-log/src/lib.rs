@@ -8,7 +8,7 @@
 mod topic;
 
 #[cfg(feature = "kafka")]
-pub use topic::{Place, answered, create_topic, shown};
+pub use topic::{Place, create_topic, shown};
 
 #[cfg(test)]
 #[path = "../tests/event_log.rs"]

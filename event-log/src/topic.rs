@@ -5,12 +5,11 @@ use std::env;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
-use common::{log, shutdown};
+use common::log;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::error::RDKafkaErrorCode;
-use tokio::time;
 
 /// Where a topic is.
 #[derive(clap::Args, Clone, Debug)]
@@ -66,20 +65,5 @@ pub fn shown(bytes: Option<&[u8]>) -> String {
     match bytes {
         Some(bytes) => log::shown(bytes),
         None => "(none)".to_owned(),
-    }
-}
-
-/// What `answer` comes to. After Ctrl-C, it is awaited for one second more.
-///
-/// # Errors
-/// Those of the answer, and when it has not come by then.
-pub async fn answered<T>(answer: impl Future<Output = Result<T>>) -> Result<T> {
-    let overdue = async {
-        shutdown::token().cancelled().await;
-        time::sleep(Duration::from_secs(1)).await;
-    };
-    tokio::select! {
-        answer = answer => answer,
-        () = overdue => bail!("no answer"),
     }
 }

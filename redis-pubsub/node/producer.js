@@ -12,9 +12,9 @@
 import { args } from '../../common/node/args.js'
 import { fail, line, shown } from '../../common/node/log.js'
 import { pace, ticks } from '../../common/node/pace.js'
-import { stop } from '../../common/node/shutdown.js'
+import { answered, stop } from '../../common/node/shutdown.js'
 import { check } from '../../common/node/url.js'
-import { answered, clientFor, noConnection, reason } from './redis.js'
+import { clientFor, noConnection, reason } from './redis.js'
 
 const { channel, message, redis, ...timing } = args(
   'Publishes to a channel of Redis.', {

@@ -1,7 +1,6 @@
 // What both halves need of the package redis. Rust twin: ../src/lib.rs.
 
 import { missing } from '../../common/node/packages.js'
-import { stop } from '../../common/node/shutdown.js'
 
 const { createClient } = await import('redis').catch(missing)
 
@@ -46,22 +45,4 @@ export function isRefusal({ message }) {
 /** What went wrong. The message is empty where several addresses were tried. */
 export function reason({ message, code }) {
   return message || code
-}
-
-/**
- * What `promise` resolves to. After Ctrl-C, it is awaited for one second more;
- * then this rejects.
- */
-export async function answered(promise) {
-  let stopped
-  const overdue = new Promise((_, reject) => {
-    const giveUp = () => reject(Error('no answer'))
-    stopped = () => setTimeout(giveUp, 1000)
-    stop.addEventListener('abort', stopped)
-  })
-  try {
-    return await Promise.race([promise, overdue])
-  } finally {
-    stop.removeEventListener('abort', stopped)
-  }
 }

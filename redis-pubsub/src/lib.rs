@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
-use common::shutdown;
+use anyhow::{Context, Result, anyhow};
 use redis::io::tcp::TcpSettings;
 use redis::io::tcp::socket2::TcpKeepalive;
 use redis::{Client, ErrorKind, IntoConnectionInfo, RedisError};
-use tokio::time;
 
 /// How long a connection may take, and each answer. The redis crate's own half
 /// a second is too short for a server that is writing to its disk.
@@ -44,23 +42,6 @@ pub fn no_connection(client: &Client, error: &RedisError) -> anyhow::Error {
 pub fn is_refusal(error: &RedisError) -> bool {
     error.kind() == ErrorKind::AuthenticationFailed
         || matches!(error.code(), Some("NOAUTH" | "NOPERM" | "WRONGPASS"))
-}
-
-/// What `answer` comes to. After Ctrl-C, it is awaited for one second more.
-///
-/// # Errors
-/// Those of the answer, and when it has not come by then.
-pub async fn answered<T, E: Into<anyhow::Error>>(
-    answer: impl Future<Output = Result<T, E>>,
-) -> Result<T> {
-    let overdue = async {
-        shutdown::token().cancelled().await;
-        time::sleep(Duration::from_secs(1)).await;
-    };
-    tokio::select! {
-        answer = answer => answer.map_err(Into::into),
-        () = overdue => bail!("no answer"),
-    }
 }
 
 #[cfg(test)]

@@ -12,9 +12,9 @@
 import { args, wholeNumber } from '../../common/node/args.js'
 import { fail, line, shown } from '../../common/node/log.js'
 import { pace, ticks } from '../../common/node/pace.js'
-import { stop } from '../../common/node/shutdown.js'
+import { answered, stop } from '../../common/node/shutdown.js'
 import { close, connect, place, reconnect } from './amqp.js'
-import { Backoff, answered } from './work.js'
+import { Backoff } from './work.js'
 
 const options = args('Adds numbered jobs to a queue in RabbitMQ.', {
   ...place,

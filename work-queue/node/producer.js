@@ -12,9 +12,9 @@
 import { args, wholeNumber } from '../../common/node/args.js'
 import { fail, line, shown } from '../../common/node/log.js'
 import { pace, ticks } from '../../common/node/pace.js'
-import { stop } from '../../common/node/shutdown.js'
+import { answered, stop } from '../../common/node/shutdown.js'
 import { connect, reconnect } from './streams.js'
-import { Backoff, answered } from './work.js'
+import { Backoff } from './work.js'
 
 const { queue, redis, message, batch, ...timing } = args(
   'Adds numbered jobs to a queue in Redis.', {

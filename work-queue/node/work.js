@@ -91,21 +91,3 @@ export async function untilStop(promise) {
     stop.removeEventListener('abort', stopped)
   }
 }
-
-/**
- * What `promise` resolves to. After Ctrl-C, it is awaited for one second more;
- * then this rejects.
- */
-export async function answered(promise) {
-  let stopped
-  const overdue = new Promise((_, reject) => {
-    const giveUp = () => reject(Error('no answer'))
-    stopped = () => setTimeout(giveUp, 1000)
-    stop.addEventListener('abort', stopped)
-  })
-  try {
-    return await Promise.race([promise, overdue])
-  } finally {
-    stop.removeEventListener('abort', stopped)
-  }
-}

@@ -5,8 +5,7 @@ pub mod streams;
 
 use std::time::Duration;
 
-use anyhow::{Result, bail};
-use common::{log, shutdown};
+use common::log;
 use tokio::time;
 
 /// The work that a job stands for: here a pause, or a failure.
@@ -97,23 +96,6 @@ impl Backoff {
     /// enough, as a broker can accept a connection and refuse each command.
     pub fn reset(&mut self) {
         *self = Self::default();
-    }
-}
-
-/// What `answer` comes to. After Ctrl-C, it is awaited for one second more.
-///
-/// # Errors
-/// Those of the answer, and when it has not come by then.
-pub async fn answered<T, E: Into<anyhow::Error>>(
-    answer: impl Future<Output = Result<T, E>>,
-) -> Result<T> {
-    let overdue = async {
-        shutdown::token().cancelled().await;
-        time::sleep(Duration::from_secs(1)).await;
-    };
-    tokio::select! {
-        answer = answer => answer.map_err(Into::into),
-        () = overdue => bail!("no answer"),
     }
 }
 

@@ -11,7 +11,7 @@
 use anyhow::{Context, Result, anyhow};
 use clap::Parser;
 use common::{log, pace::Pace, shutdown};
-use event_log::{Place, answered, create_topic};
+use event_log::{Place, create_topic};
 use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::future_producer::Delivery;
@@ -57,7 +57,7 @@ async fn main() -> common::Result {
         let value = format!("{} {number}", args.message);
         // After Ctrl-C, wait for the answer for one second more.
         let appended = append(&producer, &args.place.topic, key, &value);
-        let stored = answered(appended).await.map_err(|error| {
+        let stored = shutdown::answered(appended).await.map_err(|error| {
             anyhow!("perhaps not stored: {key}: {value}: {error}")
         })?;
         log::line(format_args!(

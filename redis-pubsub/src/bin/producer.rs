@@ -13,7 +13,7 @@ use clap::Parser;
 use common::{log, pace::Pace, shutdown};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, AsyncTypedCommands, Client};
-use redis_pubsub::{TIMEOUT, answered, client_for, no_connection};
+use redis_pubsub::{TIMEOUT, client_for, no_connection};
 
 /// Publishes to a channel of Redis.
 #[derive(Parser)]
@@ -81,7 +81,7 @@ async fn publish(
 ) -> Result<usize> {
     let published = redis.publish(&args.channel, &args.message);
     // After Ctrl-C, wait for the answer for one second more.
-    answered(published).await
+    shutdown::answered(published).await
 }
 
 /// 5. Says what that number means. It counts the connections that Redis has

@@ -14,8 +14,8 @@ use common::{log, pace::Pace, shutdown};
 use lapin::options::BasicPublishOptions;
 use lapin::types::ShortString;
 use lapin::{BasicProperties, Confirmation};
+use work_queue::Backoff;
 use work_queue::amqp::{Broker, Place, connect, reconnect};
-use work_queue::{Backoff, answered};
 
 /// Adds numbered jobs to a queue in RabbitMQ.
 #[derive(Parser)]
@@ -56,7 +56,7 @@ async fn main() -> common::Result {
         }
         // After Ctrl-C, wait for the answer for one second more.
         let added = add(&mut broker, &args.place, &jobs);
-        answered(added).await.map_err(|error| {
+        shutdown::answered(added).await.map_err(|error| {
             anyhow!("perhaps not stored: {}: {error}", jobs.join(", "))
         })?;
         for job in &jobs {

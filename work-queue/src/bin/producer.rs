@@ -13,8 +13,8 @@ use clap::Parser;
 use common::{log, pace::Pace, shutdown};
 use redis::aio::MultiplexedConnection;
 use redis::pipe;
+use work_queue::Backoff;
 use work_queue::streams::{connect, reconnect};
-use work_queue::{Backoff, answered};
 
 /// Adds numbered jobs to a queue in Redis.
 #[derive(Parser)]
@@ -61,7 +61,7 @@ async fn main() -> common::Result {
         }
         // After Ctrl-C, wait for the answer for one second more.
         let added = add(&mut redis, &args, &jobs);
-        answered(added).await.map_err(|error| {
+        shutdown::answered(added).await.map_err(|error| {
             anyhow!("perhaps not stored: {}: {error}", jobs.join(", "))
         })?;
         for job in &jobs {
