@@ -52,6 +52,10 @@ pub enum Measure {
     Many,
     /// One message at a time, which all clients receive.
     FanOut,
+    /// This number of clients connect and receive what is remembered.
+    CatchUp,
+    /// Events that this number of clients receive unasked.
+    Push,
     /// Round trips with log lines on, and without.
     LogLine,
     /// From the start of the program until its first answer.
@@ -69,8 +73,8 @@ pub enum Measure {
 pub struct What {
     /// The kind of figure.
     pub measure: Measure,
-    /// Bytes of a message; connections for `Memory`, `Many` and `FanOut`;
-    /// else 0.
+    /// Bytes of a message; connections for `Memory`, `Many`, `FanOut`,
+    /// `CatchUp` and `Push`; else 0.
     pub size: usize,
 }
 
@@ -207,7 +211,10 @@ impl Measure {
     pub fn of(self, figures: &Figures) -> Option<f64> {
         match self {
             Self::RoundTrip => figures.median,
-            Self::Flood | Self::Many | Self::FanOut => figures.per_second,
+            Self::Flood | Self::Many | Self::FanOut | Self::CatchUp => {
+                figures.per_second
+            }
+            Self::Push => figures.server_cpu,
             Self::Stream => figures.mb_per_second,
             Self::LogLine => figures.log_line,
             Self::Start => figures.start_ms,
@@ -218,9 +225,11 @@ impl Measure {
     /// Which way that figure is good.
     pub fn better(self) -> Better {
         match self {
-            Self::Flood | Self::Many | Self::FanOut | Self::Stream => {
-                Better::More
-            }
+            Self::Flood
+            | Self::Many
+            | Self::FanOut
+            | Self::CatchUp
+            | Self::Stream => Better::More,
             _ => Better::Less,
         }
     }
@@ -246,6 +255,12 @@ impl Display for What {
             Measure::Stream => write!(f, "writes of {size}"),
             Measure::Many => write!(f, "{} connections", self.size),
             Measure::FanOut => write!(f, "one to {} clients", self.size),
+            Measure::CatchUp if self.size == 1 => {
+                write!(f, "catch-up, 1 client")
+            }
+            Measure::CatchUp => write!(f, "catch-up, {} clients", self.size),
+            Measure::Push if self.size == 1 => write!(f, "event to 1 client"),
+            Measure::Push => write!(f, "event to {} clients", self.size),
             Measure::LogLine => write!(f, "log line"),
             Measure::Start => write!(f, "first answer"),
             Measure::Memory if self.size == 0 => write!(f, "idle memory"),

@@ -131,6 +131,23 @@ fn a_websocket_is_measured_alone_and_among_many() {
 }
 
 #[test]
+fn events_that_come_unasked_are_measured_for_one_client_and_many() {
+    let folder = tempfile::tempdir().unwrap();
+    let json = folder.path().join("json").display().to_string();
+    let output = bench(&format!(
+        "--quick --rounds 1 --only server-sent-events \
+         --measure catch-up,push,start --json {json}"
+    ));
+    assert!(output.status.success(), "{}", text(&output.stdout));
+    let report = read(&json);
+    for clients in [1, 64] {
+        assert!(figure(&report, "catch-up", clients, "per_second") > 0.0);
+        assert!(figure(&report, "push", clients, "server_cpu") > 0.0);
+    }
+    assert!(figure(&report, "start", 0, "start_ms") > 0.0);
+}
+
+#[test]
 fn what_was_measured_before_can_be_shown_again() {
     let folder = tempfile::tempdir().unwrap();
     let json = folder.path().join("json").display().to_string();
@@ -418,8 +435,8 @@ fn mistakes_on_the_command_line_are_told() {
         help.contains("two rounds") && help.contains("quick: 2"),
         "{help}"
     );
-    let kinds = "round-trip, flood, stream, many, fan-out, log-line, start, \
-                 memory, stuck-reader";
+    let kinds = "round-trip, flood, stream, many, fan-out, catch-up, push, \
+                 log-line, start, memory, stuck-reader";
     assert!(help.contains(kinds), "{help}");
     let list = text(&bench("--list").stdout);
     assert!(list.contains("tcp-echo") && list.contains("floor, Rust, Node"));

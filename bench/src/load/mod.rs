@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Error, Result, bail, ensure};
 use hdrhistogram::Histogram;
+use memchr::memmem;
 use rustix::event::{Timespec, epoll};
 
 use self::exchange::{Exchange, Progress, Reply, Wrong, compare};
@@ -252,10 +253,11 @@ fn closed() -> Error {
 /// What the kernel said.
 fn broken(error: io::Error, doing: &'static str) -> Error {
     match error.kind() {
-        // Only an end on the other side does that.
+        // Only the other side does that.
         ErrorKind::ConnectionReset
         | ErrorKind::ConnectionRefused
-        | ErrorKind::BrokenPipe => Wrong(format!("{doing}: {error}")).into(),
+        | ErrorKind::BrokenPipe
+        | ErrorKind::InvalidData => Wrong(format!("{doing}: {error}")).into(),
         _ => Error::new(error).context(doing),
     }
 }
@@ -468,6 +470,105 @@ fn skip_to(link: &mut dyn Link, reply: &Reply) -> Result<()> {
         }
         received.drain(..start);
     }
+}
+
+/// Clients that connect all at once, receive what they ask for, and leave;
+/// then the next ones. An empty line ends each event that they receive.
+///
+/// # Errors
+/// When a wrong byte comes back, or none for too long.
+pub fn catch_up(
+    connect: &dyn Fn() -> Result<Box<dyn Link>>,
+    clients: usize,
+    exchange: &Exchange,
+    length: Duration,
+) -> Result<Run> {
+    let mut room = vec![0; exchange.reply.room() + 1];
+    let (mut messages, mut bytes) = (0, 0);
+    let began = Instant::now();
+    loop {
+        let mut links = Vec::with_capacity(clients);
+        for _ in 0..clients {
+            let mut link = connect()?;
+            send_all(link.as_mut(), &exchange.request)?;
+            links.push(link);
+        }
+        for link in &mut links {
+            let reply = &exchange.reply;
+            let received = receive_whole(link.as_mut(), reply, &mut room)?;
+            reply.check(received)?;
+            messages += memmem::find_iter(received, b"\n\n").count() as u64;
+            bytes += received.len() as u64;
+        }
+        if began.elapsed() >= length {
+            break;
+        }
+    }
+    Ok(Run {
+        messages,
+        bytes,
+        time: began.elapsed(),
+        trips: None,
+    })
+}
+
+/// Receives on all connections what comes unasked: this, again and again.
+///
+/// # Errors
+/// When a wrong byte comes, or none for too long.
+pub fn listen(
+    links: &mut [Box<dyn Link>],
+    event: &[u8],
+    length: Duration,
+) -> Result<Run> {
+    let began = Instant::now();
+    let mut messages = 0;
+    while began.elapsed() < length {
+        messages += one_more(links, event)?;
+    }
+    Ok(Run {
+        messages,
+        bytes: messages * event.len() as u64,
+        time: began.elapsed(),
+        trips: None,
+    })
+}
+
+/// As [`listen`], until what came before they listened is behind them: each
+/// time only one event has come to each.
+///
+/// # Errors
+/// As [`listen`].
+pub fn settle(links: &mut [Box<dyn Link>], event: &[u8]) -> Result<()> {
+    const IN_A_ROW: u32 = 3;
+
+    let mut single = 0;
+    while single < IN_A_ROW {
+        let received = one_more(links, event)?;
+        single = if received == links.len() as u64 {
+            single + 1
+        } else {
+            0
+        };
+    }
+    Ok(())
+}
+
+/// Receives on each connection what has come, at least one event.
+fn one_more(links: &mut [Box<dyn Link>], event: &[u8]) -> Result<u64> {
+    let mut room = vec![0; 64 * 1024];
+    let mut messages = 0;
+    for (i, link) in links.iter_mut().enumerate() {
+        let received = match link.receive(&mut room) {
+            Ok(0) => return Err(closed()),
+            Ok(length) => &room[..length],
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => return Err(broken(error, "receive")),
+        };
+        expect(event, 0, received).with_context(|| format!("client {i}"))?;
+        messages += (received.len() / event.len()) as u64;
+    }
+    Ok(messages)
 }
 
 /// Sends and never reads, until the other side takes nothing for `silence`;

@@ -78,6 +78,8 @@ impl From<Error> for Reason {
 enum Group {
     One,
     Many,
+    CatchUp,
+    Push,
     Logging,
     Fresh,
 }
@@ -87,6 +89,8 @@ impl Group {
         match what.measure {
             Measure::RoundTrip | Measure::Flood | Measure::Stream => Self::One,
             Measure::Many | Measure::FanOut => Self::Many,
+            Measure::CatchUp => Self::CatchUp,
+            Measure::Push => Self::Push,
             Measure::LogLine => Self::Logging,
             Measure::Start | Measure::Memory | Measure::StuckReader => {
                 Self::Fresh
@@ -226,8 +230,12 @@ impl Runner<'_> {
                 .bench
                 .sample(&mut turn.running, job, WINDOW)
                 .context("warming up")?;
+            let rate = match job.what.measure {
+                Measure::Push => figures.server_cpu, // its rate is a timer's
+                _ => figures.per_second,
+            };
             // None where each sample takes programs of its own.
-            let Some(rate) = figures.per_second else {
+            let Some(rate) = rate else {
                 return Ok(());
             };
             let steady = before.is_some_and(|before| {

@@ -95,6 +95,14 @@ impl Bench<'_> {
                     .collect();
                 self.measured(peer, || load::fan_out(links, &exchanges, length))
             }
+            Measure::CatchUp => {
+                let (peer, _) = self.ready(running, job, 0)?;
+                let all = job.transport.to_all(HELLO.size, 0);
+                self.measured(peer, || {
+                    load::catch_up(&peer.connect, size, &all, length)
+                })
+            }
+            Measure::Push => self.push(running, job, length),
             Measure::LogLine => self.log_line(running, job, length),
             Measure::Start => {
                 // Another program ran before: the first start finds nothing
@@ -110,7 +118,7 @@ impl Bench<'_> {
     fn start(&self, job: Job<'_>, quiet: bool) -> Result<Peer> {
         let start = Start {
             quiet,
-            many: matches!(job.what.measure, Measure::Many | Measure::Memory),
+            measure: job.what.measure,
             folder: self.folder,
         };
         self.cores
@@ -246,11 +254,44 @@ impl Bench<'_> {
         })
     }
 
+    /// What it costs to send events that come by themselves. The clients are
+    /// there for this sample only, or they would fall behind until the next.
+    fn push(
+        &self,
+        running: &mut Running,
+        job: Job<'_>,
+        length: Duration,
+    ) -> Result<Figures> {
+        /// The minimum time: it is the server that sets the pace.
+        const LEAST: Duration = Duration::from_millis(400);
+
+        let (peer, _) = self.ready(running, job, 0)?;
+        let Exchange { request, reply } = job.transport.exchange(0, 0);
+        let Reply::Exact(event) = reply else {
+            bail!("no event");
+        };
+        let mut links = Vec::new();
+        self.watchdog.watching(peer.half.id(), || {
+            for _ in 0..job.what.size {
+                let mut link = (peer.connect)()?;
+                link.send(&request)?;
+                links.push(link);
+                if links.len() == 1 {
+                    // The others begin where this one is: up to date.
+                    load::settle(&mut links, &event)?;
+                }
+            }
+            load::settle(&mut links, &event)
+        })?;
+        let length = length.max(LEAST);
+        self.measured(peer, || load::listen(&mut links, &event, length))
+    }
+
     fn first_answer(&self, job: Job<'_>) -> Result<Figures> {
         let exchanges = job.exchanges(HELLO.size);
         let start = Start {
             quiet: true,
-            many: false,
+            measure: job.what.measure,
             folder: self.folder,
         };
         let began = Instant::now();

@@ -4,7 +4,7 @@
 
 use super::ratios::{Compared, Spread};
 use super::section::{Look, Row, Section, figure3, range};
-use crate::sample::{HELLO, Measure, Placement, Report, Task};
+use crate::sample::{HELLO, Measure, Placement, Report, Task, What};
 use crate::transports::title;
 
 /// The programs for which TCP and Unix sockets are compared.
@@ -53,10 +53,19 @@ pub fn which(report: &Report) -> Vec<String> {
         ))
     };
     let browser = || {
+        let events = Task {
+            what: What {
+                measure: Measure::Push,
+                size: 64,
+            },
+            ..hello("server-sent-events")
+        };
         Some(format!(
-            "One of them is a browser: {}; {} with rooms and reconnecting \
-             ready-made.",
+            "One of them is a browser: {}; SSE, that is server-sent events ({} \
+             µs of processor time for each of 64 clients), where only the \
+             server speaks; {} with rooms and reconnecting ready-made.",
             time("websocket-echo")?,
+            figure3(report.value(&events, "Rust")?.median),
             time("socketio-chat")?
         ))
     };

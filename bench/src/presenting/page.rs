@@ -230,6 +230,13 @@ fn plots(out: &mut String, report: &Report) {
         "Resident memory. Lower is better.",
         by_size(report, Placement::One, Measure::Memory),
     );
+    cards(
+        out,
+        "What an event costs",
+        "Processor time of the server for each client that receives it. Lower \
+         is better.",
+        by_size(report, Placement::One, Measure::Push),
+    );
 }
 
 fn cards(out: &mut String, title: &str, text: &str, plots: Vec<Plot>) {
@@ -318,6 +325,7 @@ fn by_size(
         Measure::Memory => {
             ("connections", "MiB", 1.0 / 1024.0, |size| size as f64)
         }
+        Measure::Push => ("clients", "µs", 1.0, |size| (size as f64).log2()),
         _ => ("bytes in each write", "MB/s", 1.0, |size| {
             (size as f64).log2()
         }),
@@ -326,7 +334,7 @@ fn by_size(
     let plot = |tasks: &[Task]| {
         let mark = |task: &Task| {
             let name = match measure {
-                Measure::Memory => task.what.size.to_string(),
+                Measure::Memory | Measure::Push => task.what.size.to_string(),
                 _ => size(task.what.size),
             };
             (at(task.what.size), name)
@@ -336,7 +344,8 @@ fn by_size(
                 let median = report.value(task, program)?.median;
                 Some((at(task.what.size), median * factor))
             };
-            let points = tasks.iter().filter_map(point).collect();
+            let mut points: Vec<_> = tasks.iter().filter_map(point).collect();
+            points.sort_by(|one, other| one.0.total_cmp(&other.0));
             (program.to_owned(), points)
         };
         let programs = report.programs(&tasks[0]);

@@ -164,7 +164,8 @@ fn rates(report: &Report, placement: Placement) -> Section {
         note: "CPU and load: µs of processor time for each message, of the \
                program measured and of the load. Floor: share of the floor's \
                rate. Node: how many times Node's rate, the quicker way of \
-               writing it."
+               writing it. Catch-up: clients connect and receive the 100 \
+               events that the server remembers; events in a second."
             .to_owned(),
         head: vec![
             "", "what", "program", "median", "", "range", "CPU", "load",
@@ -182,7 +183,7 @@ fn others(report: &Report) -> Section {
     for task in &tasks {
         all.extend(rows(report, task, &task.what.to_string(), |program| {
             let (unit, scale) = match task.what.measure {
-                Measure::LogLine => ("µs", 1.0),
+                Measure::LogLine | Measure::Push => ("µs", 1.0),
                 Measure::Start => ("ms", 1.0),
                 _ => ("MiB", 1.0 / 1024.0),
             };
@@ -198,7 +199,8 @@ fn others(report: &Report) -> Section {
         note: "First answer: from the start of the program until its first \
                answer. Memory: resident, with that many connections that \
                wait. Stuck reader: what a client that sends and never reads \
-               adds. Log line: processor time for each line, into a pipe."
+               adds. Event: processor time for each client that receives \
+               it. Log line: processor time for each line, into a pipe."
             .to_owned(),
         head: vec![
             "", "what", "program", "median", "", "range", "floor", "Node",

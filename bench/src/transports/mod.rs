@@ -4,6 +4,7 @@
 mod broker;
 mod chat;
 mod child;
+mod events;
 pub mod floor;
 mod nginx;
 mod shared;
@@ -23,6 +24,7 @@ pub fn all() -> Vec<&'static dyn Transport> {
     all.push(&shared::Memory);
     all.push(&chat::Chat);
     all.push(&socketio::SocketIo);
+    all.push(&events::Events);
     all.extend(broker::all());
     all
 }

@@ -231,9 +231,9 @@ impl Transport for Socket {
             Program::Nginx => nginx::start(start.folder)?,
             _ => {
                 let [one, many] = self.floors.unwrap_or_default();
-                let kind = match program {
-                    Program::Events => self.events.unwrap_or_default(),
-                    _ if start.many => many,
+                let kind = match (program, start.measure) {
+                    (Program::Events, _) => self.events.unwrap_or_default(),
+                    (_, Measure::Many | Measure::Memory) => many,
                     _ => one,
                 };
                 let mut command = command(self, program, "server", kind)?;

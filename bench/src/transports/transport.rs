@@ -51,8 +51,8 @@ impl Display for Program {
 pub struct Start<'a> {
     /// Without log lines.
     pub quiet: bool,
-    /// For many connections at once: the floor is another one then.
-    pub many: bool,
+    /// What is measured: some have a program of their own for it, or flags.
+    pub measure: Measure,
     /// A folder for sockets and the like.
     pub folder: &'a Path,
 }
@@ -150,10 +150,13 @@ pub trait Transport: Sync {
     }
 }
 
+/// Makes a connection.
+pub type Connect = Box<dyn Fn() -> Result<Box<dyn Link>>>;
+
 /// A program that runs, and how to reach it.
 pub struct Peer {
     /// The program.
     pub half: Half,
     /// Makes a connection to it.
-    pub connect: Box<dyn Fn() -> Result<Box<dyn Link>>>,
+    pub connect: Connect,
 }
