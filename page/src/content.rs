@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use anyhow::{Context, Result, ensure};
 use harness::{LESSONS, Lesson, root};
 
+use crate::choose::{Question, questions};
 use crate::paint::{Names, Painted, paint};
 use crate::source::Source;
 use crate::words::{TONGUES, Tongue};
@@ -18,6 +19,8 @@ pub struct Content {
     pub lessons: Vec<Pages>,
     /// The tables, by the place of the two processes.
     pub groups: Vec<Group>,
+    /// "Which should I take?"
+    pub questions: Question,
 }
 
 /// One table of lessons in the root README.
@@ -109,7 +112,16 @@ impl Content {
             let pages = Pages::read(lesson, cells);
             lessons.push(pages.with_context(|| lesson.name)?);
         }
-        Ok(Self { lessons, groups })
+        let questions = questions()?;
+        for name in questions.lessons() {
+            let known = lessons.iter().any(|it| it.lesson.name == name);
+            ensure!(known, "choose.toml: no lesson is called {name}");
+        }
+        Ok(Self {
+            lessons,
+            groups,
+            questions,
+        })
     }
 
     /// The lesson with this name.

@@ -1,5 +1,6 @@
 //! The pages as HTML.
 
+mod choose;
 mod costs;
 mod dock;
 mod lesson;

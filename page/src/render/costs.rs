@@ -8,8 +8,9 @@ use maud::{Markup, PreEscaped, html};
 
 use crate::content::{cells, text};
 use crate::markdown::{inline, read};
+use crate::render::choose::{decision, places};
 use crate::render::readme::blocks;
-use crate::render::shell::{Head, line, shell, terms};
+use crate::render::shell::{Head, shell, terms};
 use crate::render::{View, slug};
 
 /// What was measured of a lesson: in Rust and in Node.
@@ -89,12 +90,17 @@ pub fn overview(view: &View) -> Result<String> {
             div {
                 h1 { (document.title) }
                 div.idea { (blocks(view, None, idea)) }
+                (start(view))
             }
             @if !view.live { (how(view)) }
         }
         section id="choose" aria-labelledby="h-choose" { div.wide {
-            h2 id="h-choose" { (view.say("Where are the two?", "两个进程在哪里？")) }
-            (choose(view))
+            h2 id="h-choose" { (view.say("Which should I take?", "该选哪一个？")) }
+            (decision(view))
+        } }
+        section id="lessons" aria-labelledby="h-lessons" { div.wide {
+            h2 id="h-lessons" { (view.say("All lessons", "全部示例")) }
+            (places(view))
         } }
         @for (id, it) in before.iter().chain(&after) { (section(id, it)) }
     };
@@ -110,31 +116,16 @@ pub fn overview(view: &View) -> Result<String> {
     Ok(shell(view, &head, &main))
 }
 
-/// The lessons by the places of the two processes, each with the reason to
-/// take it.
-fn choose(view: &View) -> Markup {
-    let tongue = view.tongue as usize;
+/// The lesson to begin with.
+fn start(view: &View) -> Markup {
+    let name = view.content.lessons[0].lesson.name;
     html! {
-        div.choose {
-            @for group in &view.content.groups {
-                div {
-                    h3 { (group.title[tongue]) }
-                    ul {
-                        @for &place in &group.lessons {
-                            @let pages = &view.content.lessons[place];
-                            li {
-                                a href={ (pages.lesson.name) ".html" }
-                                    { (pages.lesson.name) }
-                                span {
-                                    @if let Some(when) = pages.row[tongue].get(3) {
-                                        (line(view, "", when))
-                                    }
-                                }
-                            }
-                        }
-                    }
-                }
+        p.start {
+            a.go href={ (name) ".html" } {
+                (view.say("Start with ", "从这里开始：")) (name)
             }
+            (view.say(" Five minutes, from twenty lines to a real service.",
+                " 五分钟，从二十行到真正的服务。"))
         }
     }
 }
@@ -183,7 +174,7 @@ pub fn costs(view: &View) -> Result<String> {
         } }
         section id="choose" { div.wide {
             h2 { (view.say("Which should I take?", "该选哪一个？")) }
-            (choose(view))
+            (decision(view))
         } }
         div lang="en" {
             @for section in &results.sections {
