@@ -33,6 +33,9 @@ $('#pair')?.addEventListener('change', event => {
   }
 })
 
+// At the top of the page: what follows is read beside the lines.
+$('#try').addEventListener('click', () => ui.run.click())
+
 const language = half =>
   ($(`[name=run-${half}]:checked`) ?? $('[name=run-0]:checked')).value
 

@@ -83,6 +83,13 @@ fn lead(view: &View, pages: &Pages, document: &Document) -> Markup {
                 }
                 h1 { (document.title) }
                 div.idea { (blocks(view, Some(pages), &document.intro)) }
+                @if view.live {
+                    p.start data-js hidden {
+                        a.go #try href={ "#" (pages.roles[0].id(1)) } { (view.say("Run it", "运行")) }
+                        (view.say(" and see which step prints each line.",
+                            " 看每一行是哪一步打印的。"))
+                    }
+                }
             }
             @if row.len() > 3 {
                 dl.facts {
