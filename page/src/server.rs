@@ -81,11 +81,12 @@ pub async fn serve(
         open_browser(&url);
     }
     tokio::spawn(end_on_signal(Arc::clone(&web)));
-    // The first page is then there at once.
-    let first = Arc::clone(&web);
+    // The page that is asked for next is then there at once.
+    let next = Arc::clone(&web);
     thread::spawn(move || {
-        for pages in &first.content.lessons {
-            let _ = first.page(&format!("{}.html", pages.lesson.name));
+        let _ = next.page("index.html");
+        for pages in &next.content.lessons {
+            let _ = next.page(&format!("{}.html", pages.lesson.name));
         }
     });
     axum::serve(listener, router(web)).await?;

@@ -90,6 +90,10 @@ fn asset_file(
     name: &str,
     live: bool,
 ) -> Result<Option<String>> {
+    let known = ASSETS.into_iter().find(|(known, _)| *known == name);
+    if let Some((_, text)) = known {
+        return Ok(Some(text.to_owned()));
+    }
     if name == "tour.svg" {
         return Ok(Some(text(&root().join("docs/tour.svg"))?));
     }
@@ -105,8 +109,5 @@ fn asset_file(
             return Ok(Some(index));
         }
     }
-    let mut assets = ASSETS.into_iter();
-    Ok(assets
-        .find(|(known, _)| *known == name)
-        .map(|(_, text)| text.to_owned()))
+    Ok(None)
 }
