@@ -138,21 +138,21 @@ fn terminal(
     half: usize,
 ) -> Markup {
     let command = text.lines().next().and_then(|line| line.strip_prefix("$ "));
+    let program = command.and_then(|command| {
+        command.split_once("--bin ")?.1.split_whitespace().next()
+    });
     let role = pages.and_then(|pages| {
-        let halves = pages.lesson.halves();
         let name = match command {
-            Some(command) => {
-                let after = command.split_once("--bin ")?.1;
-                after.split_whitespace().next()?
-            }
-            None => halves[half],
+            Some(_) => program?,
+            None => pages.lesson.halves()[half],
         };
         pages.role(name)
     });
+    let name = role.map(|role| &*role.name).or(program);
     html! {
         figure.cell.term {
             figcaption {
-                b { (role.map_or("", |role| &role.name)) }
+                b { (name.unwrap_or_default()) }
             }
             pre tabindex="0" role="group"
                 aria-label=(view.say("Transcript", "输出记录")) {
