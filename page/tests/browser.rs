@@ -6,9 +6,9 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Result, ensure};
 use harness::testing::{NODE, Need, Test, test};
-use harness::{Exit, Half, LIMIT, root};
+use harness::{Exit, Half, LIMIT, build, root};
 
-use crate::server::Server;
+use crate::server::{Server, children, until};
 use crate::site::files;
 
 const CHROMIUM: Need = Need::Program("chromium", "--version");
@@ -22,6 +22,12 @@ pub fn tests() -> Vec<Test> {
             || of_files("rows"),
         ),
         test("all_is_there_without_javascript", || of_files("plain")),
+        test("on_paper_is_all_and_nothing_is_cut_off", || {
+            of_files("print")
+        }),
+        test("a_few_questions_lead_to_every_lesson", || {
+            of_files("choose")
+        }),
         test("everything_goes_by_keyboard_and_choices_are_kept", || {
             of_files("reading")
         }),
@@ -33,6 +39,11 @@ pub fn tests() -> Vec<Test> {
             of_server("control")
         })
         .needs(Need::Unix),
+        test("of_twenty_tabs_four_run_and_nothing_is_left", tabs)
+            .needs(Need::Proc),
+        test("no_script_runs_that_is_not_the_pages_own", || {
+            of_server("policy")
+        }),
     ]
     .map(|test| test.of("browser").needs(NODE).needs(DRIVER).needs(CHROMIUM))
     .into()
@@ -54,6 +65,18 @@ fn of_server(scenario: &str) -> Result<()> {
     let server = Server::start()?;
     let url = format!("http://{}/{}/", server.address, server.token);
     browse(scenario, &url)
+}
+
+/// The browser is closed while four pairs run.
+fn tabs() -> Result<()> {
+    build("tcp-echo", harness::Profile::Debug)?;
+    let server = Server::start()?;
+    let url = format!("http://{}/{}/", server.address, server.token);
+    browse("tabs", &url)?;
+    let id = server.half.id();
+    until("the end of all", || {
+        children(id).is_ok_and(|children| children.is_empty())
+    })
 }
 
 /// One browser at a time, or on a busy machine none of them comes to its end.

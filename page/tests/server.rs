@@ -338,7 +338,7 @@ fn frozen() -> Result<()> {
 }
 
 /// The programs that this process has started, and that still run.
-fn children(id: u32) -> Result<BTreeSet<u32>> {
+pub fn children(id: u32) -> Result<BTreeSet<u32>> {
     let mut found = BTreeSet::new();
     for thread in fs::read_dir(format!("/proc/{id}/task"))? {
         // A thread may have ended meanwhile.
@@ -353,7 +353,7 @@ fn children(id: u32) -> Result<BTreeSet<u32>> {
     Ok(found)
 }
 
-fn until(what: &str, done: impl Fn() -> bool) -> Result<()> {
+pub fn until(what: &str, done: impl Fn() -> bool) -> Result<()> {
     let deadline = Instant::now() + LIMIT;
     while !done() {
         ensure!(Instant::now() < deadline, "waited for {what}");
