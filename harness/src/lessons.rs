@@ -1,5 +1,6 @@
 //! The lessons, and how a pair of halves is started.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,10 +11,12 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::build::{Profile, as_from_a_shell, build, root};
+use crate::half::on_path;
 use crate::{kafka, rabbit, redis};
 
 /// What a half is written in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Hash)]
+#[serde(rename_all = "lowercase")]
 pub enum Language {
     /// `src/bin/*.rs`
     Rust,
@@ -51,6 +54,8 @@ pub struct Lesson {
     pub name: &'static str,
     /// What `lesson.toml` says.
     entry: Entry,
+    /// Which languages its halves can have, the first one first.
+    pairings: Vec<[Language; 2]>,
     /// The same lesson with other halves.
     also: Option<Box<Lesson>>,
 }
@@ -64,6 +69,10 @@ struct Entry {
     unix: bool,
     /// The halves' names, the one that is started first first.
     halves: [String; 2],
+    /// The halves that do not exist in both languages, with those in which
+    /// they do: `{ primary = ["node"] }`.
+    #[serde(default)]
+    languages: HashMap<String, Vec<Language>>,
     meet: Meet,
     /// The features of the package that its programs are built with.
     #[serde(default)]
@@ -99,6 +108,26 @@ struct Entry {
     order: Vec<[String; 3]>,
     /// The same lesson with other halves.
     also: Option<Box<Entry>>,
+}
+
+impl Entry {
+    fn languages(&self, half: &str) -> &[Language] {
+        let only = self.languages.get(half);
+        only.map_or(&[Language::Rust, Language::Node], Vec::as_slice)
+    }
+
+    fn pairings(&self) -> Vec<[Language; 2]> {
+        use Language::{Node, Rust};
+        let [first, second] =
+            self.halves.each_ref().map(|half| self.languages(half));
+        let mixed = self.mixed.unwrap_or(self.meet != Meet::Nobody);
+        [[Rust, Rust], [Rust, Node], [Node, Rust], [Node, Node]]
+            .into_iter()
+            .filter(|[one, other]| mixed || one == other)
+            .filter(|[one, _]| first.contains(one))
+            .filter(|[_, other]| second.contains(other))
+            .collect()
+    }
 }
 
 /// Every lesson, in the order of the members in the root `Cargo.toml`.
@@ -143,6 +172,7 @@ impl Lesson {
         let also = entry.also.take();
         Self {
             name,
+            pairings: entry.pairings(),
             entry,
             also: also.map(|entry| Box::new(Self::new(name, *entry))),
         }
@@ -224,13 +254,13 @@ impl Lesson {
     }
 
     /// Which languages the halves can have, the first one first.
-    pub fn pairings(&self) -> &'static [[Language; 2]] {
-        use Language::{Node, Rust};
-        let mixed = self.entry.mixed.unwrap_or(self.meet() != Meet::Nobody);
-        match mixed {
-            true => &[[Rust, Rust], [Rust, Node], [Node, Rust], [Node, Node]],
-            false => &[[Rust, Rust], [Node, Node]],
-        }
+    pub fn pairings(&self) -> &[[Language; 2]] {
+        &self.pairings
+    }
+
+    /// What a half is written in: in both languages, mostly.
+    pub fn languages(&self, half: &str) -> &[Language] {
+        self.entry.languages(half)
     }
 
     /// The pairing whose second half is written in `second`; the first one
@@ -239,6 +269,19 @@ impl Lesson {
         let mut pairings = self.pairings().iter();
         let found = pairings.find(|pairing| pairing[1] == second);
         found.copied().unwrap_or([Language::Rust, second])
+    }
+
+    /// What a reader types to run a half without arguments.
+    pub fn typed(&self, language: Language, half: &str) -> String {
+        let name = self.name;
+        if language == Language::Node {
+            return format!("node {name}/node/{half}.js");
+        }
+        let features = self.features().iter();
+        let features: String = features
+            .map(|feature| format!("--features {feature} "))
+            .collect();
+        format!("cargo run -p {name} {features}--bin {half}")
     }
 
     /// The lesson's folder.
@@ -266,13 +309,14 @@ impl Lesson {
         child: Language,
         arguments: &[&str],
     ) -> Result<Command> {
-        let mut command = self.half(parent, "parent")?;
+        let [first, second] = self.halves();
+        let mut command = self.half(parent, first)?;
         if parent == child {
             command.args(arguments);
             return Ok(command);
         }
         let for_child = self.entry.paced.as_deref() == Some("child");
-        let child = self.half(child, "child")?;
+        let child = self.half(child, second)?;
         if !for_child {
             command.args(arguments);
         }
@@ -330,12 +374,14 @@ impl Lesson {
             Meet::Kafka => kafka::missing(),
             _ => None,
         };
-        server.or_else(|| self.missing_packages(second))
+        server.or_else(|| self.missing_for_node(second))
     }
 
-    fn missing_packages(&self, second: Language) -> Option<String> {
+    fn missing_for_node(&self, second: Language) -> Option<String> {
+        let [first, second] = self.pairing_with(second);
         if second == Language::Rust {
-            return None;
+            let absent = first == Language::Node && on_path("node").is_none();
+            return absent.then(|| "node is not on PATH".to_owned());
         }
         let folder = self.packages()?;
         let absent = !folder.join("node_modules").is_dir();

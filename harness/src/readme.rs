@@ -33,19 +33,36 @@ impl Transcript {
 
     /// The half that the command runs, and its arguments, where it is of
     /// the form `cargo run -p LESSON [--features NAME] --bin HALF
-    /// [-- ARGUMENTS]`.
-    pub fn half(&self, lesson: &str) -> Option<(&str, Vec<&str>)> {
-        let run = format!("cargo run -p {lesson} ");
+    /// [-- ARGUMENTS]`, or `node LESSON/node/HALF.js [ARGUMENTS]`. A first
+    /// version is called `first-HALF` in both.
+    pub fn half(&self, lesson: &str) -> Option<(String, Vec<&str>)> {
         let command = self.command.as_ref()?;
         let command = match command.split_once(" | ") {
             Some((_, after)) => after,
             None => command,
         };
+        if let Some(rest) = command.strip_prefix(&format!("node {lesson}/")) {
+            return script(rest);
+        }
+        let run = format!("cargo run -p {lesson} ");
         let mut words = command.strip_prefix(&run)?.split_whitespace();
         words.find(|word| *word == "--bin")?;
-        let half = words.next()?;
+        let half = words.next()?.to_owned();
         Some((half, words.skip_while(|word| *word == "--").collect()))
     }
+}
+
+/// `node/HALF.js ARGUMENTS`. Not where these name the program of the other
+/// half, behind `--`: whoever replays it chooses that.
+fn script(command: &str) -> Option<(String, Vec<&str>)> {
+    let mut words = command.split_whitespace();
+    let half = match words.next()?.strip_suffix(".js")?.split_once('/')? {
+        ("node", half) => half.to_owned(),
+        ("first", half) => format!("first-{half}"),
+        _ => return None,
+    };
+    let arguments: Vec<&str> = words.collect();
+    (!arguments.contains(&"--")).then_some((half, arguments))
 }
 
 /// Two transcripts that belong together: of the half that is started first,

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::{fs, iter};
 
 use anyhow::{Context, Result, bail, ensure};
-use harness::LESSONS;
 use harness::steps::{Step, steps};
 use harness::testing::{Test, test};
+use harness::{LESSONS, Language, Lesson};
 
 pub fn tests() -> Vec<Test> {
     [
@@ -29,9 +29,7 @@ fn all_steps() -> Result<()> {
         .flat_map(|it| iter::once(it).chain(it.also()))
     {
         for half in lesson.halves() {
-            let rust = lesson.folder().join(format!("src/bin/{half}.rs"));
-            let node = lesson.folder().join(format!("node/{half}.js"));
-            if let Err(error) = same_steps(&rust, &node) {
+            if let Err(error) = same_steps(lesson, half) {
                 wrong.push(format!("{} {half}: {error:#}", lesson.name));
             }
         }
@@ -40,24 +38,32 @@ fn all_steps() -> Result<()> {
     Ok(())
 }
 
-fn same_steps(rust: &Path, node: &Path) -> Result<()> {
-    let [ours, theirs] = [rust, node].map(|path| -> Result<_> {
-        let text = fs::read_to_string(path);
-        Ok(steps(&text.with_context(|| path.display().to_string())?))
-    });
-    let (ours, theirs) = (ours?, theirs?);
+fn same_steps(lesson: &Lesson, half: &str) -> Result<()> {
+    let mut known: Vec<Vec<Step>> = Vec::new();
+    for language in lesson.languages(half) {
+        let path = lesson.folder().join(match language {
+            Language::Rust => format!("src/bin/{half}.rs"),
+            Language::Node => format!("node/{half}.js"),
+        });
+        let text = fs::read_to_string(&path);
+        let text = text.with_context(|| path.display().to_string())?;
+        known.push(steps(&text));
+    }
+    let (ours, twins) = known.split_first().context("no language")?;
     ensure!(!ours.is_empty(), "no steps");
     for (place, step) in ours.iter().enumerate() {
         let number = place + 1;
         ensure!(step.number == number, "{step:?} at place {number}");
     }
-    for (ours, theirs) in ours.iter().zip(&theirs) {
-        ensure!(
-            known_by(ours) == known_by(theirs),
-            "\n  Rust {ours:?}\n  Node {theirs:?}"
-        );
+    for theirs in twins {
+        for (ours, theirs) in ours.iter().zip(theirs) {
+            ensure!(
+                known_by(ours) == known_by(theirs),
+                "\n  Rust {ours:?}\n  Node {theirs:?}"
+            );
+        }
+        ensure!(ours.len() == theirs.len(), "{ours:#?}\n{theirs:#?}");
     }
-    ensure!(ours.len() == theirs.len(), "{ours:#?}\n{theirs:#?}");
     Ok(())
 }
 

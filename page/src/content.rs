@@ -6,11 +6,11 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use anyhow::{Context, Result, ensure};
-use harness::{LESSONS, Lesson, root};
+use harness::{LESSONS, Language, Lesson, root};
 
 use crate::choose::{Question, questions};
 use crate::paint::{Names, Painted, paint};
-use crate::source::Source;
+use crate::source::{Part, Source};
 use crate::words::{TONGUES, Tongue};
 
 /// All of it.
@@ -53,7 +53,8 @@ pub type Difference = [[String; 2]; 2];
 pub struct Role {
     /// `server`
     pub name: String,
-    /// In Node and in Rust: that is the order on the page.
+    /// In Node and in Rust: that is the order on the page. Empty where the
+    /// half is not written in this language.
     pub sources: [Source; 2],
     /// What its steps say in Chinese, by their numbers; 0 is the half itself.
     pub chinese: BTreeMap<usize, String>,
@@ -275,16 +276,22 @@ impl Role {
         name: &str,
         told: &BTreeMap<String, BTreeMap<usize, String>>,
     ) -> Result<Option<Self>> {
-        let source = |path: String| -> Result<Source> {
-            let text = text(&lesson.folder().join(&path))?;
+        let languages = lesson.languages(name);
+        let source = |language, path: String| -> Result<Source> {
+            let text = match languages.contains(&language) {
+                true => text(&lesson.folder().join(&path))?,
+                false => String::new(),
+            };
             Ok(Source::cut(path, &text))
         };
         let sources = [
-            source(format!("node/{name}.js"))?,
-            source(format!("src/bin/{name}.rs"))?,
+            source(Language::Node, format!("node/{name}.js"))?,
+            source(Language::Rust, format!("src/bin/{name}.rs"))?,
         ];
-        same(sources.each_ref())?;
-        let count = sources[0].parts.len();
+        if languages.len() == sources.len() {
+            same(sources.each_ref())?;
+        }
+        let count = whole(&sources).parts.len();
         let chinese = told.get(name).cloned().unwrap_or_default();
         for number in chinese.keys() {
             ensure!(*number <= count, "steps.zh-CN.md: no step {number}");
@@ -295,6 +302,11 @@ impl Role {
             chinese,
             painted: OnceLock::new(),
         }))
+    }
+
+    /// Its steps, in the one language or in the other.
+    pub fn steps(&self) -> &[Part] {
+        &whole(&self.sources).parts
     }
 
     /// A step's id.
@@ -336,8 +348,11 @@ impl Role {
                 .next()
                 .map(|part| english(&part.step.title, &part.step.text))
         });
-        let ((title, node), (_, rust)) =
-            (node.unwrap_or_default(), rust.unwrap_or_default());
+        let ((title, node), (_, rust)) = match (node, rust) {
+            (Some(node), Some(rust)) => (node, rust),
+            (Some(only), None) | (None, Some(only)) => (only.clone(), only),
+            (None, None) => Default::default(),
+        };
         let same = node.iter().zip(&rust).take_while(|(a, b)| a == b).count();
         let own = [&node[same..], &rust[same..]].map(|rest| rest.join(" "));
         Told {
@@ -353,13 +368,21 @@ impl Role {
         match self.chinese.get(&0) {
             Some(text) if tongue == Tongue::Chinese => ("zh-CN", joined(text)),
             _ => {
-                let source = &self.sources[1];
+                let source = whole(&self.sources);
                 let more = source.try_this.iter();
                 let more = more.map(|text| format!("Try this: {text}"));
                 let said = [source.about.clone()].into_iter().chain(more);
                 ("en", said.collect::<Vec<_>>().join(" "))
             }
         }
+    }
+}
+
+/// Rust's source, or Node's where there is no other.
+fn whole([node, rust]: &[Source; 2]) -> &Source {
+    match rust.parts.is_empty() {
+        true => node,
+        false => rust,
     }
 }
 

@@ -124,13 +124,14 @@ impl Links for In<'_> {
                 "producer" => "生产者",
                 "consumer" => "消费者",
                 "threads" => "线程",
+                "primary" => "主进程",
                 name => name,
             };
             let at = text.rfind(&role.name).max(text.rfind(chinese))?;
             Some(((at + role.name.len(), role.name.len()), role))
         });
         let (_, role) = named.max_by_key(|(key, _)| *key)?;
-        (1..=role.sources[0].parts.len())
+        (1..=role.steps().len())
             .contains(&number)
             .then(|| format!("#{}", role.id(number)))
     }

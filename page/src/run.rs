@@ -287,15 +287,10 @@ fn shown(
     let name = lesson.halves()[half];
     let arguments = command.get_args().map(|it| it.to_string_lossy());
     let mut arguments: Vec<String> = arguments.map(Into::into).collect();
-    let mut words = match language {
-        Language::Rust => {
-            format!("cargo run -p {} --bin {name}", lesson.name)
-        }
-        Language::Node => {
-            arguments.remove(0);
-            format!("node {}/node/{name}.js", lesson.name)
-        }
-    };
+    let mut words = lesson.typed(language, name);
+    if language == Language::Node {
+        arguments.remove(0); // the script
+    }
     if !arguments.is_empty() && language == Language::Rust {
         words.push_str(" --");
     }

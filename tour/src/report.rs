@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use console::style;
-use harness::{LESSONS, Lesson, Meet};
+use harness::{LESSONS, Language, Lesson, Meet};
 
 use crate::screen;
 
@@ -41,12 +41,8 @@ pub fn title(lesson: &Lesson) -> String {
 /// The command that a reader can type next.
 pub fn command(lesson: &Lesson) -> String {
     let [first, _] = lesson.halves();
-    let features: String = lesson
-        .features()
-        .iter()
-        .map(|feature| format!("--features {feature} "))
-        .collect();
-    format!("cargo run -p {} {features}--bin {first}", lesson.name)
+    let [language, _] = lesson.pairing_with(Language::Rust);
+    lesson.typed(language, first)
 }
 
 /// Prints a line for each lesson that was shown, and what to type next.

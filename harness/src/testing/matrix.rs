@@ -124,14 +124,18 @@ fn alone<'a>(
     let pairs = lesson.scenarios(blocks, "first-");
     let in_pair =
         |block: &Transcript| pairs.iter().any(|pair| pair.contains(block));
-    blocks
-        .iter()
-        .filter(|block| !in_pair(block))
-        .filter_map(|block| {
-            let (name, _) = block.half(lesson.name)?;
-            Some((block, name.strip_prefix("first-")?.to_owned()))
-        })
-        .collect()
+    let mut alone: Vec<(&Transcript, String)> = Vec::new();
+    for block in blocks.iter().filter(|block| !in_pair(block)) {
+        let half = block.half(lesson.name);
+        let name = half.as_ref().and_then(|it| it.0.strip_prefix("first-"));
+        // Shown in both languages, it is replayed once in each.
+        if let Some(name) = name
+            && alone.iter().all(|(_, other)| other != name)
+        {
+            alone.push((block, name.to_owned()));
+        }
+    }
+    alone
 }
 
 /// The first versions, at another address than the one written in.
@@ -192,28 +196,33 @@ fn replay_first_family(
     [parent, child]: [&Transcript; 2],
     languages: [Language; 2],
 ) -> Result<()> {
-    let mut command = lesson.first(languages[0], "parent")?;
+    let [first_name, second_name] = lesson.halves();
+    let mut command = lesson.first(languages[0], first_name)?;
     if languages[1] == Language::Rust {
-        let child = lesson.first(Language::Rust, "child")?;
+        let child = lesson.first(Language::Rust, second_name)?;
         command.arg(child.get_program());
     }
     let mut running = Half::start(command.current_dir(root()))?;
-    finish(&mut running, parent)?;
-    // Where the child has our stdout, its lines are among the parent's.
-    let all = [parent, child].map(|block| block.lines.clone()).concat();
-    let (inner, outer): (Vec<_>, Vec<_>) = running
-        .stdout()
-        .into_iter()
-        .partition(|line| child.lines.contains(line));
     if lesson.child_lines().is_none() {
+        finish(&mut running, parent)?;
         return compare("parent", &parent.lines, &shown(&running, parent));
     }
-    ensure!(
-        inner.len() + outer.len() == all.len(),
-        "{inner:?} {outer:?}"
-    );
+    // Where the child has our stdout, its lines are among the parent's.
+    let both = Transcript {
+        lines: [&parent.lines[..], &child.lines].concat(),
+        ..parent.clone()
+    };
+    finish(&mut running, &both)?;
+    let (inner, outer) = apart(lesson, shown(&running, &both));
     compare("parent", &parent.lines, &outer)?;
     compare("child", &child.lines, &inner)
+}
+
+/// The child's lines, and the parent's.
+fn apart(lesson: &Lesson, lines: Vec<String>) -> (Vec<String>, Vec<String>) {
+    lines
+        .into_iter()
+        .partition(|line| lesson.speaker(0, line) == 1)
 }
 
 /// Waits until a first version has said what the README shows, and ends it
@@ -336,13 +345,9 @@ fn replay_family(
     ensure!(running.wait()? == Exit::Code(0), "{:?}", running.stderr());
     ensure!(running.stderr().is_empty(), "{:?}", running.stderr());
 
-    let child_lines = lesson.child_lines();
-    let (inner, outer): (Vec<_>, Vec<_>) =
-        running.stdout().into_iter().partition(|line| {
-            child_lines.is_some_and(|start| line.starts_with(start))
-        });
+    let (inner, outer) = apart(lesson, running.stdout());
     compare("parent", &parent.lines, &outer)?;
-    match child_lines {
+    match lesson.child_lines() {
         Some(_) => compare("child", &child.lines, &inner),
         // The child prints to a pipe, and the parent what comes from there.
         None => {
@@ -364,10 +369,10 @@ fn replay_solo(
     for transcript in scenario {
         let half = transcript.half(lesson.name);
         let (half, arguments) = half.context("no command")?;
-        let mut command = lesson.half(language, half)?;
+        let mut command = lesson.half(language, &half)?;
         let mut running = Half::start(command.args(arguments))?;
         ensure!(running.wait()? == Exit::Code(0), "{:?}", running.stderr());
-        compare(half, &transcript.lines, &running.stdout())?;
+        compare(&half, &transcript.lines, &running.stdout())?;
     }
     Ok(())
 }

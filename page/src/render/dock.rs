@@ -95,16 +95,14 @@ pub fn dock(view: &View, pages: &Pages) -> Markup {
 /// The switch for what a half is written in; in a lesson whose halves cannot
 /// be mixed, there is one for both.
 fn language(view: &View, lesson: &Lesson, half: usize) -> Markup {
-    let mixed = lesson.pairings().len() > 2;
-    if !mixed && half == 1 {
+    let mut pairings = lesson.pairings().iter();
+    let mixed = pairings.find(|[one, other]| one != other);
+    if mixed.is_none() && half == 1 {
         return html! {};
     }
-    let chosen = if half == 0 {
-        Language::Rust
-    } else {
-        Language::Node
-    };
-    let name = match mixed {
+    let chosen = mixed.map_or(Language::Rust, |pairing| pairing[half]);
+    let written = lesson.languages(lesson.halves()[half]);
+    let name = match mixed.is_some() {
         true => lesson.halves()[half],
         false => view.say("both", "两端"),
     };
@@ -115,7 +113,7 @@ fn language(view: &View, lesson: &Lesson, half: usize) -> Markup {
                 @for (value, label, language) in [
                     ("node", "Node", Language::Node),
                     ("rust", "Rust", Language::Rust),
-                ] {
+                ].into_iter().filter(|it| written.contains(&it.2)) {
                     label {
                         input type="radio" name={ "run-" (half) } value=(value)
                             checked[language == chosen];

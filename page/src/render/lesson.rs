@@ -10,7 +10,7 @@ use crate::render::dock::dock;
 use crate::render::readme::blocks;
 use crate::render::shell::{Head, line, prose, shell};
 use crate::render::{View, slug};
-use crate::source::printed;
+use crate::source::{Part, printed};
 use crate::words::Tongue;
 
 /// What each column is called, and its class.
@@ -145,7 +145,7 @@ fn strip(view: &View, pages: &Pages) -> Markup {
                     div.half {
                         a.tab id={ "tab-" (role.name) } data-role=(role.name)
                             href={ "#half-" (role.name) } { (role.name) }
-                        @for part in &role.sources[0].parts {
+                        @for part in role.steps() {
                             @let number = part.step.number;
                             @let told = role.told(number, view.tongue);
                             a.num href={ "#" (role.id(number)) }
@@ -171,25 +171,29 @@ fn strip(view: &View, pages: &Pages) -> Markup {
 
 fn half(view: &View, pages: &Pages, role: &Role) -> Markup {
     let (lang, about) = role.about(view.tongue);
-    let [node, rust] = role.sources.each_ref().map(|source| source.fold.len());
+    // One that is written in one language only has one column.
+    let columns = [0, 1].into_iter();
+    let columns = columns.filter(|&it| !role.sources[it].parts.is_empty());
+    let lines = columns.clone().map(|column| {
+        let (name, _) = COLUMNS[column];
+        let count = role.sources[column].fold.len();
+        match view.tongue {
+            Tongue::English => format!("{count} lines in {name}"),
+            Tongue::Chinese => format!("{name} {count} 行"),
+        }
+    });
+    let lines = lines.collect::<Vec<_>>().join(view.say(", ", "，"));
     html! {
         div.role id={ "half-" (role.name) } { div.wide {
             h3.rolehead { (role.name) }
             p.what lang=(lang) { (prose(&about)) }
             details.fold {
                 summary {
-                    @match view.tongue {
-                        Tongue::English => {
-                            "Imports and flags · " (node) " lines in Node, "
-                            (rust) " in Rust"
-                        }
-                        Tongue::Chinese => {
-                            "导入与参数 · Node " (node) " 行，Rust " (rust) " 行"
-                        }
-                    }
+                    (view.say("Imports and flags · ", "导入与参数 · ")) (lines)
                 }
                 div.row {
-                    @for (column, (name, class)) in COLUMNS.iter().enumerate() {
+                    @for column in columns {
+                        @let (name, class) = COLUMNS[column];
                         @let fold = role.sources[column].fold.clone();
                         @let lines: Vec<usize> = fold.collect();
                         (cell(view, role, column, name, class, &lines,
@@ -197,7 +201,7 @@ fn half(view: &View, pages: &Pages, role: &Role) -> Markup {
                     }
                 }
             }
-            @for part in &role.sources[0].parts {
+            @for part in role.steps() {
                 (step(view, pages, role, part.step.number))
             }
         } }
@@ -207,16 +211,18 @@ fn half(view: &View, pages: &Pages, role: &Role) -> Markup {
 fn step(view: &View, pages: &Pages, role: &Role, number: usize) -> Markup {
     let told = role.told(number, view.tongue);
     let id = role.id(number);
-    let parts = role.sources.each_ref().map(|source| {
-        source.parts.iter().find(|part| part.step.number == number)
-    });
-    let [Some(node), Some(rust)] = parts else {
-        return html! {};
-    };
+    let sources = role.sources.iter().enumerate();
+    let parts: Vec<(usize, &Part)> = sources
+        .flat_map(|(column, source)| {
+            let mut parts = source.parts.iter();
+            Some((column, parts.find(|part| part.step.number == number)?))
+        })
+        .collect();
+    let function = parts.last().map_or("", |(_, part)| &part.step.function);
     let differences = pages.differences.get(&id);
     let mut prints = Vec::new();
-    for (column, part) in [node, rust].into_iter().enumerate() {
-        for (pattern, _) in printed(&role.sources[column], part) {
+    for (column, part) in &parts {
+        for (pattern, _) in printed(&role.sources[*column], part) {
             let pattern = pattern.replace("{}", "…");
             if !prints.contains(&pattern) {
                 prints.push(pattern);
@@ -234,7 +240,7 @@ fn step(view: &View, pages: &Pages, role: &Role, number: usize) -> Markup {
                     p { (prose(&told.shared)) }
                 }
                 div.tell {
-                    span { (view.say("in ", "位于 ")) code { (rust.step.function) } }
+                    span { (view.say("in ", "位于 ")) code { (function) } }
                     @if !prints.is_empty() {
                         span {
                             (view.say("prints ", "打印 "))
@@ -246,7 +252,7 @@ fn step(view: &View, pages: &Pages, role: &Role, number: usize) -> Markup {
                     }
                 }
             }
-            @for (column, part) in [node, rust].into_iter().enumerate() {
+            @for &(column, part) in &parts {
                 @let (name, class) = COLUMNS[column];
                 @let source = &role.sources[column];
                 @let numbers: Vec<usize> = printed(source, part)

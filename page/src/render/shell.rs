@@ -204,7 +204,7 @@ pub fn search_index(view: &View, glossary: &str) -> (String, String) {
             entries.push(json!([title, to, "", name]));
         }
         for role in &pages.roles {
-            for part in &role.sources[0].parts {
+            for part in role.steps() {
                 let number = part.step.number;
                 let told = role.told(number, view.tongue);
                 let text = [&told.shared, &told.own[0], &told.own[1]];
