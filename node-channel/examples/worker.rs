@@ -1,8 +1,9 @@
-//! A worker of a Node cluster, `cluster.js`: serves HTTP from the
-//! sockets that the primary hands to it.
+//! A worker of a Node cluster: serves HTTP from the sockets that the primary
+//! hands to it. The lesson node-cluster has a primary for it.
 //!
 //!     cargo build -p node-channel --examples
-//!     node node-channel/examples/cluster.js target/debug/examples/worker
+//!     node node-cluster/node/primary.js 127.0.0.1:8888 -- target/debug/examples/worker
+//!     curl http://127.0.0.1:8888                # in a second terminal
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -9,7 +9,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use harness::{Exit, Half, root};
+use harness::{Exit, Half};
 use node_channel::cluster::{Event, Worker};
 use node_channel::{Error, Forked};
 use tokio::io::AsyncReadExt;
@@ -32,7 +32,14 @@ pub fn tests() -> Vec<Test> {
             same_address,
         ),
         test("a_worker_hears_why_the_primary_cannot_listen", refused),
-        test("a_worker_serves_in_advanced_mode", advanced),
+        test("workers_serve_in_turn", || in_full("rr", "json")),
+        test("workers_share_a_socket", || in_full("none", "json")),
+        test("workers_serve_in_turn_in_advanced_mode", || {
+            in_full("rr", "advanced")
+        }),
+        test("workers_share_a_socket_in_advanced_mode", || {
+            in_full("none", "advanced")
+        }),
         test("a_killed_primary_ends_its_worker", killed_primary),
         test("a_worker_without_descriptors_serves_again", exhausted)
             .needs(Need::Proc),
@@ -191,31 +198,41 @@ fn refused() -> Result<()> {
     Ok(())
 }
 
-/// The recipe, with the other serialization.
-fn advanced() -> Result<()> {
-    let path = root().join("node-channel/examples/cluster.js");
-    let script = std::fs::read_to_string(path)?;
-    let json = "execArgv: []";
-    ensure!(script.contains(json));
-    let advanced = format!("{json}, serialization: 'advanced'");
-    let script = script.replace(json, &advanced);
-    for mode in ["", "shared"] {
-        let mut node = Command::new("node");
-        node.args(["--input-type=module", "-e", &script, "cluster.js"]);
-        node.arg(program("worker")?.get_program()).arg(mode);
-        let mut half = Half::start(&mut node)?;
-        let exit = half.wait()?;
-        let lines = half.stdout();
-        ensure!(exit == Exit::Code(0), "{lines:?} {:?}", half.stderr());
-        for line in [
-            r#"{"echo":"é"}"#,
-            "worker 1 exit 0 on purpose true",
-            "worker 2 exit 0 on purpose true",
-        ] {
-            ensure!(lines.iter().any(|found| found == line), "{lines:?}");
+/// Two workers, 40 clients, a message there and back; then one of them leaves
+/// by itself, and the primary has the other one leave.
+fn in_full(policy: &str, serialization: &str) -> Result<()> {
+    let script = "
+        cluster.setupPrimary({ args: [], serialization: args[0] })
+        const workers = [cluster.fork(), cluster.fork()]
+        const [{ port }, second] = await Promise.all(
+          workers.map(worker => once(worker, 'listening')))
+        if (port !== second.port) throw Error('two ports')
+        const counts = {}
+        for (let i = 0; i < 40; i++) {
+          const socket = net.connect(port, '127.0.0.1')
+          socket.write('GET / HTTP/1.1\\r\\n\\r\\n')
+          let text = ''
+          for await (const piece of socket.setEncoding('utf8')) text += piece
+          const name = text.split('\\r\\n').pop()
+          counts[name] = (counts[name] ?? 0) + 1
         }
-    }
-    Ok(())
+        const known = name => /^Rust worker [12]$/.test(name)
+        console.log(Object.keys(counts).every(known))
+        const all = Object.values(counts)
+        const inTurn = cluster.schedulingPolicy === cluster.SCHED_RR
+        console.log(inTurn ? String(all) : all.reduce((a, b) => a + b))
+        workers[0].send({ echo: 'é' })
+        console.log(await once(workers[0], 'message'))
+        workers[0].send('leave')
+        workers[1].disconnect()
+        for (const worker of workers) {
+          if (!worker.isDead()) await once(worker, 'exit')
+          console.log(worker.process.exitCode, worker.exitedAfterDisconnect)
+        }";
+    let mut half = scheduled(policy, script, &[serialization])?;
+    let counts = if policy == "rr" { "20,20" } else { "40" };
+    let expected = ["true", counts, "{ echo: 'é' }", "0 true", "0 true"];
+    prints(&mut half, &expected)
 }
 
 /// A shell outlives the primary and says how the worker has ended.

@@ -26,12 +26,6 @@ pub fn tests() -> Vec<Test> {
         test("recipe_ready_a_process_manager_is_obeyed", ready),
         test("recipe_handover_no_connection_is_refused", handover),
         #[cfg(feature = "cluster")]
-        test("recipe_worker_serves_in_a_cluster", || cluster(&[])),
-        #[cfg(feature = "cluster")]
-        test("recipe_worker_serves_from_a_shared_socket", || {
-            cluster(&["shared"])
-        }),
-        #[cfg(feature = "cluster")]
         test("a_worker_without_a_cluster_says_so", no_cluster),
         #[cfg(feature = "cluster")]
         test(
@@ -220,29 +214,6 @@ fn handover() -> Result<()> {
     stdin.write_all(b"3\n")?;
     drop(stdin);
     ends_well(&mut half)
-}
-
-#[cfg(feature = "cluster")]
-fn cluster(mode: &[&str]) -> Result<()> {
-    let mut half = script("cluster.js", "worker", mode)?;
-    ends_well(&mut half)?;
-    let mut lines = half.stdout();
-    lines.sort();
-    let answers = match mode {
-        [] => r#"{"Rust worker 1":20,"Rust worker 2":20}"#,
-        _ => "answers 40",
-    };
-    let mut expected = [
-        "worker 1 exit 0 on purpose true",
-        "worker 1 online",
-        "worker 2 exit 0 on purpose true",
-        "worker 2 online",
-        r#"{"echo":"é"}"#,
-        answers,
-    ];
-    expected.sort_unstable();
-    ensure!(lines == expected, "{lines:?}");
-    Ok(())
 }
 
 #[cfg(feature = "cluster")]
