@@ -1,0 +1,155 @@
+// Primary: starts workers that share one port, replaces one that crashes, and
+// as a client asks them who serves.
+//
+// Only Node has a primary. Other half: worker.js, or its Rust twin
+// ../src/bin/worker.rs; both are started from here.
+//
+//     node node-cluster/node/primary.js
+//     cargo build -p node-cluster --bin worker
+//     node node-cluster/node/primary.js --mixed -- target/debug/worker
+//
+// Try this: in a second terminal, `pkill -9 -nf worker` kills one worker.
+
+import cluster from 'node:cluster'
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { relative } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { args, wholeNumber } from '../../common/node/args.js'
+import { error, fail, line, shown } from '../../common/node/log.js'
+import { pace, ticks } from '../../common/node/pace.js'
+import { request, stop } from '../../common/node/shutdown.js'
+
+const { address, workers, shared, mixed, program, message, ...timing } = args(
+  'Starts workers that share one port, and asks them who serves.', {
+    address: {
+      positional: true,
+      default: '127.0.0.1:0',
+      help: 'Where to listen; port 0: one that the system chooses',
+    },
+    workers: {
+      value: 'N',
+      default: '2',
+      help: 'How many workers',
+      parse: text => wholeNumber(text, 1, 1000),
+    },
+    shared: { help: 'Share the listening socket, in place of round robin' },
+    mixed: { help: 'Behind -- is the program of every second worker only' },
+    message: { value: 'TEXT', default: 'hello', help: 'What to send' },
+    ...pace, // --every and --count
+    program: {
+      rest: true,
+      help: 'The program of the workers in place of worker.js; its arguments',
+    },
+  })
+
+const NODE = process.execPath
+const WORKER = fileURLToPath(new URL('worker.js', import.meta.url))
+// How long to wait before a worker that has crashed is replaced.
+const RESTART_PAUSE = 200
+// How long workers may take to end, before they are killed.
+const END_TIMEOUT = 1000
+
+// How long a client waits for an answer.
+const ANSWER_TIMEOUT = 2000
+
+let there // where the workers listen
+
+main().catch(fail) // prints the error, and ends with status 1
+
+async function main() {
+  // 1. Choose who accepts. Round robin: this process accepts each client, and
+  //    hands the connected socket to the next worker. Shared: all workers have
+  //    the listening socket itself, and the first one that is free accepts.
+  cluster.schedulingPolicy = shared ? cluster.SCHED_NONE : cluster.SCHED_RR
+
+  // 2. Start the workers, one after the other, and keep each place filled. The
+  //    first worker that asks for the port has this process open it.
+  const ends = []
+  for (let place = 0; place < workers; place += 1) {
+    const end = keep(await start(place), place)
+    end.catch(fail)
+    ends.push(end)
+  }
+  line(`listening on ${there.host}:${there.port}`)
+
+  // 3. Be a client, until the last message or Ctrl-C.
+  await talk()
+
+  // 4. Stop: have all workers leave. Each one ends when it has served those who
+  //    are connected; after END_TIMEOUT in any case.
+  request() // as if Ctrl-C had been typed: no worker is replaced any more
+  const all = Object.values(cluster.workers)
+  for (const worker of all) worker.disconnect()
+  setTimeout(() => {
+    for (const worker of all) worker.process.kill('SIGKILL')
+  }, END_TIMEOUT).unref()
+  for (const end of ends) {
+    const ended = await end
+    if (ended) line(ended)
+  }
+}
+
+// 5. Starts a worker: a child with a channel (see fork-ipc), and a number in
+//    NODE_UNIQUE_ID. It asks for the port by itself.
+async function start(place) {
+  const [exec = WORKER, ...rest] = mixed && place % 2 > 0 ? [] : program
+  cluster.setupPrimary({ exec, args: [...rest, address], execArgv: [] })
+  // fork() runs process.execPath, which is Node, with `exec` as its script. A
+  // program that is no script takes Node's place meanwhile.
+  if (!/\.[cm]?js$/.test(exec)) process.execPath = exec
+  const worker = cluster.fork()
+  process.execPath = NODE
+  if (mixed) line(`worker ${worker.id} runs ${relative('', exec)}`)
+  worker.on('online', () => line(`worker ${worker.id} online`))
+  worker.on('listening', ({ address: host, port }) => {
+    there = { host, port }
+    line(`worker ${worker.id} listening`)
+  })
+  worker.on('error', () => {}) // it has ended before it had our message
+  const exited = new Promise(resolve =>
+    worker.on('exit', (...how) => resolve(how)))
+  await Promise.race([once(worker, 'listening'), exited])
+  // One that cannot listen ends the primary: the next would fare no better.
+  if (worker.isDead() && !stop.aborted) {
+    throw Error(reason(worker, await exited))
+  }
+  return { worker, exited }
+}
+
+// 6. Replaces a worker that ends, unless it has left on purpose. A crash costs
+//    the clients of that worker, and nobody else's.
+async function keep({ worker, exited }, place) {
+  for (;;) {
+    const ended = reason(worker, await exited)
+    if (stop.aborted) return ended
+    error(ended)
+    if (worker.exitedAfterDisconnect) return
+    await sleep(RESTART_PAUSE)
+    if (stop.aborted) return
+    ;({ worker, exited } = await start(place))
+  }
+}
+
+function reason({ id }, [code, signal]) {
+  const how = signal ? `was killed by ${signal}` : `exited with code ${code}`
+  return `worker ${id} ${how}`
+}
+
+// 7. Connects at each tick, as any client does, and prints the answer.
+async function talk() {
+  for await (const _ of ticks(timing, stop)) {
+    const socket = connect(there)
+    // Where the worker dies before it has accepted the client, Node keeps the
+    // connection open, and nobody answers.
+    socket.setTimeout(ANSWER_TIMEOUT, () => socket.destroy(Error('no answer')))
+    socket.end(message)
+    try {
+      line(`receive: ${shown(await text(socket))}`)
+    } catch (failure) {
+      error(`ask a worker: ${failure.message || failure.code}`)
+    }
+  }
+}
