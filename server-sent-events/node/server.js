@@ -42,6 +42,8 @@ const { address: { host, port }, message, ...timing } = args(
     ...pace, // --every and --count
   })
 
+const PAGE = readFileSync(new URL('../page/index.html', import.meta.url))
+
 const history = new History() // the newest 100 events
 const streams = new Set()
 
@@ -58,10 +60,10 @@ async function main() {
   // 2. Publish events, whether or not a client is there, and accept clients
   //    until Ctrl-C. Node accepts them by itself, where Rust spawns a task.
   publish()
-  server.on('request', answer)
+  serve(server)
   await once(stop, 'abort') // by Ctrl-C and SIGTERM
 
-  // 3. Stop: accept nobody else, and end each stream as it should end.
+  // 3. Stop: accept nobody else, and end each stream as it should.
   server.close()
   for (const response of streams) response.end()
 }
@@ -75,11 +77,15 @@ async function publish() {
   }
 }
 
-// 5. Answers one request: with the stream, with the page, or with 404.
+// 5. Serves each connection: Node reads its requests, and calls answer().
+function serve(server) {
+  server.on('request', answer)
+}
+
+// 6. Answers a request: with the stream, with the page, or with 404.
 function answer(request, response) {
   switch (`${request.method} ${request.url}`) {
-    case 'GET /events': {
-      const lastId = Number(request.headers['last-event-id']) || 0
+    case 'GET /events':
       response.writeHead(200, {
         'content-type': 'text/event-stream',
         'cache-control': 'no-store',
@@ -88,22 +94,24 @@ function answer(request, response) {
         // nginx not to.
         'x-accel-buffering': 'no',
       })
-      stream(response, lastId)
+      stream(response, lastEventId(request))
       break
-    }
-    case 'GET /': {
-      const page = new URL('../page/index.html', import.meta.url)
+    case 'GET /':
       response.setHeader('content-type', 'text/html; charset=utf-8')
-      response.end(readFileSync(page))
+      response.end(PAGE)
       break
-    }
     default:
       response.statusCode = 404
       response.end()
   }
 }
 
-// 6. Sends one client its stream, until one of the two ends it.
+// Which event the client had last: 0 if it is a new one.
+function lastEventId(request) {
+  return Number(request.headers['last-event-id']) || 0
+}
+
+// 7. Streams to one client, until one of the two ends it.
 async function stream(response, lastId) {
   line('client connected')
   streams.add(response)
@@ -112,57 +120,45 @@ async function stream(response, lastId) {
     line('client disconnected')
   })
   response.on('error', () => {}) // write() rejects with it, too
-  try {
-    await sendEvents(response, lastId)
-  } catch {
-    // After Ctrl-C, step 3 has ended the response.
-    if (!stop.aborted) response.destroy()
-  }
-}
-
-// Sends events until an error ends it.
-async function sendEvents(response, lastId) {
-  await write(response, `retry: ${RETRY}\n\n`)
-  for (;;) {
-    // 7. Take the next event from the history, where a client that was away
-    //    finds what it missed. Nothing is queued for one client: a slow one is
-    //    only further behind.
-    const heartbeat = AbortSignal.timeout(HEARTBEAT)
-    const next = await history.next(lastId, heartbeat).catch(() => null)
-
-    // 8. There is none: send a comment as heartbeat. It shows the client and
-    //    the proxies between that the connection lives; and if the client does
-    //    not, we get an error.
-    if (next === null) {
-      await write(response, ': heartbeat\n\n')
-      continue
-    }
-
-    // 9. Send it. If others between have been forgotten, say so first. A line
-    //    break would end the field: each line is a `data:` of its own.
-    const { id, text } = next
-    if (lastId > 0 && id > lastId + 1) {
-      const missed = 'event: missed\ndata: some events are forgotten\n\n'
-      await write(response, missed)
-    }
-    line(`send: ${shown(text)}`)
-    const data = text.replace(/\r\n|\r|\n/g, '\ndata: ')
-    await write(response, `id: ${id}\ndata: ${data}\n\n`)
-    lastId = id
-  }
-}
-
-// 10. Writes a piece. Back-pressure: this waits while the client does not
-//     read. One that reads nothing at all is dropped: it can connect again
-//     and say which event was its last one.
-async function write(response, text) {
-  const timer = setTimeout(() => {
+  // When it has taken nothing for so long; step 9 says why.
+  response.setTimeout(WRITE_TIMEOUT, () => {
     line('client dropped: it does not read')
     response.destroy()
-  }, WRITE_TIMEOUT)
-  try {
-    await promisify(response.write).call(response, text)
-  } finally {
-    clearTimeout(timer)
+  })
+  // Ends when the client is gone, or when step 3 has ended the response.
+  await sendEvents(response, lastId).catch(() => {})
+}
+
+// 8. Sends events to one client. Nothing is queued for it: from the history, a
+//    slow client takes its next event later, and one that was away finds what
+//    it missed.
+async function sendEvents(response, lastId) {
+  const write = promisify(response.write).bind(response) // returns a promise
+  let text = `retry: ${RETRY}\n\n`
+  for (;;) {
+    // 9. Write. Back-pressure: this waits while the client does not read. One
+    //    that reads nothing at all is dropped: it can connect again and say
+    //    which event was its last one.
+    await write(text)
+
+    // 10. Take the next event. Heartbeat: if there is none for a while, send a
+    //     comment. It shows the client, and the proxies between, that the
+    //     connection lives.
+    const silence = AbortSignal.timeout(HEARTBEAT)
+    const event = await history.next(lastId, silence).catch(() => null)
+    if (event === null) {
+      text = ': heartbeat\n\n'
+      continue
+    }
+    line(`send: ${shown(event.text)}`)
+    lastId = event.id
+    text = encode(event)
   }
+}
+
+// 11. Encodes an event: a field in each line, and an empty line at its end.
+function encode({ id, kind, text }) {
+  // A line break would end the field: each line is a `data:` of its own.
+  const data = text.replace(/\r\n|\r|\n/g, '\ndata: ')
+  return `id: ${id}\nevent: ${kind}\ndata: ${data}\n\n`
 }

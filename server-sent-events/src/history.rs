@@ -13,6 +13,8 @@ const KEPT: usize = 100;
 pub struct Event {
     /// Ascends by one with each event.
     pub id: u64,
+    /// `message`; or `missed`, which stands for events that are forgotten.
+    pub kind: &'static str,
     /// What happened.
     pub text: String,
 }
@@ -45,29 +47,42 @@ impl History {
     pub fn publish(&self, text: String) {
         self.0.send_modify(|kept| {
             kept.last_id += 1;
-            let id = kept.last_id;
-            kept.events.push_back(Event { id, text });
+            kept.events.push_back(Event {
+                id: kept.last_id,
+                kind: "message",
+                text,
+            });
             if kept.events.len() > KEPT {
                 kept.events.pop_front();
             }
         });
     }
 
-    /// The first event behind the one with this id. Waits until there is one.
+    /// The next event for a client that had the one with this id last; 0: it
+    /// had none. Waits until there is one.
     pub async fn next(&self, id: u64) -> Event {
         let mut kept = self.0.subscribe();
         loop {
-            let is_behind = |event: &&Event| event.id > id;
-            let found = kept
-                .borrow_and_update()
-                .events
-                .iter()
-                .find(is_behind)
-                .cloned();
-            if let Some(event) = found {
+            if let Some(event) = kept.borrow_and_update().next(id) {
                 return event;
             }
             let _ = kept.changed().await; // never fails: we hold the sender
         }
+    }
+}
+
+impl Kept {
+    /// The next event after this id, if it is there. Where events between are
+    /// forgotten, first one that says so.
+    fn next(&self, id: u64) -> Option<Event> {
+        let next = self.events.iter().find(|event| event.id > id)?;
+        if id > 0 && next.id > id + 1 {
+            return Some(Event {
+                id: next.id - 1,
+                kind: "missed",
+                text: "some events are forgotten".to_owned(),
+            });
+        }
+        Some(next.clone())
     }
 }

@@ -9,12 +9,13 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::Parser;
 use common::pace::Pace;
 use common::{log, shutdown};
+use http_body_util::Either;
 use http_body_util::channel::{Channel, Sender};
-use hyper::body::{Bytes, Frame, Incoming};
+use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
@@ -34,6 +35,9 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 /// How long a client may read nothing before it is dropped.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// What a browser shows.
+const PAGE: &str = include_str!("../../page/index.html");
+
 /// Sends events to every client.
 #[derive(Parser)]
 struct Args {
@@ -48,6 +52,9 @@ struct Args {
     #[command(flatten)]
     pace: Pace, // --every and --count
 }
+
+/// What an answer holds: a stream, or a text.
+type Body = Either<Channel<Bytes>, String>;
 
 #[tokio::main(flavor = "current_thread")]
 // An error becomes one line on stderr, and status 1.
@@ -81,7 +88,7 @@ async fn main() -> common::Result {
         }
     }
 
-    // 3. Stop: accept nobody else, and end each stream as it should end. (Each
+    // 3. Stop: accept nobody else, and end each stream as it should. (Step 7
     //    looks at the token by itself.)
     drop(listener);
     connections.shutdown().await;
@@ -98,8 +105,7 @@ async fn publish(args: Args, history: History) {
     }
 }
 
-/// Serves one connection: hyper reads its requests, and calls `answer` for
-/// each. In Node this is out of sight.
+/// 5. Serves each connection: hyper reads its requests, and calls `answer`.
 async fn serve(socket: TcpStream, history: History, watcher: Watcher) {
     // Disable Nagle's algorithm, so that small events are sent immediately.
     let _ = socket.set_nodelay(true); // if it fails, they are only slower
@@ -108,28 +114,27 @@ async fn serve(socket: TcpStream, history: History, watcher: Watcher) {
     let gone = CancellationToken::new();
     let service =
         service_fn(|request| answer(request, history.clone(), gone.clone()));
-    let connection = http1::Builder::new()
-        .max_buf_size(16 * 1024) // what hyper queues for a slow client
-        .serve_connection(TokioIo::new(socket), service);
+    let connection =
+        http1::Builder::new().serve_connection(TokioIo::new(socket), service);
     gone.run_until_cancelled(watcher.watch(connection)).await;
     gone.cancel();
 }
 
-/// 5. Answers one request: with the stream, with the page, or with 404.
+/// 6. Answers a request: with the stream, with the page, or with 404.
 async fn answer(
     request: Request<Incoming>,
     history: History,
     gone: CancellationToken,
-) -> Result<Response<Channel<Bytes>>> {
-    // What is sent to `sender` is the body. It ends when `sender` is dropped.
-    let (mut sender, body) = Channel::new(1);
-    let response = Response::builder();
+) -> Result<Response<Body>> {
     let asked = format!("{} {}", request.method(), request.uri());
+    let response = Response::builder();
     let response = match asked.as_str() {
         "GET /events" => {
-            let last_id = request.headers().get("last-event-id");
-            let last_id = last_id.and_then(|id| id.to_str().ok()?.parse().ok());
-            tokio::spawn(stream(sender, history, last_id.unwrap_or(0), gone));
+            // What goes into `sender` is sent as the body of the answer. The
+            // body ends when `sender` is dropped.
+            let (sender, body) = Channel::new(1);
+            let last_id = last_event_id(&request);
+            tokio::spawn(stream(sender, history, last_id, gone));
             response
                 .header("content-type", "text/event-stream")
                 .header("cache-control", "no-store")
@@ -137,20 +142,26 @@ async fn answer(
                 // A proxy may collect an answer before it passes it on. This
                 // tells nginx not to.
                 .header("x-accel-buffering", "no")
+                .body(Body::Left(body))
         }
-        "GET /" => {
-            let page = Bytes::from(include_str!("../../page/index.html"));
-            let _ = sender.try_send(Frame::data(page)); // one piece has room
-            response.header("content-type", "text/html; charset=utf-8")
-        }
-        _ => response.status(404),
+        "GET /" => response
+            .header("content-type", "text/html; charset=utf-8")
+            .body(Body::Right(PAGE.to_owned())),
+        _ => response.status(404).body(Body::Right(String::new())),
     };
-    Ok(response.body(body)?)
+    Ok(response?)
 }
 
-/// 6. Sends one client its stream, until one of the two ends it.
+/// Which event the client had last: 0 if it is a new one.
+fn last_event_id(request: &Request<Incoming>) -> u64 {
+    let header = request.headers().get("last-event-id");
+    let id = header.and_then(|id| id.to_str().ok()?.parse().ok());
+    id.unwrap_or(0)
+}
+
+/// 7. Streams to one client, until one of the two ends it.
 async fn stream(
-    mut sender: Sender<Bytes>,
+    sender: Sender<Bytes>,
     history: History,
     last_id: u64,
     gone: CancellationToken,
@@ -158,56 +169,52 @@ async fn stream(
     log::line("client connected");
     let stop = shutdown::token();
     tokio::select! {
-        _ = send_events(&mut sender, history, last_id) => gone.cancel(),
+        biased; // one that is gone is not dropped
         () = gone.cancelled() => {}
         () = stop.cancelled() => {} // `sender` is dropped: the body ends
+        Err(error) = send_events(sender, history, last_id) => {
+            log::line(format_args!("client dropped: {error}"));
+            gone.cancel();
+        }
     }
     log::line("client disconnected");
 }
 
-/// Sends events until an error ends it.
+/// 8. Sends events to one client. Nothing is queued for it: from the history,
+///    a slow client takes its next event later, and one that was away finds
+///    what it missed.
 async fn send_events(
-    sender: &mut Sender<Bytes>,
+    mut sender: Sender<Bytes>,
     history: History,
     mut last_id: u64,
 ) -> Result<()> {
-    write(sender, format!("retry: {RETRY}\n\n")).await?;
+    let mut text = format!("retry: {RETRY}\n\n");
     loop {
-        // 7. Take the next event from the history, where a client that was
-        //    away finds what it missed. Nothing is queued for one client: a
-        //    slow one is only further behind.
-        let next = timeout(HEARTBEAT, history.next(last_id)).await;
+        // 9. Write. Back-pressure: this waits while the client does not read.
+        //    One that reads nothing at all is dropped: it can connect again
+        //    and say which event was its last one.
+        timeout(WRITE_TIMEOUT, sender.send_data(Bytes::from(text)))
+            .await
+            .context("it does not read")??;
 
-        // 8. There is none: send a comment as heartbeat. It shows the client
-        //    and the proxies between that the connection lives; and if the
-        //    client does not, we get an error.
-        let Ok(Event { id, text }) = next else {
-            write(sender, ": heartbeat\n\n".to_owned()).await?;
+        // 10. Take the next event. Heartbeat: if there is none for a while,
+        //     send a comment. It shows the client, and the proxies between,
+        //     that the connection lives.
+        let next = timeout(HEARTBEAT, history.next(last_id)).await;
+        let Ok(event) = next else {
+            text = ": heartbeat\n\n".to_owned();
             continue;
         };
-
-        // 9. Send it. If others between have been forgotten, say so first. A
-        //    line break would end the field: each line is a `data:` of its own.
-        if last_id > 0 && id > last_id + 1 {
-            let missed = "event: missed\ndata: some events are forgotten\n\n";
-            write(sender, missed.to_owned()).await?;
-        }
-        log::line(format_args!("send: {}", log::shown(&text)));
-        let lines = text.replace("\r\n", "\n").replace('\r', "\n");
-        let data = lines.replace('\n', "\ndata: ");
-        write(sender, format!("id: {id}\ndata: {data}\n\n")).await?;
-        last_id = id;
+        log::line(format_args!("send: {}", log::shown(&event.text)));
+        last_id = event.id;
+        text = encode(event);
     }
 }
 
-/// 10. Writes a piece. Back-pressure: this waits while the client does not
-///     read. One that reads nothing at all is dropped: it can connect again
-///     and say which event was its last one.
-async fn write(sender: &mut Sender<Bytes>, text: String) -> Result<()> {
-    let sent = sender.send_data(Bytes::from(text));
-    let Ok(sent) = timeout(WRITE_TIMEOUT, sent).await else {
-        log::line("client dropped: it does not read");
-        bail!("it does not read");
-    };
-    Ok(sent?)
+/// 11. Encodes an event: a field in each line, and an empty line at its end.
+fn encode(Event { id, kind, text }: Event) -> String {
+    // A line break would end the field: each line is a `data:` of its own.
+    let lines = text.replace("\r\n", "\n").replace('\r', "\n");
+    let data = lines.replace('\n', "\ndata: ");
+    format!("id: {id}\nevent: {kind}\ndata: {data}\n\n")
 }
