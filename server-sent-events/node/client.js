@@ -8,6 +8,7 @@
 //
 // Try this: stop the server, and start it again.
 
+import { once } from 'node:events'
 import { address, args, wholeNumber } from '../../common/node/args.js'
 import { fail, line, shown } from '../../common/node/log.js'
 import { missing } from '../../common/node/packages.js'
@@ -35,6 +36,8 @@ const { address: server, count } = args('Prints the events of a server.', {
 const ADVICE =
   'start the server first: node server-sent-events/node/server.js'
 
+let wasConnected = false
+
 main().catch(fail) // prints the error, and ends with status 1
 
 async function main() {
@@ -43,50 +46,61 @@ async function main() {
   line('disconnected.')
 }
 
-// 2. Receives events, over one connection after the other.
+// 2. Receives events, over one connection after the other. That a server is
+//    away for a while is normal; one that was never there is a mistake, and so
+//    is an answer that is no stream of events.
 async function receive() {
-  let left = count
-  let wasConnected = false
-  // 3. Connect. That a server is away for a while is normal; one that was
-  //    never there is a mistake, and so is an answer that is no stream of
-  //    events.
   const source = new EventSource(`http://${server}/events`, { fetch: connect })
-  const end = new Promise((resolve, reject) => {
-    stop.addEventListener('abort', resolve) // by Ctrl-C and SIGTERM
-    source.onopen = () => {
-      line('connected.')
-      wasConnected = true
-    }
-    source.onmessage = ({ data }) => {
+  source.onopen = () => {
+    line('connected.')
+    wasConnected = true
+  }
+  const stopped = once(stop, 'abort') // by Ctrl-C and SIGTERM
+  try {
+    await Promise.race([print(source), reconnect(source), stopped])
+  } finally {
+    source.close()
+  }
+}
+
+// 3. Prints events: `count` of them at most. EventSource reads the stream.
+function print(source) {
+  let left = count
+  return new Promise(resolve => {
+    source.addEventListener('missed', ({ data }) => {
+      line(`missed: ${shown(data)}`)
+    })
+    source.addEventListener('message', ({ data }) => {
       if (left === 0) return
       line(`receive: ${shown(data)}`)
       left -= 1
       if (left === 0) resolve()
-    }
-    source.addEventListener('missed', ({ data }) => {
-      line(`missed: ${shown(data)}`)
     })
+  })
+}
 
-    // 4. The connection is lost. EventSource waits as long as `retry:` said,
-    //    and then asks for what has come since.
+// 4. Reconnects. EventSource does it: it waits as long as `retry:` said, and
+//    asks for what has come since; again and again, until a server is there.
+function reconnect(source) {
+  return new Promise((_, reject) => {
     source.onerror = ({ message }) => {
-      const isClosed = source.readyState === EventSource.CLOSED
-      if (isClosed || !wasConnected) return reject(Error(message))
+      const isStream = source.readyState !== EventSource.CLOSED
+      if (!wasConnected || !isStream) return reject(Error(message))
       line('connection lost, connecting again')
     }
   })
-  await end.finally(() => source.close())
 }
 
-// 5. Asks for the stream, and says which event was the last one: that is in
-//    `init`. EventSource does not show us the heartbeats, so here is where we
-//    notice that none come.
+// 5. Connects: asks for the stream, and says which event was the last one.
+//    That is in `init`. EventSource does not show us the heartbeats, so we
+//    look here at what comes.
 async function connect(url, init) {
-  const silent = new AbortController()
-  const giveUp = () => silent.abort(Error('the server is silent'))
-  const timer = setTimeout(giveUp, SILENCE_TIMEOUT)
+  const silence = new AbortController()
+  const timer = setTimeout(() => {
+    silence.abort(Error('the server is silent'))
+  }, SILENCE_TIMEOUT)
   timer.unref() // it keeps no program running
-  const signal = AbortSignal.any([init.signal, silent.signal])
+  const signal = AbortSignal.any([init.signal, silence.signal])
   const response = await fetch(url, { ...init, signal }).catch(error => {
     const { code, message } = error.cause ?? error
     throw Error(`connect to ${server}: ${message || code}; ${ADVICE}`)

@@ -48,78 +48,74 @@ async fn main() -> common::Result {
     let stop = shutdown::token(); // cancelled by Ctrl-C and SIGTERM
 
     // 1. Receive events until Ctrl-C, or until `--count` have come.
-    if let Some(end) = stop.run_until_cancelled(receive(&args)).await {
-        end?;
+    if let Some(result) = stop.run_until_cancelled(receive(&args)).await {
+        result?;
     }
     log::line("disconnected.");
     Ok(())
 }
 
-/// 2. Receives events, over one connection after the other.
+/// 2. Receives events, over one connection after the other. That a server is
+///    away for a while is normal; one that was never there is a mistake, and so
+///    is an answer that is no stream of events.
 async fn receive(args: &Args) -> Result<()> {
     let mut parser = Parser::default(); // it also keeps the last event's id
     let mut left = args.count.unwrap_or(u64::MAX);
-    let mut was_connected = false;
+    let mut response = connect(&args.address, &parser).await?;
     loop {
-        // 3. Connect. That a server is away for a while is normal; one that
-        //    was never there is a mistake, and so is an answer that is no
-        //    stream of events.
-        match connect(&args.address, &parser.last_id).await {
-            Ok(response) => {
-                ensure_stream(&response)?;
-                log::line("connected.");
-                was_connected = true;
-                parser.begin();
-                let body = response.into_body();
-                left = read(body, &mut parser, left).await;
-            }
-            Err(_) if was_connected => {}
-            Err(error) => return Err(error),
-        }
+        ensure_stream(&response)?;
+        log::line("connected.");
+        left = print(response.into_body(), &mut parser, left).await;
         if left == 0 {
             return Ok(());
         }
-
-        // 4. The connection is lost. Wait as long as `retry:` said, and then
-        //    ask for what has come since.
-        log::line("connection lost, connecting again");
-        sleep(parser.retry).await;
+        response = reconnect(&args.address, &parser).await;
     }
 }
 
-/// Reads one stream until it ends or falls silent, and prints `left` events at
-/// most. Returns how many are still to come. In Node, `EventSource` does this.
-async fn read(mut body: Incoming, parser: &mut Parser, mut left: u64) -> u64 {
-    loop {
-        // Err: silence. None: the end. Some(Err(_)): the connection broke.
-        let next = timeout(SILENCE_TIMEOUT, body.frame()).await;
-        let Ok(Some(Ok(frame))) = next else {
-            return left;
-        };
+/// 3. Prints events: those of one stream, but `left` at most. Returns how many
+///    are left when the stream ends. In Node, `EventSource` reads it.
+async fn print(mut body: Incoming, parser: &mut Parser, mut left: u64) -> u64 {
+    parser.begin();
+    // Until nothing comes for too long, the stream ends, or it breaks.
+    while let Ok(Some(Ok(frame))) = timeout(SILENCE_TIMEOUT, body.frame()).await
+    {
         // The other kind of frame holds trailers: headers after the body.
         let bytes = frame.into_data().unwrap_or_default();
         let Ok(events) = parser.read(&bytes) else {
-            return left; // an event that is too long
+            break; // an event that is too long
         };
         for event in events {
             let data = log::shown(&event.data);
-            match event.kind.as_str() {
-                "message" => {
-                    log::line(format_args!("receive: {data}"));
-                    left -= 1;
-                    if left == 0 {
-                        return left;
-                    }
-                }
-                "missed" => log::line(format_args!("missed: {data}")),
-                _ => {} // for others
+            if event.kind == "missed" {
+                log::line(format_args!("missed: {data}"));
             }
+            if event.kind == "message" {
+                log::line(format_args!("receive: {data}"));
+                left -= 1;
+            }
+            if left == 0 {
+                return 0;
+            }
+        }
+    }
+    left
+}
+
+/// 4. Reconnects. Waits as long as `retry:` said, and asks for what has come
+///    since; again and again, until a server is there.
+async fn reconnect(address: &str, parser: &Parser) -> Response<Incoming> {
+    loop {
+        log::line("connection lost, connecting again");
+        sleep(parser.retry).await;
+        if let Ok(response) = connect(address, parser).await {
+            return response;
         }
     }
 }
 
-/// 5. Asks for the stream, and says which event was the last one.
-async fn connect(address: &str, last_id: &str) -> Result<Response<Incoming>> {
+/// 5. Connects: asks for the stream, and says which event was the last one.
+async fn connect(address: &str, parser: &Parser) -> Result<Response<Incoming>> {
     let socket = TcpStream::connect(address)
         .await
         .map_err(|error| anyhow!("connect to {address}: {error}; {ADVICE}"))?;
@@ -127,8 +123,8 @@ async fn connect(address: &str, last_id: &str) -> Result<Response<Incoming>> {
         http1::handshake(TokioIo::new(socket)).await?;
     tokio::spawn(connection); // it moves the bytes
     let mut request = Request::get("/events").header("host", address);
-    if !last_id.is_empty() {
-        request = request.header("last-event-id", last_id);
+    if !parser.last_id.is_empty() {
+        request = request.header("last-event-id", &parser.last_id);
     }
     let answer = sender.send_request(request.body(String::new())?);
     let response = timeout(SILENCE_TIMEOUT, answer)
