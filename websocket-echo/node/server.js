@@ -8,8 +8,7 @@
 // Try this: open http://127.0.0.1:8888 in a browser.
 
 import { once, on } from 'node:events'
-import { readFileSync } from 'node:fs'
-import { createServer, STATUS_CODES } from 'node:http'
+import { createServer } from 'node:http'
 import { promisify } from 'node:util'
 import {
   address, args, shownAddress, wholeNumber,
@@ -17,27 +16,20 @@ import {
 import { error, fail, line } from '../../common/node/log.js'
 import { missing } from '../../common/node/packages.js'
 import { stop } from '../../common/node/shutdown.js'
+import {
+  accessFlags, allowOwnPages, refuse, reply, status,
+} from './access.js'
 import { limits, shown } from './limits.js'
 
 const { WebSocketServer } = await import('ws').catch(missing)
 
-const { address: { host, port }, origin: origins, token, limit, heartbeat } =
-  args('Sends back each message that a client sends.', {
+const { address: { host, port }, limit, heartbeat, ...access } = args(
+  'Sends back each message that a client sends.', {
     address: {
       positional: true,
       default: '127.0.0.1:8888',
       help: 'Where to listen; 0.0.0.0:8888 opens it to other computers',
       parse: address,
-    },
-    origin: {
-      value: 'URL',
-      multiple: true,
-      default: [],
-      help: 'A site whose pages may connect, like https://example.org',
-    },
-    token: {
-      value: 'FILE',
-      help: 'A file with the token that clients must give; read for each',
     },
     limit: {
       value: 'BYTES',
@@ -51,18 +43,14 @@ const { address: { host, port }, origin: origins, token, limit, heartbeat } =
       help: 'Milliseconds of silence after which to ping a client',
       parse: text => wholeNumber(text, 1),
     },
+    ...accessFlags, // --origin and --token
   })
 
 // The subprotocol that this server speaks: what the messages mean.
 const PROTOCOL = 'echo.v1'
 
-// How long a client may take for a request's headers; milliseconds.
-const HEADER_TIMEOUT = 10_000
-
-// How long a client may take to close, after we have.
+// How long a client may take to close, after we have; milliseconds.
 const CLOSE_TIMEOUT = 1000
-
-const PAGE = readFileSync(new URL('../page/index.html', import.meta.url))
 
 const webSockets = new WebSocketServer({
   noServer: true, // the handshake begins in upgrade()
@@ -74,14 +62,12 @@ const webSockets = new WebSocketServer({
 main().catch(fail) // prints the error, and ends with status 1
 
 async function main() {
-  // 1. Listen. Pages of this server itself may connect.
-  const server = createServer({ connectionsCheckingInterval: 1000 })
-  server.headersTimeout = HEADER_TIMEOUT
+  // 1. Listen. Pages that this server serves itself may connect.
+  const server = createServer()
   server.listen({ host, port, noDelay: true })
   await once(server, 'listening')
   const own = shownAddress(server.address())
-  origins.push(`http://${own}`)
-  origins.push(`http://localhost:${server.address().port}`)
+  allowOwnPages(access, own)
   line(`listening on ${own}`)
 
   // 2. Accept clients until Ctrl-C. Node does so by itself, where Rust spawns
@@ -89,61 +75,37 @@ async function main() {
   serve(server)
   await once(stop, 'abort') // by Ctrl-C and SIGTERM
 
-  // 3. Stop: accept nobody else, and let each connection close: step 12.
+  // 3. Stop: accept nobody else, and let each connection close: step 11.
   server.close()
   for (const socket of webSockets.clients) close(socket, 1001)
 }
 
-// 4. Serves one connection: at first it speaks HTTP. Node calls answer() for
-//    each request, and upgrade() where the client wants another protocol.
+// 4. Serves one connection, which begins as HTTP: Node reads a request, and
+//    calls answer(), or upgrade() where the client wants another protocol.
 function serve(server) {
   server.on('request', answer)
-  server.on('upgrade', (request, socket, head) => {
-    socket.on('error', ({ message }) => error(`socket: ${message}`))
-    try {
-      upgrade(request, socket, head)
-    } catch ({ message }) {
-      socket.destroy(Error(message))
-    }
-  })
+  server.on('upgrade', upgrade)
 }
 
-// 5. Answers a request that is for no WebSocket: with the page, or with 426.
+// 5. Answers an HTTP request. A client that may not connect must be told now:
+//    403 for a page of another site, 401 without the token. After the upgrade,
+//    there is no HTTP status any more. What asks for no WebSocket gets the
+//    page, or 426.
 function answer(request, response) {
-  const [path] = request.url.split('?')
-  response.statusCode = path === '/' ? 200 : 426
-  response.setHeader('content-type', 'text/html; charset=utf-8')
-  response.setHeader('upgrade', 'websocket') // what else this server speaks
-  response.end(path === '/' ? PAGE : 'this is a WebSocket server\n')
+  reply(response, status(access, request))
 }
 
-// 6. Upgrades to a WebSocket, or refuses. A refusal must come now: after the
-//    upgrade, nobody can be told with an HTTP status.
+// 6. Upgrades the connection from HTTP to WebSocket: the handshake.
 function upgrade(request, socket, head) {
-  const { origin, 'sec-websocket-key': key } = request.headers
-  if (key === undefined) {
-    return refuse(socket, 426, 'this is a WebSocket server\n')
-  }
-  // The same-origin policy does not apply to WebSockets: a browser lets the
-  // page of any site connect, and only says which. Programs send no Origin.
-  if (origin !== undefined && !origins.includes(origin)) {
-    return refuse(socket, 403, 'not from this origin\n')
-  }
-  if (token !== undefined) {
-    // A browser cannot add a header, so the token is in the URL.
-    const field = `token=${readFileSync(token, 'utf8').trim()}`
-    const [, query = ''] = request.url.split('?')
-    if (field === 'token=' || !query.split('&').includes(field)) {
-      return refuse(socket, 401, 'a token is required\n')
-    }
-  }
-
-  // 7. The handshake. `ws` answers with a hash of the client's key, which
-  //    shows that we speak WebSocket, and that no cache has answered.
+  const answered = status(access, request)
+  if (answered !== 101) return refuse(request, socket, answered)
+  // `ws` sends the accept key, a hash of the client's key: it shows that we
+  // speak WebSocket, and that no cache has answered. The client offers a list
+  // of subprotocols, and `handleProtocols` above chooses one or none.
   webSockets.handleUpgrade(request, socket, head, talk)
 }
 
-// 8. Talks with one client, until it closes the connection or we do.
+// 7. Talks with one client, until it closes the connection or we do.
 async function talk(socket) {
   line('socket connected')
   try {
@@ -154,10 +116,24 @@ async function talk(socket) {
   line('socket disconnected')
 }
 
-// Sends back each message, until the client closes the connection.
+// 8. Sends back each message, until the client closes the connection.
 async function echo(socket) {
-  // 9. Heartbeat: after a time of silence, ping. A client that does not
-  //    answer within the same time again is frozen or unreachable.
+  const send = promisify(socket.send).bind(socket) // returns a promise
+  for await (const [message, isBinary] of receive(socket)) {
+    const text = shown(message, isBinary)
+    line(`receive: ${text}`)
+
+    // 9. Send. Back-pressure: this waits while the client does not read, and
+    //    meanwhile we read nothing from it. Our memory stays bounded.
+    await send(message, { binary: isBinary })
+    line(`send: ${text}`)
+  }
+}
+
+// 10. Receives: one message is one message, in however many fragments and reads
+//     it arrives. Heartbeat: after a time of silence, ping. A client that does
+//     not answer within the same time again is frozen or unreachable.
+function receive(socket) {
   let isPinged = false
   const silence = setInterval(() => {
     if (isPinged) {
@@ -167,45 +143,25 @@ async function echo(socket) {
     socket.ping()
     isPinged = true
   }, heartbeat)
-  const alive = () => {
+  const heard = () => {
     isPinged = false
     silence.refresh()
   }
-  socket.on('pong', alive)
+  socket.on('message', heard)
+  socket.on('pong', heard)
   socket.on('close', () => clearInterval(silence))
-  const send = promisify(socket.send).bind(socket) // returns a promise
-
-  // 10. Receive. One message is one message, in however many fragments and
-  //     reads it arrives. on() queues messages that come while we wait; with
-  //     more than one in its queue, it reads no further (pause).
-  const events = on(socket, 'message', {
+  // on() queues the messages that come while we send. With more than one in
+  // its queue, it reads no further.
+  return on(socket, 'message', {
     close: ['close'], // ends the loop
     highWaterMark: 1,
     lowWaterMark: 1,
   })
-  for await (const [message, isBinary] of events) {
-    alive()
-    line(`receive: ${shown(message, isBinary)}`)
-
-    // 11. Send. Back-pressure: this waits while the client does not read,
-    //     and meanwhile we read nothing from it. Our memory stays bounded.
-    await send(message, { binary: isBinary })
-    line(`send: ${shown(message, isBinary)}`)
-  }
 }
 
-// 12. Closes: tells the client why, and waits until it closes too. 1006 is
+// 11. Closes: tells the client why, and waits until it closes too. 1006 is
 //     never sent: then the connection is terminated, without a word. Where
 //     the client has done something wrong, `ws` does all this by itself.
 function close(socket, code) {
   socket.close(code)
-}
-
-// Answers a request for an upgrade that is not made.
-function refuse(socket, status, text) {
-  socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n` +
-    'Content-Type: text/plain\r\nConnection: close\r\n' +
-    'Upgrade: websocket\r\n' + // what this server speaks
-    `Content-Length: ${text.length}\r\n\r\n${text}`)
-  socket.destroySoon()
 }

@@ -6,6 +6,8 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
+pub mod access;
+
 /// The limits of a connection, for either side: messages have at most `limit`
 /// bytes. Twin: `node/limits.js`.
 pub fn limits(limit: usize) -> WebSocketConfig {

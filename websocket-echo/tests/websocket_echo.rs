@@ -527,8 +527,8 @@ fn plain_http(language: Language) -> Result<()> {
     for (line, expected, says) in [
         ("GET /", "200", "new WebSocket(url, 'echo.v1')"),
         ("GET /?token=x", "200", "new WebSocket(url, 'echo.v1')"),
-        ("GET /other", "426", "this is a WebSocket server\n"),
-        ("POST /other", "426", "this is a WebSocket server\n"),
+        ("GET /other", "426", "426 Upgrade Required\n"),
+        ("POST /other", "426", "426 Upgrade Required\n"),
     ] {
         let mut peer = server.connect()?;
         let head = "HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";

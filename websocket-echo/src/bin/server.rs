@@ -7,20 +7,19 @@
 //!
 //! Try this: open <http://127.0.0.1:8888> in a browser.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::Parser;
 use common::{log, shutdown};
-use futures_util::{SinkExt, StreamExt};
+use futures_util::{SinkExt, TryStreamExt};
 use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::upgrade::{OnUpgrade, Upgraded};
-use hyper::{Request, Response};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncWriteExt, copy, sink};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
@@ -29,8 +28,8 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use websocket_echo::access::{Access, header, reply};
 use websocket_echo::{close_code, close_frame, limits, shown};
 
 /// Sends back each message that a client sends.
@@ -40,15 +39,6 @@ struct Args {
     #[arg(default_value = "127.0.0.1:8888")]
     address: String,
 
-    /// A site whose pages may connect, like https://example.org; may be given
-    /// several times
-    #[arg(long = "origin", value_name = "URL")]
-    origins: Vec<String>,
-
-    /// A file with the token that clients must give; read for each of them
-    #[arg(long, value_name = "FILE")]
-    token: Option<PathBuf>,
-
     /// The longest message, in bytes
     #[arg(long, value_name = "BYTES", default_value_t = 1024 * 1024)]
     limit: usize,
@@ -56,25 +46,18 @@ struct Args {
     /// Milliseconds of silence after which to ping a client
     #[arg(long, value_name = "MS", default_value_t = 10_000)]
     heartbeat: u64,
+
+    #[command(flatten)]
+    access: Access, // --origin and --token
 }
 
 /// The subprotocol that this server speaks: what the messages mean.
 const PROTOCOL: &str = "echo.v1";
 
-/// How long a client may take for a request's headers.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// How long a client may take to close, after we have.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What all connections share.
-struct Server {
-    args: Args,
-    stop: CancellationToken,
-    connections: TaskTracker,
-}
-
-type Socket = WebSocketStream<TokioIo<Upgraded>>;
+type WebSocket = WebSocketStream<TokioIo<Upgraded>>;
 
 #[tokio::main(flavor = "current_thread")]
 // An error becomes one line on stderr, and status 1.
@@ -82,26 +65,22 @@ async fn main() -> common::Result {
     let mut args = Args::parse();
     let stop = shutdown::token(); // cancelled by Ctrl-C and SIGTERM
 
-    // 1. Listen. Pages of this server itself may connect.
+    // 1. Listen. Pages that this server serves itself may connect.
     let listener = TcpListener::bind(&args.address)
         .await
         .with_context(|| format!("listen on {}", args.address))?;
-    let own = listener.local_addr()?;
-    let local = format!("http://localhost:{}", own.port());
-    args.origins.extend([format!("http://{own}"), local]);
-    log::line(format_args!("listening on {own}"));
+    let address = listener.local_addr()?;
+    args.access.allow_own_pages(address);
+    log::line(format_args!("listening on {address}"));
 
     // 2. Accept clients until Ctrl-C. A task is spawned for each; Node
     //    accepts them by itself.
-    let server = Arc::new(Server {
-        args,
-        stop: stop.clone(),
-        connections: TaskTracker::new(), // knows which tasks still run
-    });
+    let args = Arc::new(args); // shared by all tasks
+    let tasks = TaskTracker::new(); // knows which tasks still run
     while let Some(client) = stop.run_until_cancelled(listener.accept()).await {
         match client {
             Ok((socket, _)) => {
-                server.connections.spawn(serve(socket, server.clone()));
+                tasks.spawn(serve(socket, args.clone(), tasks.clone()));
             }
             // Out of file descriptors, say: some connections may end.
             Err(error) => {
@@ -111,109 +90,82 @@ async fn main() -> common::Result {
         }
     }
 
-    // 3. Stop: accept nobody else, and let each connection close: step 12.
+    // 3. Stop: accept nobody else, and let each connection close: step 11.
     drop(listener);
-    server.connections.close(); // no task will be added: now wait() can return
-    server.connections.wait().await;
+    tasks.close(); // none will be added: now wait() can return
+    tasks.wait().await;
     Ok(())
 }
 
-/// 4. Serves one connection: at first it speaks HTTP. hyper calls `answer`
-///    for each request.
-async fn serve(socket: TcpStream, server: Arc<Server>) {
+/// 4. Serves one connection, which begins as HTTP: hyper reads a request, and
+///    calls `answer`.
+async fn serve(socket: TcpStream, args: Arc<Args>, tasks: TaskTracker) {
     let _ = socket.set_nodelay(true); // else small messages may be held back
-    let service = service_fn(|request| answer(request, &server));
+    let socket = TokioIo::new(socket); // a socket as hyper wants it
+    let service = service_fn(|request| answer(request, &args, &tasks));
     let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
-        .serve_connection(TokioIo::new(socket), service)
+        .serve_connection(socket, service)
         .with_upgrades(); // keeps the socket open after a 101
-    let ended = server.stop.run_until_cancelled(connection).await;
-    if let Some(Err(error)) = ended {
-        log::error(format_args!("socket: {error}"));
-    }
+    // An error means that this client is gone, or that it speaks no HTTP.
+    let _ = shutdown::token().run_until_cancelled(connection).await;
 }
 
-/// 5. Answers a request that is for no WebSocket: with the page, or with 426.
+/// 5. Answers an HTTP request. A client that may not connect must be told now:
+///    403 for a page of another site, 401 without the token. After the
+///    upgrade, there is no HTTP status any more. What asks for no WebSocket
+///    gets the page, or 426.
 async fn answer(
     request: Request<Incoming>,
-    server: &Arc<Server>,
+    args: &Arc<Args>,
+    tasks: &TaskTracker,
 ) -> Result<Response<String>> {
-    if request.headers().contains_key("sec-websocket-key") {
-        return upgrade(request, server).await;
-    }
-    match request.uri().path() {
-        "/" => reply(200, include_str!("../../page/index.html")),
-        _ => reply(426, "this is a WebSocket server\n"),
+    match args.access.status(&request).await {
+        StatusCode::SWITCHING_PROTOCOLS => upgrade(request, args, tasks),
+        refused => reply(refused),
     }
 }
 
-/// 6. Upgrades to a WebSocket, or refuses. A refusal must come now: after the
-///    upgrade, nobody can be told with an HTTP status.
-async fn upgrade(
+/// 6. Upgrades the connection from HTTP to WebSocket: the handshake.
+fn upgrade(
     mut request: Request<Incoming>,
-    server: &Arc<Server>,
+    args: &Arc<Args>,
+    tasks: &TaskTracker,
 ) -> Result<Response<String>> {
-    let Args { origins, token, .. } = &server.args;
-    let text = |name| {
-        let value = request.headers().get(name);
-        value.and_then(|value| value.to_str().ok())
-    };
-    // The same-origin policy does not apply to WebSockets: a browser lets the
-    // page of any site connect, and only says which. Programs send no Origin.
-    if let Some(origin) = text("origin")
-        && !origins.iter().any(|known| known == origin)
-    {
-        return reply(403, "not from this origin\n");
-    }
-    if let Some(file) = token {
-        // A browser cannot add a header, so the token is in the URL.
-        let token = tokio::fs::read_to_string(file).await?;
-        let field = format!("token={}", token.trim());
-        let mut fields = request.uri().query().unwrap_or_default().split('&');
-        if field == "token=" || !fields.any(|given| given == field) {
-            return reply(401, "a token is required\n");
-        }
-    }
-
-    // 7. The handshake. The accept key is a hash of the client's key: it
-    //    shows that we speak WebSocket, and that no cache has answered.
-    let key = text("sec-websocket-key").unwrap_or_default();
+    // The accept key is a hash of the client's key: it shows that we speak
+    // WebSocket, and that no cache has answered.
+    let key = header(&request, "sec-websocket-key");
     let mut response = Response::builder()
-        .status(101) // Switching Protocols
+        .status(StatusCode::SWITCHING_PROTOCOLS) // 101
         .header("connection", "Upgrade")
         .header("upgrade", "websocket")
         .header("sec-websocket-accept", derive_accept_key(key.as_bytes()));
-    let offered = text("sec-websocket-protocol").unwrap_or_default();
-    if offered.split(',').any(|name| name.trim() == PROTOCOL) {
+    // The client offers a list of subprotocols, and we choose one or none.
+    let mut offered = header(&request, "sec-websocket-protocol").split(',');
+    if offered.any(|name| name.trim() == PROTOCOL) {
         response = response.header("sec-websocket-protocol", PROTOCOL);
     }
+    // When hyper has sent this answer, it hands the connection over.
     let upgraded = hyper::upgrade::on(&mut request);
-    server.connections.spawn(talk(upgraded, server.clone()));
+    tasks.spawn(talk(upgraded, args.clone()));
     Ok(response.body(String::new())?)
 }
 
-/// 8. Talks with one client, until it closes the connection or we do.
-async fn talk(upgraded: OnUpgrade, server: Arc<Server>) {
+/// 7. Talks with one client, until it closes the connection or we do.
+async fn talk(upgraded: OnUpgrade, args: Arc<Args>) {
     let Ok(upgraded) = upgraded.await else {
         return; // the client is gone already
     };
     log::line("socket connected");
-    let mut socket = WebSocketStream::from_raw_socket(
-        TokioIo::new(upgraded),
-        Role::Server,
-        Some(limits(server.args.limit)),
-    )
-    .await;
-    let ended = tokio::select! {
-        biased; // what has arrived is answered, even after Ctrl-C
-        result = echo(&mut socket, server.args.heartbeat) => Some(result),
-        () = server.stop.cancelled() => None,
-    };
-    match ended {
-        Some(Ok(())) => {} // the client has closed, tungstenite has answered
+    let upgraded = TokioIo::new(upgraded); // as tokio wants it
+    let limits = Some(limits(args.limit)); // the longest message
+    let mut socket =
+        WebSocketStream::from_raw_socket(upgraded, Role::Server, limits).await;
+    let stop = shutdown::token();
+    match stop.run_until_cancelled(echo(&mut socket, &args)).await {
+        Some(Ok(())) => {} // the client has closed
         Some(Err(error)) => {
             log::error(format_args!("socket: {error:#}"));
+            // Say what it has done wrong. In Node, `ws` does that.
             close(&mut socket, close_code(&error)).await;
         }
         None => close(&mut socket, CloseCode::Away).await, // Ctrl-C: 1001
@@ -221,44 +173,47 @@ async fn talk(upgraded: OnUpgrade, server: Arc<Server>) {
     log::line("socket disconnected");
 }
 
-/// Sends back each message, until the client closes the connection.
-async fn echo(socket: &mut Socket, heartbeat: u64) -> Result<()> {
-    // 9. Heartbeat: after a time of silence, ping. A client that does not
-    //    answer within the same time again is frozen or unreachable.
-    let heartbeat = Duration::from_millis(heartbeat);
-    let mut is_pinged = false;
-    loop {
-        // 10. Receive. One message is one message, in however many fragments
-        //     and reads it arrives.
-        let message = match timeout(heartbeat, socket.next()).await {
-            Ok(Some(message)) => message?,
-            Ok(None) => return Ok(()),
-            Err(_) if is_pinged => bail!("no pong"),
-            Err(_) => {
-                socket.send(Message::Ping(Bytes::new())).await?;
-                is_pinged = true;
-                continue;
-            }
-        };
-        is_pinged = false;
+/// 8. Sends back each message, until the client closes the connection.
+async fn echo(socket: &mut WebSocket, args: &Args) -> Result<()> {
+    let heartbeat = Duration::from_millis(args.heartbeat);
+    while let Some(message) = receive(socket, heartbeat).await? {
         if !message.is_text() && !message.is_binary() {
             continue; // ping, pong, close: tungstenite has answered
         }
         let text = shown(&message);
         log::line(format_args!("receive: {text}"));
 
-        // 11. Send. Back-pressure: this waits while the client does not read,
-        //     and meanwhile we read nothing from it. Our memory stays bounded.
-        timeout(2 * heartbeat, socket.send(message))
-            .await
-            .context("the client does not read")??;
+        // 9. Send. Back-pressure: this waits while the client does not read,
+        //    and meanwhile we read nothing from it. Our memory stays bounded.
+        let sent = timeout(2 * heartbeat, socket.send(message)).await;
+        sent.context("the client does not read")??; // too late, or an error
         log::line(format_args!("send: {text}"));
     }
+    Ok(())
 }
 
-/// 12. Closes: tells the client why, and waits until it closes too. 1006 is
+/// 10. Receives: one message is one message, in however many fragments and
+///     reads it arrives. Heartbeat: after a time of silence, ping. A client
+///     that does not answer within the same time again is frozen or
+///     unreachable.
+async fn receive(
+    socket: &mut WebSocket,
+    heartbeat: Duration,
+) -> Result<Option<Message>> {
+    if let Ok(message) = timeout(heartbeat, socket.try_next()).await {
+        return Ok(message?); // None: the client has closed
+    }
+    let ping = async {
+        socket.send(Message::Ping(Bytes::new())).await?;
+        socket.try_next().await
+    };
+    let message = timeout(heartbeat, ping).await.context("no pong")?;
+    Ok(message?)
+}
+
+/// 11. Closes: tells the client why, and waits until it closes too. 1006 is
 ///     never sent: then the connection is terminated, without a word.
-async fn close(socket: &mut Socket, code: CloseCode) {
+async fn close(socket: &mut WebSocket, code: CloseCode) {
     if code == CloseCode::Abnormal {
         return; // the socket is dropped
     }
@@ -272,14 +227,4 @@ async fn close(socket: &mut Socket, code: CloseCode) {
         anyhow::Ok(())
     };
     let _ = timeout(CLOSE_TIMEOUT, closing).await;
-}
-
-/// Builds a response that is no upgrade.
-fn reply(status: u16, text: &str) -> Result<Response<String>> {
-    let response = Response::builder()
-        .status(status)
-        .header("content-type", "text/html; charset=utf-8")
-        .header("upgrade", "websocket") // what else this server speaks
-        .body(text.to_owned())?;
-    Ok(response)
 }
