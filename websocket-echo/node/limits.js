@@ -20,11 +20,12 @@ const CODES = {
 }
 
 /**
- * The close code with which `ws` has told the other side what it did wrong;
- * nothing where the connection was simply lost.
+ * The close code with which `ws` has told the other side what it did wrong.
+ * 1006, which is never sent, where that was nothing: the connection is simply
+ * lost.
  */
 export function closeCode({ code }) {
-  return code?.startsWith('WS_ERR_') ? CODES[code] ?? 1002 : undefined
+  return code?.startsWith('WS_ERR_') ? CODES[code] ?? 1002 : 1006
 }
 
 /** A message, ready to be printed. */

@@ -7,25 +7,26 @@
 //!
 //! Try this: stop the server while the client runs, and start it again.
 
+use std::future::pending;
 use std::path::PathBuf;
-use std::pin::pin;
 use std::time::Duration;
 
-use anyhow::{Context, Error, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use clap::Parser;
 use common::pace::{Pace, Ticks};
 use common::{log, shutdown};
 use futures_util::stream::{SplitSink, SplitStream};
-use futures_util::{SinkExt, StreamExt};
+use futures_util::{SinkExt, StreamExt, TryStreamExt};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
+use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::client::ClientRequestBuilder;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::tungstenite::{self, Message};
+use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async_with_config,
 };
+use websocket_echo::access::with_token;
 use websocket_echo::{close_code, close_frame, limits, shown};
 
 /// Sends messages to a WebSocket echo server and prints what comes back.
@@ -43,14 +44,6 @@ struct Args {
     #[arg(long, value_name = "FILE")]
     token: Option<PathBuf>,
 
-    /// The longest message to receive, in bytes
-    #[arg(long, value_name = "BYTES", default_value_t = 1024 * 1024)]
-    limit: usize,
-
-    /// Milliseconds of silence after which the server is given up
-    #[arg(long, value_name = "MS", default_value_t = 25_000)]
-    timeout: u64,
-
     #[command(flatten)]
     pace: Pace, // --every and --count
 }
@@ -58,10 +51,18 @@ struct Args {
 /// The subprotocol that we speak: what the messages mean.
 const PROTOCOL: &str = "echo.v1";
 
+/// The longest message that we accept, in bytes.
+const LIMIT: usize = 1024 * 1024;
+
+/// How long the server may be silent. It pings after ten seconds.
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(25);
+
 const ADVICE: &str =
     "start the server first: cargo run -p websocket-echo --bin server";
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+type WebSocket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+type Writer = SplitSink<WebSocket, Message>;
+type Reader = SplitStream<WebSocket>;
 
 #[tokio::main(flavor = "current_thread")]
 // An error becomes one line on stderr, and status 1.
@@ -71,11 +72,7 @@ async fn main() -> common::Result {
 
     // 1. Connect. The first time, it is an error when nobody is there: then
     //    no server was started.
-    let mut socket = match connect(&args).await {
-        Ok(socket) => socket,
-        Err(error) if is_refusal(&error) => return Err(error.into()),
-        Err(error) => return Err(anyhow!("{error:#}; {ADVICE}").into()),
-    };
+    let mut socket = connect(&args).await?;
 
     // 2. Talk until all is sent. When the connection ends before, reconnect,
     //    unless the server has closed it for a reason that will not go away.
@@ -87,55 +84,52 @@ async fn main() -> common::Result {
         if ticks.is_over() || !is_temporary(code) {
             break;
         }
-        match stop.run_until_cancelled(reconnect(&args)).await {
-            Some(reconnected) => socket = reconnected?,
-            None => break, // Ctrl-C
-        }
+        let reconnecting = stop.run_until_cancelled(reconnect(&args));
+        let Some(connected) = reconnecting.await else {
+            break; // Ctrl-C
+        };
+        socket = connected;
         ticks.restart(); // the next message is due at once
     }
 
     // 3. Did everything come back? What was on its way in a connection that
     //    was lost is lost, too: WebSocket does not send it again.
-    if lost != 0 {
+    if lost > 0 {
         return Err(anyhow!("{lost} messages did not come back").into());
     }
     Ok(())
 }
 
 /// 4. Connects: an HTTP request that asks for an upgrade, answered by a 101.
-async fn connect(args: &Args) -> Result<Socket> {
-    let mut url = args.url.clone();
-    if let Some(file) = &args.token {
-        // Read each time: tokens expire, and a stale one is refused.
-        let token = tokio::fs::read_to_string(file)
-            .await
-            .with_context(|| format!("read {}", file.display()))?;
-        url = format!("{url}/?token={}", token.trim());
-    }
+async fn connect(args: &Args) -> Result<WebSocket> {
+    // The token is read each time: tokens expire, and a stale one is refused.
+    let url = with_token(&args.url, args.token.as_deref()).await?;
     let request =
         ClientRequestBuilder::new(url.parse()?).with_sub_protocol(PROTOCOL);
-    let limits = Some(limits(args.limit));
-    let no_delay = true; // send small messages immediately
+    let (limits, no_delay) = (Some(limits(LIMIT)), true);
     let connecting = connect_async_with_config(request, limits, no_delay);
-    let connected = timeout(Duration::from_millis(args.timeout), connecting)
+    let url = &args.url; // without the token
+    let (socket, _response) = timeout(SILENCE_TIMEOUT, connecting)
         .await
-        .context("the server does not answer")?;
-    let (socket, _response) =
-        connected.with_context(|| format!("connect to {}", args.url))?;
+        .with_context(|| format!("connect to {url}"))?
+        .map_err(|error| match error {
+            Error::Io(_) => anyhow!("connect to {url}: {error}; {ADVICE}"),
+            refused => anyhow!("connect to {url}: {refused}"),
+        })?;
     log::line("connected.");
     Ok(socket)
 }
 
 /// 5. Reconnects with exponential backoff: twice the pause each time, up to
 ///    five seconds; and with random jitter, so that clients do not all
-///    reconnect at the same moment. A refusal (HTTP's 4xx) ends it.
-async fn reconnect(args: &Args) -> Result<Socket> {
+///    reconnect at the same moment.
+async fn reconnect(args: &Args) -> WebSocket {
     let mut pause = Duration::from_millis(500);
     loop {
         sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
         match connect(args).await {
-            Err(error) if !is_refusal(&error) => log::error(error),
-            connected => return connected,
+            Ok(socket) => return socket,
+            Err(error) => log::error(error),
         }
         pause = (2 * pause).min(Duration::from_secs(5));
     }
@@ -144,80 +138,82 @@ async fn reconnect(args: &Args) -> Result<Socket> {
 /// 6. Talks: sends and receives at the same time, until the connection ends.
 ///    Returns the close code.
 async fn talk(
-    socket: Socket,
+    socket: WebSocket,
     args: &Args,
     ticks: &mut Ticks,
-    lost: &mut i64,
+    lost: &mut u64,
 ) -> CloseCode {
     let (mut writer, reader) = socket.split();
-    let mut sent = 0;
-    // A number that one function changes and another one waits for.
-    let (arrived, received) = watch::channel(0);
-    // pin!: so that it can be awaited in two places.
-    let mut receiving = pin!(receive(reader, args.timeout, arrived));
-    let sending = send(&mut writer, args, ticks, &mut sent, received.clone());
-    let ended = tokio::select! {
-        ended = &mut receiving => ended,
-        // All is sent, or that failed. Why, receive() will learn.
-        _ = sending => receiving.await,
+    let echoed = Notify::new(); // with it, receive() wakes send()
+    let sending = async {
+        // Why it failed, receive() will learn.
+        let _ = send(&mut writer, args, ticks, &echoed, lost).await;
+        pending().await // never ends: when all is sent, we still receive
     };
-    *lost += sent - *received.borrow();
-    let code = ended.unwrap_or_else(|error| {
-        log::error(format_args!("socket: {error:#}"));
-        close_code(&error)
-    });
+    let result = tokio::select! {
+        result = receive(reader, &echoed) => result,
+        result = sending => result,
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => give_up(writer, error).await,
+    }
+}
+
+/// Ends the connection after an error: tells the server what it has done
+/// wrong. In Node, `ws` does that.
+async fn give_up(mut writer: Writer, error: anyhow::Error) -> CloseCode {
+    log::error(format_args!("socket: {error:#}"));
+    let code = close_code(&error);
     if code != CloseCode::Abnormal {
-        // If the server has sent what we do not accept, tell it.
         let _ = writer.send(close_frame(code)).await;
     }
     code
 }
 
-/// 7. Sends the message at each tick, until the last one or Ctrl-C.
+/// 7. Sends the message at each tick, until the last one or Ctrl-C, and waits
+///    until it has come back.
 async fn send(
-    writer: &mut SplitSink<Socket, Message>,
+    writer: &mut Writer,
     args: &Args,
     ticks: &mut Ticks,
-    sent: &mut i64,
-    mut received: watch::Receiver<i64>,
+    echoed: &Notify,
+    lost: &mut u64,
 ) -> Result<()> {
     while ticks.next().await {
         log::line(format_args!("send: {}", args.message));
-        *sent += 1;
+        *lost += 1; // unless it comes back
         // Back-pressure: this waits while the server does not read.
         writer.send(Message::text(&args.message)).await?;
+        echoed.notified().await;
+        *lost -= 1;
     }
     // There is no half-close: after a Close frame, the server sends nothing
-    // more. So close when everything has come back. 1000: all is well.
-    received.wait_for(|received| *received >= *sent).await?;
+    // more. By now, everything has come back. 1000: all is well.
     writer.send(close_frame(CloseCode::Normal)).await?;
     Ok(())
 }
 
-/// 8. Receives and prints what comes back, until the connection ends.
-async fn receive(
-    mut reader: SplitStream<Socket>,
-    silence: u64,
-    arrived: watch::Sender<i64>,
-) -> Result<CloseCode> {
-    // 1006: no Close frame came. It is never sent.
-    let mut code = CloseCode::Abnormal;
+/// 8. Receives and prints what comes back, until the connection ends. Returns
+///    the close code.
+async fn receive(mut reader: Reader, echoed: &Notify) -> Result<CloseCode> {
+    let mut code = CloseCode::Abnormal; // 1006: no Close frame came
     loop {
         // Heartbeat: the server pings a silent client, so if nothing arrives,
         // it is frozen or unreachable.
-        let silence = Duration::from_millis(silence);
-        match timeout(silence, reader.next()).await {
-            Ok(Some(message)) => match message? {
-                Message::Close(Some(frame)) => code = frame.code,
-                Message::Close(None) => code = CloseCode::Status, // 1005
-                Message::Ping(_) | Message::Pong(_) => {} // already answered
-                message => {
-                    arrived.send_modify(|received| *received += 1);
-                    log::line(format_args!("receive: {}", shown(&message)));
-                }
-            },
-            Ok(None) => return Ok(code),
-            Err(_) => bail!("the server is silent"),
+        let next = timeout(SILENCE_TIMEOUT, reader.try_next()).await;
+        let message = next.context("the server is silent")??;
+        let Some(message) = message else {
+            return Ok(code);
+        };
+        match message {
+            Message::Close(Some(frame)) => code = frame.code,
+            Message::Close(None) => code = CloseCode::Status, // 1005
+            Message::Ping(_) | Message::Pong(_) => {} // already answered
+            message => {
+                log::line(format_args!("receive: {}", shown(&message)));
+                echoed.notify_one();
+            }
         }
     }
 }
@@ -226,14 +222,4 @@ async fn receive(
 /// connection was lost (1006), or the server has a trouble of its own.
 fn is_temporary(code: CloseCode) -> bool {
     matches!(u16::from(code), 1001 | 1006 | 1011 | 1012 | 1013)
-}
-
-/// Has the server answered, and refused? Then it will do so again.
-fn is_refusal(error: &Error) -> bool {
-    match error.downcast_ref() {
-        Some(tungstenite::Error::Http(answer)) => {
-            answer.status().is_client_error()
-        }
-        _ => false,
-    }
 }
