@@ -8,7 +8,7 @@
 //     cargo build -p node-cluster --bin worker
 //     node node-cluster/node/primary.js --mixed -- target/debug/worker
 //
-// Try this: in a second terminal, `pkill -9 -nf worker` kills one worker.
+// Try this: in a second terminal, `pkill -9 -nf /worker` kills one worker.
 
 import cluster from 'node:cluster'
 import { once } from 'node:events'
