@@ -9,5 +9,4 @@ mod plot;
 pub mod ratios;
 mod section;
 mod tables;
-mod targets;
 mod text;

@@ -4,7 +4,6 @@
 use super::answers::{WHICH_NOTE, against_node, claim, which};
 use super::section::Section;
 use super::tables::tables;
-use super::targets::targets;
 use crate::sample::Report;
 
 /// One part of a report, with its title.
@@ -56,9 +55,6 @@ pub fn parts(report: &Report) -> [Vec<Part>; 2] {
     if !report.notes.is_empty() {
         let title = "Not measured here:".to_owned();
         rest.push(list(title, report.notes.clone()));
-    }
-    if !quick {
-        rest.extend(table(targets(report)));
     }
     [answers, rest]
 }
