@@ -52,7 +52,7 @@ struct Args {
     only: Vec<String>,
 
     /// Only these kinds of figures: round-trip, flood, stream, many, fan-out,
-    /// catch-up, push, log-line, start, memory, stuck-reader
+    /// catch-up, push, start, memory
     #[arg(long, value_name = "KINDS", value_delimiter = ',',
           value_parser = measure_named)]
     measure: Vec<Measure>,

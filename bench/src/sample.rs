@@ -56,14 +56,10 @@ pub enum Measure {
     CatchUp,
     /// Events that this number of clients receive unasked.
     Push,
-    /// Round trips with log lines on, and without.
-    LogLine,
     /// From the start of the program until its first answer.
     Start,
     /// Resident memory with this number of idle connections.
     Memory,
-    /// What a client that sends and never reads adds to the memory.
-    StuckReader,
 }
 
 /// A kind of figure, and for which size.
@@ -176,10 +172,6 @@ pub struct Figures {
     /// two cores, where each has its own, that is other programs' work.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waited: Option<f64>,
-    /// Processor time of the program measured, per line that it logged: a
-    /// difference, so noise may make it negative.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub log_line: Option<f64>,
     /// Milliseconds until the first answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start_ms: Option<f64>,
@@ -216,9 +208,8 @@ impl Measure {
             }
             Self::Push => figures.server_cpu,
             Self::Stream => figures.mb_per_second,
-            Self::LogLine => figures.log_line,
             Self::Start => figures.start_ms,
-            Self::Memory | Self::StuckReader => figures.memory_kib,
+            Self::Memory => figures.memory_kib,
         }
     }
 
@@ -261,26 +252,18 @@ impl Display for What {
             Measure::CatchUp => write!(f, "catch-up, {} clients", self.size),
             Measure::Push if self.size == 1 => write!(f, "event to 1 client"),
             Measure::Push => write!(f, "event to {} clients", self.size),
-            Measure::LogLine => write!(f, "log line"),
             Measure::Start => write!(f, "first answer"),
             Measure::Memory if self.size == 0 => write!(f, "idle memory"),
             Measure::Memory => write!(f, "memory, {} clients", self.size),
-            Measure::StuckReader => write!(f, "stuck reader"),
         }
     }
 }
 
 impl Better {
     /// How many times better `ours` is than `theirs`.
-    ///
-    /// What costs nothing is better than all that costs something, without
-    /// end. A difference of two figures may also be less than nothing: that
-    /// is noise about nothing, and its sign means no more.
     pub fn times(self, ours: f64, theirs: f64) -> f64 {
         match self {
-            Self::Less if ours <= 0.0 && theirs <= 0.0 => 1.0,
-            Self::Less if ours <= 0.0 => f64::INFINITY,
-            Self::Less => theirs.max(0.0) / ours,
+            Self::Less => theirs / ours,
             Self::More => ours / theirs,
         }
     }
@@ -354,16 +337,6 @@ pub(crate) mod tests {
         assert_eq!(Better::More.times(6.0, 2.0), 3.0);
     }
 
-    /// A difference, such as the cost of a log line, may be nothing or less.
-    #[test]
-    fn no_round_is_left_out_of_a_ratio() {
-        let less = |ours, theirs| Better::Less.times(ours, theirs);
-        assert_eq!(less(0.0, 2.0), f64::INFINITY);
-        assert_eq!(less(-0.5, 2.0), f64::INFINITY);
-        assert_eq!(less(2.0, -0.5), 0.0);
-        assert_eq!(less(-0.5, -0.1), 1.0);
-    }
-
     #[test]
     fn the_json_comes_back_as_it_was() {
         let mut report = report();
@@ -390,7 +363,7 @@ pub(crate) mod tests {
         let full = r#"{
             "messages": 1, "seconds": 1, "min": 1, "median": 1, "p99": 1,
             "p999": 1, "per_second": 1, "mb_per_second": 1, "server_cpu": 1,
-            "load_cpu": 1, "waited": 1, "log_line": 1, "start_ms": 1,
+            "load_cpu": 1, "waited": 1, "start_ms": 1,
             "memory_kib": 1, "histogram": [[1, 1]]
         }"#;
         report.samples[0].figures = serde_json::from_str(full).unwrap();

@@ -571,35 +571,6 @@ fn one_more(links: &mut [Box<dyn Link>], event: &[u8]) -> Result<u64> {
     Ok(messages)
 }
 
-/// Sends and never reads, until the other side takes nothing for `silence`;
-/// says how much it took.
-///
-/// # Errors
-/// When the connection breaks.
-pub fn never_read(
-    link: &mut dyn Link,
-    most: u64,
-    silence: Duration,
-) -> Result<u64> {
-    link.set_blocking(false)?;
-    let piece = vec![b'x'; 64 * 1024];
-    let mut sent = 0;
-    let mut last = Instant::now();
-    while sent < most && last.elapsed() < silence {
-        match link.send(&piece) {
-            Ok(length) => {
-                sent += length as u64;
-                last = Instant::now();
-            }
-            Err(error) if passes(&error) => {
-                std::thread::sleep(Duration::from_millis(1));
-            }
-            Err(error) => return Err(broken(error, "send")),
-        }
-    }
-    Ok(sent)
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::VecDeque;

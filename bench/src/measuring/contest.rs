@@ -80,7 +80,6 @@ enum Group {
     Many,
     CatchUp,
     Push,
-    Logging,
     Fresh,
 }
 
@@ -91,10 +90,7 @@ impl Group {
             Measure::Many | Measure::FanOut => Self::Many,
             Measure::CatchUp => Self::CatchUp,
             Measure::Push => Self::Push,
-            Measure::LogLine => Self::Logging,
-            Measure::Start | Measure::Memory | Measure::StuckReader => {
-                Self::Fresh
-            }
+            Measure::Start | Measure::Memory => Self::Fresh,
         }
     }
 }

@@ -43,8 +43,6 @@ pub struct Job<'a> {
 #[derive(Default)]
 pub struct Running {
     peer: Option<Peer>,
-    /// The same program with log lines on.
-    logging: Option<Peer>,
     links: Vec<Box<dyn Link>>,
 }
 
@@ -103,7 +101,6 @@ impl Bench<'_> {
                 })
             }
             Measure::Push => self.push(running, job, length),
-            Measure::LogLine => self.log_line(running, job, length),
             Measure::Start => {
                 // Another program ran before: the first start finds nothing
                 // of this one in the processor's caches.
@@ -111,13 +108,11 @@ impl Bench<'_> {
                 self.first_answer(job)
             }
             Measure::Memory => self.memory(job),
-            Measure::StuckReader => self.stuck_reader(job),
         }
     }
 
-    fn start(&self, job: Job<'_>, quiet: bool) -> Result<Peer> {
+    fn start(&self, job: Job<'_>) -> Result<Peer> {
         let start = Start {
-            quiet,
             measure: job.what.measure,
             folder: self.folder,
         };
@@ -152,10 +147,10 @@ impl Bench<'_> {
         job: Job<'_>,
         connections: usize,
     ) -> Result<(&'a Peer, &'a mut Vec<Box<dyn Link>>)> {
-        let Running { peer, links, .. } = running;
+        let Running { peer, links } = running;
         let peer = match peer {
             Some(peer) => peer,
-            None => peer.insert(self.start(job, true)?),
+            None => peer.insert(self.start(job)?),
         };
         self.watchdog.watching(peer.half.id(), || {
             while links.len() < connections {
@@ -208,52 +203,6 @@ impl Bench<'_> {
         Ok(figures)
     }
 
-    /// Round trips without log lines, with, with, and without: what a line
-    /// costs. So neither of the two is always first, and a machine that gets
-    /// slower meanwhile does so for both.
-    fn log_line(
-        &self,
-        running: &mut Running,
-        job: Job<'_>,
-        length: Duration,
-    ) -> Result<Figures> {
-        self.ready(running, job, 1)?;
-        if running.logging.is_none() {
-            let peer = self.start(job, false)?;
-            let connect = || (peer.connect)();
-            running
-                .links
-                .push(self.watchdog.watching(peer.half.id(), connect)?);
-            running.logging = Some(peer);
-        }
-        let Running {
-            peer: Some(quiet),
-            logging: Some(logging),
-            links,
-        } = running
-        else {
-            bail!("not started");
-        };
-        let [first, second] = &mut links[..] else {
-            bail!("not connected");
-        };
-        let exchanges = job.exchanges(job.what.size);
-        let trips = |peer, link: &mut Box<dyn Link>| {
-            self.measured(peer, || {
-                load::round_trips(link.as_mut(), &exchanges, length / 4)
-            })
-        };
-        let before = trips(quiet, first)?;
-        let with = trips(logging, second)?;
-        let again = trips(logging, second)?;
-        let after = trips(quiet, first)?;
-        let cpu = [&before, &with, &again, &after].map(|one| one.server_cpu);
-        Ok(Figures {
-            log_line: line_cost(cpu, job.transport.lines()),
-            ..again
-        })
-    }
-
     /// What it costs to send events that come by themselves. The clients are
     /// there for this sample only, or they would fall behind until the next.
     fn push(
@@ -290,7 +239,6 @@ impl Bench<'_> {
     fn first_answer(&self, job: Job<'_>) -> Result<Figures> {
         let exchanges = job.exchanges(HELLO.size);
         let start = Start {
-            quiet: true,
             measure: job.what.measure,
             folder: self.folder,
         };
@@ -300,7 +248,7 @@ impl Bench<'_> {
         })?;
         let mut time = began.elapsed();
         if first.is_none() {
-            let peer = self.start(job, true)?;
+            let peer = self.start(job)?;
             self.watchdog.watching(peer.half.id(), || {
                 let mut link = (peer.connect)()?;
                 let first = &exchanges[..1];
@@ -315,7 +263,7 @@ impl Bench<'_> {
     }
 
     fn memory(&self, job: Job<'_>) -> Result<Figures> {
-        let peer = self.start(job, true)?;
+        let peer = self.start(job)?;
         let exchanges = job.exchanges(HELLO.size);
         let mut links = Vec::new();
         self.watchdog.watching(peer.half.id(), || {
@@ -336,37 +284,6 @@ impl Bench<'_> {
             ..Figures::default()
         })
     }
-
-    fn stuck_reader(&self, job: Job<'_>) -> Result<Figures> {
-        const MOST: u64 = 256 << 20;
-        const SILENCE: Duration = Duration::from_millis(200);
-        const WARM_UP: Duration = Duration::from_millis(20);
-        let peer = self.start(job, true)?;
-        let id = peer.half.id();
-        self.watchdog.watching(id, || {
-            let mut link = (peer.connect)()?;
-            let exchanges = job.exchanges(HELLO.size);
-            load::round_trips(link.as_mut(), &exchanges, WARM_UP)?;
-            let before = resident(id)?;
-            let sent = load::never_read(link.as_mut(), MOST, SILENCE)?;
-            let after = resident(id)?;
-            if sent >= MOST {
-                bail!("it took {} MiB that nobody read", sent >> 20);
-            }
-            Ok(Figures {
-                memory_kib: Some((after - before).max(0.0)),
-                ..Figures::default()
-            })
-        })
-    }
-}
-
-/// What a line costs, by the processor time of a message without lines, with,
-/// with, and without. Less than nothing is noise, and stays: without it, the
-/// median of the rounds would be too high.
-fn line_cost(cpu: [Option<f64>; 4], lines: f64) -> Option<f64> {
-    let [before, with, again, after] = cpu;
-    Some((with? + again? - before? - after?) / 2.0 / lines)
 }
 
 impl Job<'_> {
@@ -403,21 +320,5 @@ impl Job<'_> {
             messages,
             write,
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn drift_does_not_look_like_the_cost_of_a_line() {
-        // 1 µs more from one load to the next, and two lines of 3 µs each.
-        let cpu = [10.0, 17.0, 18.0, 13.0].map(Some);
-        assert_eq!(line_cost(cpu, 2.0), Some(3.0));
-        // Noise in both directions must cancel out.
-        let cpu = [10.0, 9.0, 9.0, 10.0].map(Some);
-        assert_eq!(line_cost(cpu, 1.0), Some(-1.0));
-        assert_eq!(line_cost([Some(1.0), None, None, Some(1.0)], 1.0), None);
     }
 }

@@ -145,7 +145,7 @@ mod tests {
     /// sections that the tables are about.
     const SECTIONS: [(&str, usize, usize); 2] = [
         ("Round trips on one core, in µs", 5, 11),
-        ("Starting, waiting, logging, on one core", 4, 8),
+        ("Starting, ", 4, 8),
     ];
 
     /// What `RESULTS.md` says: of each transport's title and what was
@@ -167,7 +167,9 @@ mod tests {
                     .split('|')
                     .map(|cell| cell.trim().trim_matches('*').to_owned())
                     .collect();
-                let found = SECTIONS.iter().find(|(name, ..)| *name == section);
+                let found = SECTIONS
+                    .iter()
+                    .find(|(name, ..)| section.starts_with(name));
                 let Some((_, median, ratio)) = found else {
                     continue;
                 };

@@ -251,21 +251,6 @@ mod tests {
         assert_eq!(times(["Rust", "nobody"]), None);
     }
 
-    /// A difference, such as the cost of a log line, may be nothing or less.
-    #[test]
-    fn no_round_is_left_out_of_a_ratio() {
-        let mut report = report();
-        report.samples.clear();
-        for (round, ours, theirs) in
-            [(0, 1.0, 2.0), (1, -1.0, 2.0), (2, 0.0, 3.0)]
-        {
-            report.samples.push(sample("Rust", round, ours));
-            report.samples.push(sample("Node", round, theirs));
-        }
-        let times = report.times(&hello(), ["Rust", "Node"]).unwrap();
-        assert_eq!(times.median, f64::INFINITY);
-    }
-
     #[test]
     fn rust_is_compared_with_the_quicker_way_of_writing_it_in_node() {
         let mut report = report();

@@ -183,7 +183,7 @@ fn others(report: &Report) -> Section {
     for task in &tasks {
         all.extend(rows(report, task, &task.what.to_string(), |program| {
             let (unit, scale) = match task.what.measure {
-                Measure::LogLine | Measure::Push => ("µs", 1.0),
+                Measure::Push => ("µs", 1.0),
                 Measure::Start => ("ms", 1.0),
                 _ => ("MiB", 1.0 / 1024.0),
             };
@@ -195,12 +195,10 @@ fn others(report: &Report) -> Section {
         }));
     }
     Section {
-        title: "Starting, waiting, logging, on one core".to_owned(),
+        title: "Starting, memory, events, on one core".to_owned(),
         note: "First answer: from the start of the program until its first \
                answer. Memory: resident, with that many connections that \
-               wait. Stuck reader: what a client that sends and never reads \
-               adds. Event: processor time for each client that receives \
-               it. Log line: processor time for each line, into a pipe."
+               wait. Event: processor time for each client that receives it."
             .to_owned(),
         head: vec![
             "", "what", "program", "median", "", "range", "floor", "Node",

@@ -34,7 +34,6 @@ impl Transport for Chat {
             what(Measure::RoundTrip, 1 << 10),
             what(Measure::Flood, 5),
             what(Measure::FanOut, 64),
-            what(Measure::LogLine, 5),
             what(Measure::Start, 0),
             what(Measure::Memory, 0),
         ]
@@ -42,8 +41,7 @@ impl Transport for Chat {
 
     fn takes_part(&self, program: &Program, what: What) -> bool {
         // The floor takes what one read brings for whole lines.
-        *program != Program::Floor
-            || !matches!(what.measure, Measure::LogLine | Measure::Flood)
+        *program != Program::Floor || what.measure != Measure::Flood
     }
 
     fn exchange(&self, size: usize, turn: usize) -> Exchange {
@@ -54,16 +52,10 @@ impl Transport for Chat {
         }
     }
 
-    fn lines(&self) -> f64 {
-        1.0 // the line
-    }
-
-    fn start(&self, program: &Program, start: Start<'_>) -> Result<Peer> {
+    fn start(&self, program: &Program, _: Start<'_>) -> Result<Peer> {
         let mut command = command(self, program, "server", "chat")?;
         command.arg("127.0.0.1:0");
-        if start.quiet {
-            command.env(QUIET, "1");
-        }
+        command.env(QUIET, "1");
         let (half, address) = listening(&mut command)?;
         Ok(Peer {
             half,

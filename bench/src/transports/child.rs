@@ -159,9 +159,7 @@ impl Transport for Fork {
             });
         }
         let mut command = command(self, program, "parent", "")?;
-        if start.quiet {
-            command.env(QUIET, "1");
-        }
+        command.env(QUIET, "1");
         let path = socket_path(start.folder);
         let listener = UnixListener::bind(&path)?;
         let own = floor("channel")?;

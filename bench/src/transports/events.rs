@@ -84,9 +84,7 @@ impl Transport for Events {
             Measure::Push => ["--every=20", "--count=1000000"],
             _ => ["--every=1", "--count=1"],
         });
-        if start.quiet {
-            command.env(QUIET, "1");
-        }
+        command.env(QUIET, "1");
         let (half, address) = listening(&mut command)?;
         let newest = Rc::new(Cell::new(0));
         let is_push = start.measure == Measure::Push;

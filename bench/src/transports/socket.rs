@@ -106,7 +106,6 @@ static HTTP: Socket = Socket {
     },
     measures: |quick| {
         let mut all = as_server(quick, true);
-        all.retain(|what| what.measure != Measure::StuckReader);
         all.extend([5, 1 << 10].map(|size| What {
             measure: Measure::RoundTrip,
             size,
@@ -126,10 +125,7 @@ static WEBSOCKET: Socket = Socket {
     connect: websocket::connect,
     exchange: websocket::echo,
     measures: |quick| {
-        let all = [usual(quick, SIZES, false), as_server(quick, true)];
-        let mut all = all.concat();
-        all.retain(|what| what.measure != Measure::StuckReader);
-        all
+        [usual(quick, SIZES, false), as_server(quick, true)].concat()
     },
     nginx: false,
     events: Some("websocket"),
@@ -175,7 +171,6 @@ fn as_server(quick: bool, memory: bool) -> Vec<What> {
     let what = |measure, size| What { measure, size };
     let mut all = vec![
         what(Measure::Many, 64),
-        what(Measure::LogLine, 5),
         what(Measure::Start, 0),
         what(Measure::Memory, 0),
     ];
@@ -185,7 +180,6 @@ fn as_server(quick: bool, memory: bool) -> Vec<What> {
             all.push(what(Measure::Memory, 3000));
             all.push(what(Measure::Memory, 10_000));
         }
-        all.push(what(Measure::StuckReader, 0));
     }
     all
 }
@@ -217,11 +211,6 @@ impl Transport for Socket {
         all
     }
 
-    fn lines(&self) -> f64 {
-        // `url /hello`; an echo prints what it receives and what it sends.
-        if self.nginx { 1.0 } else { 2.0 }
-    }
-
     fn exchange(&self, size: usize, turn: usize) -> Exchange {
         (self.exchange)(size, turn)
     }
@@ -241,9 +230,7 @@ impl Transport for Socket {
                 if matches!(program, Program::Rust | Program::Node) {
                     command.args(self.flags);
                 }
-                if start.quiet {
-                    command.env(QUIET, "1");
-                }
+                command.env(QUIET, "1");
                 listening(&mut command)?
             }
         };

@@ -41,7 +41,6 @@ impl Transport for SocketIo {
             what(Measure::RoundTrip, 5),
             what(Measure::RoundTrip, 1 << 10),
             what(Measure::FanOut, 64),
-            what(Measure::LogLine, 5),
             what(Measure::Start, 0),
             what(Measure::Memory, 0),
         ]
@@ -68,17 +67,11 @@ impl Transport for SocketIo {
         }
     }
 
-    fn lines(&self) -> f64 {
-        1.0 // who sent what
-    }
-
-    fn start(&self, program: &Program, start: Start<'_>) -> Result<Peer> {
+    fn start(&self, program: &Program, _: Start<'_>) -> Result<Peer> {
         let mut command = command(self, program, "server", "")?;
         // No notifications of the time in between.
         command.args(["127.0.0.1:0", "--every", "86400000"]);
-        if start.quiet {
-            command.env(QUIET, "1");
-        }
+        command.env(QUIET, "1");
         let (half, address): (Half, String) = listening(&mut command)?;
         let count = Rc::new(Cell::new(0_u32));
         let sender = Rc::default();

@@ -49,8 +49,6 @@ impl Display for Program {
 /// How a program is to be started.
 #[derive(Clone, Copy, Debug)]
 pub struct Start<'a> {
-    /// Without log lines.
-    pub quiet: bool,
     /// What is measured: some have a program of their own for it, or flags.
     pub measure: Measure,
     /// A folder for sockets and the like.
@@ -93,16 +91,9 @@ pub trait Transport: Sync {
     /// Whether `program` takes part in `what`.
     fn takes_part(&self, program: &Program, what: What) -> bool {
         match program {
-            Program::Floor | Program::Nginx => {
-                !matches!(what.measure, Measure::LogLine | Measure::StuckReader)
+            Program::Events => {
+                !matches!(what.measure, Measure::Start | Measure::Memory)
             }
-            Program::Events => !matches!(
-                what.measure,
-                Measure::LogLine
-                    | Measure::StuckReader
-                    | Measure::Start
-                    | Measure::Memory
-            ),
             _ => true,
         }
     }
@@ -120,11 +111,6 @@ pub trait Transport: Sync {
     /// # Errors
     /// When it is not.
     fn start(&self, program: &Program, start: Start<'_>) -> Result<Peer>;
-
-    /// How many lines are logged for each message.
-    fn lines(&self) -> f64 {
-        2.0
-    }
 
     /// Round trips that the programs measure themselves. `None` where the
     /// bench does.
