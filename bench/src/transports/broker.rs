@@ -2,16 +2,15 @@
 //! prints that receives. On its way a message passes through the server.
 
 use std::fs::File;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, Read};
 use std::net::TcpStream;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::process::{ChildStdout, Command};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use harness::{Half, redis};
-use memchr::memmem;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::retry_on_intr;
 use rustix::net::{RecvFlags, recv};
@@ -39,8 +38,6 @@ struct Broker {
     title: &'static str,
     /// The half that receives.
     half: &'static str,
-    /// A subscriber is a loop of system calls; a worker is not.
-    floor: bool,
     /// What the bench sends, in words.
     command: fn(String) -> Vec<String>,
     /// What the half prints.
@@ -56,7 +53,6 @@ static PUBSUB: Broker = Broker {
     name: "redis-pubsub",
     title: "Redis pub/sub",
     half: "consumer",
-    floor: true,
     command: |message| vec!["PUBLISH".to_owned(), CHANNEL.to_owned(), message],
     printed,
 };
@@ -65,7 +61,6 @@ static QUEUES: Broker = Broker {
     name: "work-queue",
     title: "work queue",
     half: "worker",
-    floor: false,
     command: |job| {
         let words = ["XADD", QUEUE, "*", "job"];
         [&words.map(str::to_owned)[..], &[job]].concat()
@@ -83,14 +78,6 @@ impl Transport for Broker {
 
     fn title(&self) -> &'static str {
         self.title
-    }
-
-    fn programs(&self) -> Vec<Program> {
-        let mut all = vec![Program::Rust, Program::Node];
-        if self.floor {
-            all.insert(0, Program::Floor);
-        }
-        all
     }
 
     fn measures(&self, _: bool) -> Vec<What> {
@@ -121,13 +108,8 @@ impl Transport for Broker {
     fn start(&self, program: &Program, _: Start<'_>) -> Result<Peer> {
         let (server, address) = start_server()?;
         // Never quiet: what it prints is what is waited for.
-        let kind = if self.floor { "redis" } else { "" };
-        let mut command = command(self, program, self.half, kind)?;
-        if *program == Program::Floor {
-            command.arg(&address);
-        } else {
-            command.args(["--redis", &format!("redis://{address}")]);
-        }
+        let mut command = command(self, program, self.half, "")?;
+        command.args(["--redis", &format!("redis://{address}")]);
         let (half, stdout) = Half::start_with_stdout(&mut command)?;
         let stdout = ready(&half, stdout, TIMEOUT)?;
         let server = Rc::new(server);
@@ -225,45 +207,6 @@ impl Link for Published {
     fn wait(&mut self, or_send: bool, limit: Duration) -> io::Result<()> {
         self.fds.wait(or_send, limit)
     }
-}
-
-/// The floor: subscribes, and prints what comes.
-///
-/// # Errors
-/// An error of the kernel.
-pub(crate) fn consume(address: &str, to: &impl AsFd) -> Result<()> {
-    let mut redis = TcpStream::connect(address)?;
-    redis.set_nodelay(true)?;
-    redis.write_all(format!("SUBSCRIBE {CHANNEL}\r\n").as_bytes())?;
-    rustix::io::write(to, b"listening on channel\n")?;
-    let head = format!("$7\r\nmessage\r\n$7\r\n{CHANNEL}\r\n$");
-    let mut room = vec![0; 64 * 1024];
-    let mut kept = Vec::new();
-    loop {
-        match redis.read(&mut room) {
-            Ok(0) => return Ok(()),
-            Ok(length) => kept.extend(&room[..length]),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error.into()),
-        }
-        while let Some((message, end)) = next(&kept, head.as_bytes()) {
-            let line = printed(message);
-            rustix::io::write(to, &line)?;
-            kept.drain(..end);
-        }
-    }
-}
-
-/// The first whole message, and where it ends.
-fn next<'a>(kept: &'a [u8], head: &[u8]) -> Option<(&'a [u8], usize)> {
-    let begin = memmem::find(kept, head)? + head.len();
-    let digits = memmem::find(&kept[begin..], b"\r\n")?;
-    let number = std::str::from_utf8(&kept[begin..begin + digits]).ok()?;
-    let length: usize = number.parse().ok()?;
-    let begin = begin + digits + 2;
-    let message = kept.get(begin..begin + length)?;
-    let end = begin + length + 2;
-    (kept.len() >= end).then_some((message, end))
 }
 
 #[cfg(test)]

@@ -39,21 +39,16 @@ impl Transport for Chat {
         ]
     }
 
-    fn takes_part(&self, program: &Program, what: What) -> bool {
-        // The floor takes what one read brings for whole lines.
-        *program != Program::Floor || what.measure != Measure::Flood
-    }
-
     fn exchange(&self, size: usize, turn: usize) -> Exchange {
         let line = text(size, turn);
         Exchange {
             request: [&line[..], b"\n"].concat(),
-            reply: Reply::Exact(broadcast(&line)),
+            reply: Reply::Exact([b"bench: ", &line[..], b"\n"].concat()),
         }
     }
 
     fn start(&self, program: &Program, _: Start<'_>) -> Result<Peer> {
-        let mut command = command(self, program, "server", "chat")?;
+        let mut command = command(self, program, "server", "")?;
         command.arg("127.0.0.1:0");
         command.env(QUIET, "1");
         let (half, address) = listening(&mut command)?;
@@ -69,11 +64,6 @@ impl Transport for Chat {
             }),
         })
     }
-}
-
-/// What all receive.
-pub(crate) fn broadcast(line: &[u8]) -> Vec<u8> {
-    [NAME.as_bytes(), b": ", line, b"\n"].concat()
 }
 
 /// Takes the name, or is told that one of ours has it already. After that,

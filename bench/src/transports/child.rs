@@ -2,7 +2,6 @@
 
 use std::env;
 use std::ffi::OsStr;
-use std::fs::File;
 use std::io::{IoSlice, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
@@ -19,7 +18,7 @@ use rustix::net::{
     SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
 };
 
-use super::start::{QUIET, TIMEOUT, command, floor, listening};
+use super::start::{QUIET, TIMEOUT, command, floor};
 use super::transport::{Peer, Program, Start, Transport};
 use crate::load::exchange::{Exchange, Reply, text};
 use crate::load::link::{Fds, Link};
@@ -97,7 +96,7 @@ impl Transport for Stdio {
 }
 
 /// What a child of stdio-ipc prints for a line.
-pub(crate) fn stdio_answer(line: &[u8]) -> Vec<u8> {
+pub(super) fn stdio_answer(line: &[u8]) -> Vec<u8> {
     let head = b"Received from parent: ";
     [&head[..], &shown(line), b"\nHello from child\n"].concat()
 }
@@ -146,18 +145,6 @@ impl Transport for Fork {
     }
 
     fn start(&self, program: &Program, start: Start<'_>) -> Result<Peer> {
-        if *program == Program::Floor {
-            let path = socket_path(start.folder);
-            let (half, _) = listening(floor("json")?.arg(&path))?;
-            return Ok(Peer {
-                half,
-                connect: Box::new(move || {
-                    let fds = Fds::unix(&path)?.with_at_most(IN_FLIGHT);
-                    let link: Box<dyn Link> = Box::new(fds);
-                    Ok(link)
-                }),
-            });
-        }
         let mut command = command(self, program, "parent", "")?;
         command.env(QUIET, "1");
         let path = socket_path(start.folder);
@@ -191,10 +178,8 @@ impl Transport for Fork {
         if matches!(program, Program::Other(_)) {
             return Ok(None);
         }
-        let mut command = command(self, program, "child", "hello")?;
-        if *program != Program::Floor {
-            command.args(["--count", "1"]).env(QUIET, "1");
-        }
+        let mut command = command(self, program, "child", "")?;
+        command.args(["--count", "1"]).env(QUIET, "1");
         let (mut ours, theirs) = UnixStream::pair()?;
         ours.set_read_timeout(Some(TIMEOUT))?;
         // Stays open in the child; nobody else is started meanwhile.
@@ -248,7 +233,7 @@ fn handed_over(listener: &UnixListener) -> Result<OwnedFd> {
 ///
 /// # Errors
 /// When this was started without a channel.
-pub(crate) fn hand_over(path: &str) -> Result<()> {
+pub(super) fn hand_over(path: &str) -> Result<()> {
     let channel = inherited()?;
     let mut bench = UnixStream::connect(path)?;
     let all = [channel.as_fd()];
@@ -258,16 +243,6 @@ pub(crate) fn hand_over(path: &str) -> Result<()> {
     let data = [IoSlice::new(b"x")];
     sendmsg(&bench, &data, &mut control, SendFlags::empty())?;
     bench.read_exact(&mut [0]).context("the bench has ended")
-}
-
-/// In the child's role: sends hello at once.
-///
-/// # Errors
-/// When this was started without a channel.
-pub(crate) fn send_hello() -> Result<()> {
-    let mut channel = File::from(inherited()?);
-    channel.write_all(b"\"hello\"\n")?;
-    Ok(channel.read_exact(&mut [0; 5])?)
 }
 
 fn inherited() -> Result<OwnedFd> {

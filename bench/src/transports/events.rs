@@ -40,11 +40,6 @@ impl Transport for Events {
         "SSE"
     }
 
-    // No floor, as with HTTP.
-    fn programs(&self) -> Vec<Program> {
-        vec![Program::Rust, Program::Node]
-    }
-
     fn measures(&self, quick: bool) -> Vec<What> {
         let what = |measure| move |size| What { measure, size };
         // Most clients first: they warm the server up for the few.

@@ -1,5 +1,6 @@
-//! The floor: the least that the kernel allows, for each transport a blocking
-//! loop of system calls. The program `floor`, which the bench starts.
+//! The floor: the least that the kernel allows, for each transport without a
+//! protocol a blocking loop of system calls. The program `floor`, which the bench
+//! starts.
 //!
 //! They are not examples: no back-pressure to think of, no orderly end, and
 //! an error ends them.
@@ -17,10 +18,7 @@ use memchr::memchr;
 use rustix::event::epoll;
 use rustix::io::{read, write};
 
-use super::broker::consume;
-use super::chat;
-use super::child::{hand_over, send_hello, stdio_answer};
-use super::shared::ping_pong;
+use super::child::{hand_over, stdio_answer};
 
 /// How much is read at once, as the lessons' servers do. Tried from 16 KiB to
 /// 256: with 16, messages of 64 KiB take up to a sixth longer; with 64 and more they
@@ -44,19 +42,12 @@ fn run(kind: &str, address: &str) -> Result<()> {
     match kind {
         "tcp" => serve(tcp(address)?, blocking),
         "unix" => serve(unix(address)?, blocking),
-        "tcp-many" => many(tcp(address)?, to_itself),
-        "unix-many" => many(unix(address)?, to_itself),
-        "chat" => many(tcp(address)?, to_all),
+        "tcp-many" => many(tcp(address)?),
+        "unix-many" => many(unix(address)?),
         "udp" => udp(address),
         "wrong" => serve(tcp(address)?, spoiling),
-        "stdio" => answers(&stdin(), &stdout(), stdio_answer),
-        "json" => serve(unix(address)?, |connection| {
-            answers(&connection, &connection, |_| b"\"hi\"\n".to_vec())
-        }),
+        "stdio" => stdio(),
         "channel" => hand_over(address),
-        "hello" => send_hello(),
-        "memory" => ping_pong(address),
-        "redis" => consume(address, &stdout()),
         _ => bail!("there is no floor {kind:?}"),
     }
 }
@@ -115,16 +106,12 @@ fn blocking(connection: OwnedFd) -> Result<()> {
     }
 }
 
-/// One answer for each line; those of one read leave together.
-fn answers(
-    from: &impl AsFd,
-    to: &impl AsFd,
-    answer: fn(&[u8]) -> Vec<u8>,
-) -> Result<()> {
+/// Two lines for each line; those of one read leave together.
+fn stdio() -> Result<()> {
     let mut room = vec![0; 64 * 1024];
     let mut line = Vec::new();
     loop {
-        let length = match read(from, &mut room)? {
+        let length = match read(stdin(), &mut room)? {
             0 => return Ok(()),
             length => length,
         };
@@ -132,12 +119,12 @@ fn answers(
         let mut rest = &room[..length];
         while let Some(end) = memchr(b'\n', rest) {
             line.extend(&rest[..end]);
-            all.extend(answer(&line));
+            all.extend(stdio_answer(&line));
             line.clear();
             rest = &rest[end + 1..];
         }
         line.extend(rest);
-        write_all(to, &all)?;
+        write_all(stdout(), &all)?;
     }
 }
 
@@ -166,31 +153,8 @@ fn write_all(to: impl AsFd, mut bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// What is done with the bytes that came from the connection of this number.
-type Answer = fn(&[Option<OwnedFd>], usize, &[u8]) -> Result<()>;
-
-fn to_itself(all: &[Option<OwnedFd>], from: usize, said: &[u8]) -> Result<()> {
-    match &all[from] {
-        Some(connection) => write_all(connection, said),
-        None => Ok(()),
-    }
-}
-
-/// A chat in which one client sends, a line or several at a time.
-fn to_all(all: &[Option<OwnedFd>], from: usize, said: &[u8]) -> Result<()> {
-    if said.starts_with(b"/name") {
-        return to_itself(all, from, b"* the name bench is taken\n");
-    }
-    let lines = said.split_inclusive(|byte| *byte == b'\n');
-    let lines = lines.map(|line| line.strip_suffix(b"\n").unwrap_or(line));
-    let news = lines.flat_map(chat::broadcast).collect::<Vec<_>>();
-    all.iter()
-        .flatten()
-        .try_for_each(|connection| write_all(connection, &news))
-}
-
 /// Many connections, one thread: one wait for all of them.
-fn many(listener: Listener, answer: Answer) -> Result<()> {
+fn many(listener: Listener) -> Result<()> {
     let queue = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     let listening = match &listener {
         Listener::Tcp(listener) => listener.as_fd(),
@@ -220,9 +184,7 @@ fn many(listener: Listener, answer: Answer) -> Result<()> {
                 continue;
             };
             match read(connection, &mut room) {
-                Ok(length @ 1..) => {
-                    answer(&connections, number, &room[..length])?;
-                }
+                Ok(length @ 1..) => write_all(connection, &room[..length])?,
                 // Closed, or reset: either way it is gone.
                 _ => connections[number] = None,
             }

@@ -30,11 +30,6 @@ impl Transport for SocketIo {
         "Socket.IO"
     }
 
-    // No floor: parsing is the point here, as with HTTP.
-    fn programs(&self) -> Vec<Program> {
-        vec![Program::Rust, Program::Node]
-    }
-
     fn measures(&self, _: bool) -> Vec<What> {
         let what = |measure, size| What { measure, size };
         vec![

@@ -68,7 +68,7 @@ pub trait Transport: Sync {
 
     /// The programs that are measured, besides `--with`.
     fn programs(&self) -> Vec<Program> {
-        vec![Program::Floor, Program::Rust, Program::Node]
+        vec![Program::Rust, Program::Node]
     }
 
     /// What this machine lacks for `program`.
