@@ -47,7 +47,9 @@ async function main() {
   //    buffers would fill up and each would wait for the other: a deadlock.
   const closed = new AbortController()
   send(socket, closed.signal).catch(error => socket.destroy(error))
-  await receive(socket)
+  await receive(socket).catch(({ message }) => {
+    throw Error(`talk to ${host}:${port}: ${message}`) // "read ECONNRESET"
+  })
   closed.abort() // ends send(); Rust's select! does so by dropping it
 
   // 3. The server has closed. Did everything come back?

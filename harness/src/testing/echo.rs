@@ -54,6 +54,10 @@ pub fn tests(name: &'static str) -> Vec<Test> {
         both("a_second_server_at_the_address_is_refused", in_use),
         both("a_client_that_gets_too_little_fails", too_little),
         both("a_client_that_gets_too_much_fails", too_much),
+        on_unix(both(
+            "a_client_says_what_a_reset_has_broken_off",
+            broken_off,
+        )),
         both("a_client_waits_while_its_server_does_not_read", held_back),
         both("a_client_sends_until_ctrl_c", until_ctrl_c),
         on_unix(both("ctrl_c_ends_an_idle_server", idle_server_ends)),
@@ -473,6 +477,24 @@ fn held_back(name: &str, language: Language) -> Result<()> {
     }
     drop(peer);
     client.succeeds()?;
+    Ok(())
+}
+
+fn broken_off(name: &str, language: Language) -> Result<()> {
+    let arguments = ["--every", "10"];
+    let (mut client, peer, _folder) = client_of(name, language, &arguments)?;
+    client.wait_for("send: hello")?;
+    peer.reset()?;
+    let exit = client.wait()?;
+    let errors = client.stderr();
+    ensure!(exit == Exit::Code(1) && errors.len() == 1, "{errors:?}");
+    let attempts = match language {
+        // Whichever of the two learns of it first.
+        Language::Rust => &["Error: send: ", "Error: receive: "][..],
+        Language::Node => &["Error: talk to "],
+    };
+    let is_said = attempts.iter().any(|it| errors[0].starts_with(it));
+    ensure!(is_said, "{errors:?}");
     Ok(())
 }
 
