@@ -13,6 +13,9 @@ use crate::log;
 /// How long a program may finish what it is answering.
 const FINISH_TIMEOUT: Duration = Duration::from_millis(1500);
 
+/// How long another program that we wait for may take to end after Ctrl-C.
+const END_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// The program's only token: all calls of [`token`] share it.
 static TOKEN: OnceLock<CancellationToken> = OnceLock::new();
 
@@ -32,6 +35,13 @@ pub fn token() -> CancellationToken {
             token
         })
         .clone()
+}
+
+/// Waits until one second after the token was cancelled: whatever we still wait
+/// for then is given up, such as a child that does not end.
+pub async fn overdue() {
+    token().cancelled().await;
+    time::sleep(END_TIMEOUT).await;
 }
 
 fn cancel_on_signal(token: CancellationToken) -> io::Result<()> {
@@ -57,13 +67,9 @@ fn cancel_on_signal(token: CancellationToken) -> io::Result<()> {
 pub async fn answered<T, E: Into<Error>>(
     answer: impl Future<Output = Result<T, E>>,
 ) -> Result<T> {
-    let overdue = async {
-        token().cancelled().await;
-        time::sleep(Duration::from_secs(1)).await;
-    };
     tokio::select! {
         answer = answer => answer.map_err(Into::into),
-        () = overdue => bail!("no answer"),
+        () = overdue() => bail!("no answer"),
     }
 }
 

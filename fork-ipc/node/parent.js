@@ -11,12 +11,11 @@
 
 import { fork, spawn } from 'node:child_process'
 import { on, once } from 'node:events'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { args } from '../../common/node/args.js'
 import { fail, line, shown } from '../../common/node/log.js'
 import { pace } from '../../common/node/pace.js'
-import { stop } from '../../common/node/shutdown.js'
+import { overdue, stop } from '../../common/node/shutdown.js'
 
 const { message, every, count, program } = args(
   'Starts a child, prints what it sends, and answers each message.', {
@@ -27,9 +26,6 @@ const { message, every, count, program } = args(
       help: 'The program to start instead of its own child, and its arguments',
     },
   })
-
-// How long a child may take to end after Ctrl-C, before it is killed.
-const END_TIMEOUT = 1000
 
 parent().catch(fail) // prints the error, and ends with status 1
 
@@ -87,16 +83,10 @@ async function answer(child) {
   }
 }
 
-// 6. Disconnects, and waits for the child's end: after Ctrl-C at most for
-//    END_TIMEOUT. Then it kills the child. (Node has disconnected already: that
-//    has ended the loop above.)
+// 6. Disconnects, and waits for the child's end. A second after Ctrl-C it kills
+//    the child. (Node has disconnected already: that has ended the loop above.)
 async function end(child, exited) {
-  const timeout = async () => {
-    if (!stop.aborted) await once(stop, 'abort')
-    await sleep(END_TIMEOUT, undefined, { ref: false })
-  }
-  const status = await Promise.race([exited, timeout()])
-  if (status) return status
-  child.kill('SIGKILL')
+  const killed = overdue().then(() => child.kill('SIGKILL'))
+  await Promise.race([exited, killed])
   return exited
 }

@@ -9,13 +9,12 @@
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { args } from '../../common/node/args.js'
 import { fail, line, shown } from '../../common/node/log.js'
 import { pace, ticks } from '../../common/node/pace.js'
-import { stop } from '../../common/node/shutdown.js'
+import { overdue, stop } from '../../common/node/shutdown.js'
 import { lines } from './lines.js'
 
 const { message, program, ...timing } = args(
@@ -37,9 +36,6 @@ const { message, program, ...timing } = args(
     },
   })
 
-// How long a child may take to end after Ctrl-C, before it is killed.
-const END_TIMEOUT = 1000
-
 parent().catch(fail) // prints the error, and ends with status 1
 
 async function parent() {
@@ -49,7 +45,7 @@ async function parent() {
   // 2. Send and receive at the same time. A pipe holds some 64 KiB. If we
   //    read nothing, the child's output would fill its pipe, and the child
   //    would wait for us. The same happens if we read stdout, and never
-  //    stderr.
+  //    stderr. A child that has not ended a second after Ctrl-C is killed.
   const sending = new AbortController()
   send(child.stdin, sending.signal)
   const exited = once(child, 'exit') // with the code, or the signal's name
@@ -58,12 +54,8 @@ async function parent() {
     receive(child.stderr, 'Child stderr'),
     exited, // may come before the last line
   ])
-  const overdue = async () => {
-    if (!stop.aborted) await once(stop, 'abort')
-    await sleep(END_TIMEOUT, undefined, { ref: false })
-    child.kill('SIGKILL')
-  }
-  await Promise.race([ended, overdue()])
+  const killed = overdue().then(() => child.kill('SIGKILL'))
+  await Promise.race([ended, killed])
   const [code, signal] = await exited
   sending.abort() // the child has ended, perhaps before all was sent
 

@@ -11,19 +11,16 @@
 use std::env;
 use std::ffi::OsString;
 use std::process::ExitStatus;
-use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use clap::Parser;
 use common::pace::Pace;
 use common::{log, shutdown};
 use node_channel::{Fork, Forked, describe};
-use tokio::time;
 use tokio_util::sync::CancellationToken;
 
-/// The other half, `src/bin/child.rs`. `cargo run --bin parent` does not build
-/// the program `child`, so its code is a module here as well, and the parent
-/// starts itself with the argument `child`.
+/// The other half. The parent starts its own program again as the child, so it
+/// contains the child's code as well.
 mod child;
 
 /// Starts a child, prints what it sends, and answers each message.
@@ -41,9 +38,6 @@ struct Args {
     #[arg(last = true)]
     program: Vec<OsString>,
 }
-
-/// How long a child may take to end after Ctrl-C, before it is killed.
-const END_TIMEOUT: Duration = Duration::from_secs(1);
 
 // An error becomes one line on stderr, and status 1.
 fn main() -> common::Result {
@@ -70,7 +64,7 @@ async fn parent() -> common::Result {
 
     // 3. Disconnect as well, and wait for the child's end. The end of the
     //    channel is not yet the end of the process.
-    let status = end(child, &stop).await?;
+    let status = end(child).await?;
     let reason = describe(status); // "exited with code 0"
     log::line(format_args!("child {reason}"));
     if status.success() || stop.is_cancelled() {
@@ -124,20 +118,13 @@ async fn answer(child: &mut Forked, message: &str, stop: &CancellationToken) {
     }
 }
 
-/// 6. Disconnects, and waits for the child's end: after Ctrl-C at most for
-///    END_TIMEOUT. Then it kills the child.
-async fn end(
-    mut child: Forked,
-    stop: &CancellationToken,
-) -> Result<ExitStatus> {
-    let timeout = async {
-        stop.cancelled().await;
-        time::sleep(END_TIMEOUT).await;
-    };
+/// 6. Disconnects, and waits for the child's end. A second after Ctrl-C it
+///    kills the child.
+async fn end(mut child: Forked) -> Result<ExitStatus> {
     tokio::select! {
         // Closes our end of the channel, and waits for the child's exit.
         status = child.end() => return Ok(status?),
-        () = timeout => child.process.kill().await?,
+        () = shutdown::overdue() => child.process.kill().await?,
     }
     Ok(child.process.wait().await?)
 }

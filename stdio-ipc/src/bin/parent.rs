@@ -11,7 +11,6 @@ use std::env;
 use std::ffi::OsString;
 use std::io;
 use std::process::{self, Stdio};
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Parser;
@@ -21,11 +20,9 @@ use stdio_ipc::ExitReason;
 use tokio::io::BufReader;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin, Command};
-use tokio::time::sleep;
 
-/// The other half, `src/bin/child.rs`. `cargo run --bin parent` does not build
-/// the program `child`, so its code is a module here as well, and the parent
-/// starts itself with the argument `child`.
+/// The other half. The parent starts its own program again as the child, so it
+/// contains the child's code as well.
 mod child;
 
 /// Starts a child with three pipes, and talks to it
@@ -52,9 +49,6 @@ struct Args {
 /// The longest line that is kept whole, in bytes.
 const MAX_LINE: u64 = 1024 * 1024;
 
-/// How long a child may take to end after Ctrl-C, before it is killed.
-const END_TIMEOUT: Duration = Duration::from_secs(1);
-
 // An error becomes one line on stderr, and status 1.
 fn main() -> common::Result {
     // The child is this program again, with another first argument.
@@ -78,26 +72,23 @@ async fn parent() -> common::Result {
     // 2. Send and receive at the same time. A pipe holds some 64 KiB. If we
     //    wrote everything first, the child's output would fill its pipe, the
     //    child would stop reading, and each would wait for the other: a
-    //    deadlock. The same happens if we read stdout, and never stderr.
+    //    deadlock. The same happens if we read stdout, and never stderr. A
+    //    child that has not ended a second after Ctrl-C is killed.
     let ticks = args.pace.ticks(stop.clone());
     let sending = tokio::spawn(send(stdin, args.message, ticks));
     let ended = async {
         tokio::try_join!(
             receive(stdout, "Received from child"),
             receive(stderr, "Child stderr"),
-            child.wait(), // without it, the child would remain as a zombie
+            child.wait(), // else the child would remain as a zombie
         )
     };
-    let overdue = async {
-        stop.cancelled().await;
-        sleep(END_TIMEOUT).await;
-    };
     let status = tokio::select! {
-        result = ended => {
-            let ((), (), status) = result.context("receive")?;
+        ended = ended => {
+            let ((), (), status) = ended.context("receive")?;
             status
         }
-        () = overdue => {
+        () = shutdown::overdue() => {
             child.kill().await?;
             child.wait().await?
         }
