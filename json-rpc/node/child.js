@@ -1,7 +1,7 @@
 // The child: answers requests from its stdin on its stdout.
 //
 // Rust twin: ../src/bin/child.rs. Other half: parent.js, which starts this.
-// The framing: framing.js; what it can do: methods.js.
+// What can be called: methods.js.
 //
 //     node json-rpc/node/parent.js
 //     node json-rpc/node/child.js           # alone: type lines, then Ctrl-D
@@ -11,80 +11,89 @@
 import { args } from '../../common/node/args.js'
 import { fail } from '../../common/node/log.js'
 import '../../common/node/shutdown.js' // Ctrl-C: the parent closes our stdin
-import { frame, framingFlag, messages } from './framing.js'
+import { messages } from './framing.js'
 import * as methods from './methods.js'
+import * as running from './running.js' // cancels requests, by their ids
 
 // stdout belongs to the protocol: one stray line, and the parent no longer
 // understands us. With this, what any module logs goes to stderr.
 console.log = console.error
 
 const { framing } = args('Answers the requests of its parent.', {
-  framing: framingFlag,
+  framing: {
+    value: 'FRAMING',
+    default: 'lines',
+    help: 'How the end of a message is marked: lines or headers',
+    parse: text => {
+      if (text === 'lines' || text === 'headers') return text
+      throw Error('expected lines or headers')
+    },
+  },
 })
-
-// What cancels a request that is still running, by its id.
-const running = new Map()
 
 main().catch(fail) // prints the error, and ends with status 1
 
 async function main() {
-  // 1. Receive messages until the parent closes its end. Nobody waits for an
-  //    answer, so that a slow one holds up no other.
+  // 1. Receive messages until the parent closes our stdin. One read from a
+  //    pipe may return half a message, or three. messages() yields whole ones.
   for await (const text of messages(framing, process.stdin)) receive(text)
 
   // 2. The end. It also comes when the parent was killed. What still runs is
-  //    cancelled, and answered: perhaps somebody still reads.
-  for (const request of running.values()) request.abort()
+  //    cancelled, and answered: the parent may still read.
+  running.cancelAll()
 }
 
-// 3. Takes in one message. A request has an id, and is answered; a
-//    notification has none, and is not, whatever happens.
+// 3. Receives one message. A request has an id, and gets an answer; a
+//    notification has none, and gets none, even if it makes no sense.
 function receive(text) {
   let message
   try {
     message = JSON.parse(text)
   } catch {
-    return sendError(null, methods.PARSE_ERROR)
+    return send(error(null, methods.PARSE_ERROR))
   }
   const { id, method, params } = message ?? {}
   if (typeof method !== 'string') {
-    sendError(id ?? null, methods.INVALID_REQUEST)
+    send(error(id ?? null, methods.INVALID_REQUEST))
   } else if (id !== undefined) {
-    answer(id, method, params)
+    // Nobody awaits this, so that a slow request does not delay the others.
+    answer(id, message, running.insert(id))
   } else if (method === '$/cancelRequest') {
-    cancel(params?.id) // the name in language servers
+    running.cancel(params?.id) // language servers
   } else if (method === 'notifications/cancelled') {
-    cancel(params?.requestId) // and in MCP
+    running.cancel(params?.requestId) // MCP
   }
 }
 
 // 4. Answers one request: with the result, or with an error that has a code.
-async function answer(id, method, params) {
-  const cancelled = new AbortController()
-  running.set(JSON.stringify(id), cancelled)
+async function answer(id, request, cancelled) {
+  let answer
   try {
-    const result = await methods.call(method, params, cancelled.signal)
-    send({ id, jsonrpc: '2.0', result })
-  } catch (error) {
-    const isCancelled = cancelled.signal.aborted
-    sendError(id, isCancelled ? methods.REQUEST_CANCELLED : error)
-  } finally {
-    running.delete(JSON.stringify(id))
+    const result = await methods.call(request, cancelled)
+    answer = { id, jsonrpc: '2.0', result }
+  } catch (failure) {
+    const isCancelled = cancelled.aborted
+    answer = error(id, isCancelled ? methods.REQUEST_CANCELLED : failure)
   }
+  running.remove(id)
+  send(answer)
 }
 
-function sendError(id, { code, message }) {
-  send({ error: { code, message }, id, jsonrpc: '2.0' })
+// The answer that says what went wrong.
+function error(id, { code, message }) {
+  return { error: { code, message }, id, jsonrpc: '2.0' }
 }
 
-// 5. Cancels a request. It may have been answered meanwhile: then there is
-//    nothing to cancel.
-function cancel(id) {
-  running.get(JSON.stringify(id))?.abort()
-}
-
-// 6. Sends one message, whole: nothing may come between its bytes. While the
-//    parent does not read, Node queues them; Rust waits.
+// 5. Sends one message. Framing: its end must be marked, as a pipe carries
+//    bytes, and not messages.
 function send(message) {
-  process.stdout.write(frame(framing, message))
+  const text = JSON.stringify(message)
+  // While the parent does not read, Node queues this; Rust waits.
+  if (framing === 'lines') {
+    // JSON has no line break within a message: it writes \n in a text.
+    process.stdout.write(`${text}\n`)
+  } else {
+    const length = Buffer.byteLength(text) // in bytes: 中 has three
+    process.stdout.write(`Content-Length: ${length}\r\n\r\n${text}`)
+  }
 }

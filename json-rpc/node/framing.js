@@ -1,31 +1,14 @@
-// Where one message ends and the next begins, in the two ways that the world
-// uses. Rust twin: ../src/framing.rs.
+// Reads whole messages from a stream of bytes, in the two ways that are in use:
+//
+// - lines: one line each, as in MCP. JSON escapes the line breaks in a text.
+// - headers: `Content-Length: N`, an empty line, N bytes, as in language
+//   servers.
+//
+// Rust twin: ../src/framing.rs.
 
 // The longest message that is accepted, in bytes: one without an end would
 // fill the memory.
 const MAX_MESSAGE = 16 * 1024 * 1024
-
-/** The flag `--framing`, the same for both halves. */
-export const framingFlag = {
-  value: 'FRAMING',
-  default: 'lines',
-  help: 'How messages are marked in the stream: lines or headers',
-  parse: text => {
-    if (text !== 'lines' && text !== 'headers') {
-      throw Error('expected lines or headers')
-    }
-    return text
-  },
-}
-
-/** The bytes that carry this message. */
-export function frame(framing, message) {
-  const text = JSON.stringify(message)
-  // One line each, as in MCP. JSON escapes the line breaks in a text.
-  if (framing === 'lines') return `${text}\n`
-  // As in language servers. The length in bytes: 中 has three.
-  return `Content-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`
-}
 
 /**
  * Hands out the messages of a stream. Throws when nobody can say where the

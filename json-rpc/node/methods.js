@@ -22,10 +22,10 @@ export const INVALID_PARAMS = new Failure(-32602, 'invalid params')
 export const REQUEST_CANCELLED = new Failure(-32800, 'request cancelled')
 
 /**
- * Calls a method. Those with a name from MCP are what one of its clients asks
- * for. Throws a Failure, for the client.
+ * Calls the method that the request names. Those with a name from MCP are what
+ * one of its clients asks for. Throws a Failure, for the client.
  */
-export async function call(method, params, signal) {
+export async function call({ method, params }, signal) {
   switch (method) {
     case 'add': return add(params)
     case 'wait': return await wait(params, signal)

@@ -1,166 +1,130 @@
 // The parent: starts a child, and calls its methods over stdin and stdout.
 //
 // Rust twin: ../src/bin/parent.rs. Other half: child.js.
-// The framing: framing.js.
 //
 //     node json-rpc/node/parent.js
-//     node json-rpc/node/parent.js --framing headers
+//     cargo build -p json-rpc --bins
+//     node json-rpc/node/parent.js -- target/debug/child
 //
-// Try this: `parent.js -- sh -c 'echo hello; exec node json-rpc/node/child.js'`
+// Try this: `sh -c 'echo hello; exec node json-rpc/node/child.js'` after `--`.
 
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { args } from '../../common/node/args.js'
 import { error, fail, line, shown } from '../../common/node/log.js'
-import { pace, ticks } from '../../common/node/pace.js'
 import { stop } from '../../common/node/shutdown.js'
-import { frame, framingFlag, messages } from './framing.js'
+import { messages } from './framing.js'
+import { start, wait } from './process.js'
 
-const { framing, program, ...timing } = args(
-  'Starts a child, and calls its methods.', {
-    framing: framingFlag,
-    ...pace,
-    count: { // one of the flags in `pace`; here it has another default
-      ...pace.count,
-      default: '1',
-      help: 'How many times to call `add`',
-    },
-    program: {
-      rest: true,
-      help: 'What to start instead of our own child, with its arguments',
-    },
-  })
+const { program } = args('Starts a child, and calls its methods.', {
+  program: {
+    rest: true,
+    help: 'What to start instead of our own child, with its arguments',
+  },
+})
 
-// How long an answer may take; milliseconds.
-const ANSWER_TIMEOUT = 10_000
+// How long an answer may take, in milliseconds.
+const TIMEOUT = 10_000
 
-// How long a child may take to end after Ctrl-C, before it is killed.
-const END_TIMEOUT = 1000
-
-// The calls that wait for their answers, by the ids of their requests.
+// The calls that wait for their answers, by the ids of their requests: what
+// resolves the promise of each.
 const waiting = new Map()
 let lastId = 0
 
 parent().catch(fail) // prints the error, and ends with status 1
 
 async function parent() {
-  // 1. Start the child. Its stdin and stdout are for messages; its stderr is
-  //    ours, so that we see what it logs there.
-  const child = await start()
-  const exited = once(child, 'exit')
+  // 1. Start the child. Its stdin and stdout are pipes for messages; its
+  //    stderr is ours, so that we see what it logs there.
+  const child = await start(program)
 
-  // 2. Call and receive at the same time. After the last call, or Ctrl-C, the
-  //    child reads the end of its stdin. It ends, and until then we receive
-  //    what is still on its way.
+  // 2. Call and receive at the same time. After the last call, or Ctrl-C, close
+  //    the child's stdin. The child reads the end, and ends as well.
   const calls = Promise.race([callAll(child.stdin), once(stop, 'abort')])
     .then(() => child.stdin.end())
-  const limit = async () => {
-    if (!stop.aborted) await once(stop, 'abort')
-    await sleep(END_TIMEOUT, undefined, { ref: false })
-    child.kill('SIGKILL')
-  }
   const receiving = receive(child.stdout)
-  await Promise.race([Promise.all([calls, receiving]), limit()])
-
-  // 3. Wait for the child's end.
-  const [code, signal] = await exited
-  if (code !== 0 && !stop.aborted) {
-    throw Error(`the child has failed: ${signal ?? `exit status: ${code}`}`)
-  }
+  const ended = wait(child, stop) // kills it a second after Ctrl-C
+  await Promise.all([calls, receiving, ended])
 }
 
-// Starts the program that was named, or else our own child.
-async function start() {
-  const script = fileURLToPath(new URL('child.js', import.meta.url))
-  const own = [process.execPath, script, `--framing=${framing}`]
-  const [command, ...argv] = program.length > 0 ? program : own
-  try {
-    const child = spawn(command, argv, { stdio: ['pipe', 'pipe', 'inherit'] })
-    process.on('exit', () => child.kill()) // should we fail: not left behind
-    await once(child, 'spawn')
-    return child
-  } catch ({ message }) {
-    throw Error(`start ${command}: ${message}`)
-  }
-}
-
-// 4. Calls what there is to show.
+// 3. Makes four calls: two at the same time, one that fails, one that takes too
+//    long.
 async function callAll(stdin) {
-  stdin.on('error', () => {}) // send() rejects with it, too
-  for await (const _ of ticks(timing, stop)) {
-    // Two requests at the same time. The quick one is answered first.
-    const slow = call(stdin, 'wait', { ms: 500 }, ANSWER_TIMEOUT)
-    const quick = call(stdin, 'add', { a: 2, b: 3 }, ANSWER_TIMEOUT)
-    const answers = await Promise.all([slow, quick])
-    line(`wait: ${answers[0]}\nadd: ${answers[1]}`)
+  stdin.on('error', () => {}) // write() in send() fails, too
+  // Two calls at the same time. The quick one is answered first.
+  const [slow, quick] = await Promise.all([
+    call(stdin, 'wait', { ms: 500 }, TIMEOUT),
+    call(stdin, 'add', { a: 2, b: 3 }, TIMEOUT),
+  ])
+  line(`wait: ${JSON.stringify(slow.result)}`)
+  line(`add: ${JSON.stringify(quick.result)}`)
+
+  // There is no such method. An error is an answer, too.
+  const answer = await call(stdin, 'divide', {}, TIMEOUT)
+  line(`divide: ${JSON.stringify(answer.error)}`)
+
+  // No answer within the limit: the call fails, and the program goes on.
+  try {
+    await call(stdin, 'wait', { ms: 60_000 }, 100)
+  } catch ({ message }) {
+    line(`wait: ${message}`)
   }
-  // An error is an answer, too. It has a code, for programs.
-  const numbers = { a: 1, b: 0 }
-  line(`divide: ${await call(stdin, 'divide', numbers, ANSWER_TIMEOUT)}`)
-  // And no answer at all must not stop us.
-  line(`wait: ${await call(stdin, 'wait', { ms: 60_000 }, 100)}`)
 }
 
-// 5. Calls a method: sends a request with a new id, and waits for the answer
-//    that has the same one. Returns what is to be shown of it.
+// 4. Calls a method: sends a request with a new id, and waits for the answer
+//    that has the same one.
 async function call(stdin, method, params, limit) {
   lastId += 1
   const id = lastId
   const answered = new Promise(resolve => { waiting.set(id, resolve) })
   await send(stdin, { id, jsonrpc: '2.0', method, params })
-  const tooLate = sleep(limit, null, { ref: false })
+
+  // 5. Cancel it when it takes too long, by a notification: a message without
+  //    an id, which gets no answer. The request still gets one: an error, for
+  //    which nobody waits any more.
+  const tooLate = sleep(limit, 'too late', { ref: false })
   const answer = await Promise.race([answered, tooLate])
-  if (answer === null) {
-    // 6. Cancel it: a notification, which has no id and gets no answer. The
-    //    request itself is still answered: with an error.
+  if (answer === 'too late') {
     waiting.delete(id)
-    const cancel = { jsonrpc: '2.0', method: '$/cancelRequest', params: { id } }
-    await send(stdin, cancel)
-    return `no answer within ${limit}ms, cancelled`
+    const params = { id }
+    await send(stdin, { jsonrpc: '2.0', method: '$/cancelRequest', params })
+    throw Error(`no answer within ${limit}ms, cancelled`)
   }
   if (answer === undefined) throw Error('the child has closed its stdout')
-  const { error, result } = answer
-  if (error) return `error ${error.code}, ${JSON.stringify(error.message)}`
-  return JSON.stringify(result)
+  return answer
 }
 
-// 7. Sends one message, whole. Back-pressure: this waits while the child does
-//    not read.
+// 6. Sends one message. Framing: a line each. There is no line break within a
+//    message, as JSON writes \n in a text.
 async function send(stdin, message) {
-  line(`Sent to child: ${shown(JSON.stringify(message))}`)
-  const bytes = frame(framing, message)
-  await promisify(stdin.write).call(stdin, bytes).catch(({ message }) => {
+  const text = JSON.stringify(message)
+  line(`Sent to child: ${text}`)
+  // Back-pressure: this waits while the child does not read.
+  const write = promisify(stdin.write).bind(stdin) // returns a promise
+  await write(`${text}\n`).catch(({ message }) => {
     throw Error(`write to the child: ${message}`)
   })
 }
 
-// 8. Receives messages, and hands each answer to the call that waits for it.
+// 7. Receives messages, and hands each answer to the call that waits for it.
 async function receive(stdout) {
-  try {
-    for await (const text of messages(framing, stdout)) {
-      line(`Received from child: ${shown(text)}`)
-      receiveOne(text)
+  // One read from a pipe may return half a message, or three. messages()
+  // yields whole lines.
+  for await (const text of messages('lines', stdout)) {
+    line(`Received from child: ${shown(text)}`)
+    let message
+    try {
+      message = JSON.parse(text)
+    } catch {
+      // The most common mistake: the child prints a log to stdout. The next
+      // line may be a message again.
+      error('this is no JSON: does the child log to its stdout?')
+      continue
     }
-  } catch ({ message }) {
-    throw Error('the child\'s stdout (does it print something else there?): ' +
-      message)
+    const resolve = waiting.get(message?.id)
+    waiting.delete(message?.id)
+    resolve?.(message)
   }
-  for (const resolve of waiting.values()) resolve(undefined)
-}
-
-function receiveOne(text) {
-  let message
-  try {
-    message = JSON.parse(text)
-  } catch {
-    // The commonest fault: something in the child prints to stdout. With
-    // lines, the next message begins after it.
-    return error('this is no JSON: does the child log to its stdout?')
-  }
-  // Others are answers to a call that was cancelled, or notifications.
-  waiting.get(message?.id)?.(message)
-  waiting.delete(message?.id)
+  for (const resolve of waiting.values()) resolve() // those calls fail
 }

@@ -1,11 +1,8 @@
-//! Where one message ends and the next begins, in the two ways that the world
-//! uses.
+//! Reads whole messages from a stream of bytes, in the two ways in use.
 
-use std::fmt;
 use std::io::{Error, ErrorKind, Result};
 
 use clap::ValueEnum;
-use serde_json::Value;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt};
 
 /// The longest message that is accepted, in bytes: one without an end would
@@ -21,29 +18,7 @@ pub enum Framing {
     Headers,
 }
 
-impl fmt::Display for Framing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Lines => "lines",
-            Self::Headers => "headers",
-        })
-    }
-}
-
 impl Framing {
-    /// The bytes that carry this message.
-    pub fn frame(self, message: &Value) -> Vec<u8> {
-        let text = message.to_string();
-        match self {
-            Self::Lines => format!("{text}\n"),
-            // The length in bytes: 中 has three.
-            Self::Headers => {
-                format!("Content-Length: {}\r\n\r\n{text}", text.len())
-            }
-        }
-        .into_bytes()
-    }
-
     /// Reads the next message; `None` at the end of the input.
     ///
     /// # Errors
@@ -59,8 +34,11 @@ impl Framing {
     }
 }
 
-/// One line, without its end.
-async fn read_line(
+/// Reads one line, without its end; `None` at the end of the input.
+///
+/// # Errors
+/// When the line is longer than 16 MiB.
+pub async fn read_line(
     input: &mut (impl AsyncBufRead + Unpin),
 ) -> Result<Option<Vec<u8>>> {
     let mut line = Vec::new();

@@ -20,13 +20,14 @@ pub const INVALID_PARAMS: Failure = (-32602, "invalid params");
 /// The client has cancelled the request.
 pub const REQUEST_CANCELLED: Failure = (-32800, "request cancelled");
 
-/// Calls a method. Those with a name from MCP are what one of its clients asks
-/// for.
+/// Calls the method that the request names. Those with a name from MCP are what
+/// one of its clients asks for.
 ///
 /// # Errors
 /// With a code, for the client.
-pub async fn call(method: &str, params: &Value) -> Result<Value, Failure> {
-    match method {
+pub async fn call(request: &Value) -> Result<Value, Failure> {
+    let params = &request["params"];
+    match request["method"].as_str().unwrap_or_default() {
         "add" => add(params),
         "wait" => wait(params).await,
         "initialize" => Ok(json!({
