@@ -2,7 +2,7 @@
 // number in it, and sends back each message.
 //
 // Rust twin: ../src/bin/child.rs, a process and not a thread. Other half:
-// parent.js, which starts it. How messages pass through memory: ring.js.
+// parent.js, which starts it.
 //
 //     node shared-memory/node/parent.js
 //
@@ -26,21 +26,24 @@ const line = text => {
 main().catch(fail)
 
 async function main() {
-  // 1. Find the memory that the parent made.
+  // 1. Find the memory that the parent made. It has the same fields: a number,
+  //    and a ring of messages for each direction.
   if (isMainThread) {
     args('Sends back what its parent sends through shared memory.', {})
     throw Error(ADVICE)
   }
-  const memory = views(workerData, Atomics.wait) // the number and two rings
+  const memory = views(workerData, Atomics.wait)
 
-  // 2. Talk until the parent has closed its rings. If it dies, so do we: we
-  //    are a thread of the same process. Ctrl-C is the parent's affair, too.
+  // 2. Count, then echo until the parent has closed its rings. If it dies, so
+  //    do we: we are a thread of the same process. Ctrl-C is the parent's
+  //    affair, too.
   count(memory)
   await echo(memory)
 }
 
 // 3. Count: wait for the other side to change the number, and change it.
 function count({ number }) {
+  // Sleeps while the number is 0: the parent's `notify` ends this.
   Atomics.wait(number, 0, 0)
   line(`child: value before: ${Atomics.load(number, 0)}`)
 
@@ -51,13 +54,15 @@ function count({ number }) {
   line(`child: value after: ${after}`)
 }
 
-// 4. Echo: send back each message, until the parent sends no more.
+// 4. Echo: send back each message, until the parent sends no more. What a ring
+//    is stands in the parent, in step 5.
 async function echo({ toChild, toParent }) {
   for (;;) {
-    const message = await toChild.receive()
-    if (!message) break
+    const message = await toChild.receive() // sleeps while the ring is empty
+    if (!message) break // closed
     line(`child: Received from parent: ${shown(String(message))}`)
-    if (!await toParent.send(message)) break
+    const isSent = await toParent.send(message) // sleeps while it is full
+    if (!isSent) break // closed
   }
   toParent.closeSender()
   toChild.closeReceiver()

@@ -2,10 +2,8 @@
 // through one number and two rings of messages.
 //
 // Rust twin: ../src/bin/parent.rs, whose child is a process. Here it is a
-// thread: a SharedArrayBuffer cannot leave its process (see fork.js). Therefore
-// this one passes no file descriptor, must not block its main thread, and
-// closes its rings itself. Other half: child.js. How messages pass through
-// memory: ring.js.
+// thread: a SharedArrayBuffer cannot leave its process (see fork.js). Other
+// half: child.js, which this one starts.
 //
 //     node shared-memory/node/parent.js
 //     node shared-memory/node/parent.js --message 你好 --every 500
@@ -27,9 +25,11 @@ const { message, ...timing } = args(
 main().catch(fail) // prints the error, and ends with status 1
 
 async function main() {
-  // 1. Make the memory: zeros. So far only this thread has it.
+  // 1. Make the memory. So far only this thread has it. What is in it, all
+  //    zeros at first, are the fields of `memory`: a number, and a ring of
+  //    messages for each direction.
   const buffer = new SharedArrayBuffer(SIZE)
-  const memory = views(buffer, waitAsync) // the number and two rings
+  const memory = views(buffer, waitAsync)
 
   // 2. Start the child. The buffer is not copied: it has the same memory.
   const child = new Worker(new URL('child.js', import.meta.url), {
@@ -39,9 +39,8 @@ async function main() {
   const exited = new AbortController()
   const exit = once(child, 'exit').finally(() => exited.abort())
 
-  // 3. Talk, and wait for the child's end. When the rings are closed, the
-  //    child notices that, and ends. (Rust closes them when it drops them, and
-  //    kills a child process that does not end.)
+  // 3. Count, then talk, then wait for the child's end. It ends when the rings
+  //    are closed: Rust does that when it drops them, in step 5.
   const ended = AbortSignal.any([stop, exited.signal])
   ended.addEventListener('abort', () => endAllWaiting(memory))
   let failure
@@ -64,12 +63,12 @@ async function count({ number }, ended) {
   // Memory ordering: a thread that loads this 1 also sees all that we wrote
   // before. Atomics always have the strictest ordering; in Rust you choose.
   Atomics.store(number, 0, 1)
-  Atomics.notify(number, 0)
+  Atomics.notify(number, 0) // wakes a child that waits for a change
 
-  // Sleeps while it is 1: waitAsync compares once more before it sleeps.
-  // Otherwise a child that is faster than that would change the number and
-  // wake nobody: a lost wakeup. Atomics.wait() would keep this thread from all
-  // its events, Ctrl-C among them.
+  // Sleeps while the number is 1. waitAsync compares once more before it
+  // sleeps. Otherwise a child that is faster would change the number and wake
+  // nobody: a lost wakeup. Atomics.wait() would keep this thread from all its
+  // events, Ctrl-C among them.
   while (Atomics.load(number, 0) === 1) {
     if (ended.aborted) throw Error('no number came')
     await Atomics.waitAsync(number, 0, 1).value
@@ -77,8 +76,14 @@ async function count({ number }, ended) {
   line(`value after: ${Atomics.load(number, 0)}`)
 }
 
-// 5. Talk: send messages and receive them back, through a ring for each
-//    direction.
+// 5. Talk: send messages and receive them back. A ring is an array of bytes
+//    and two counters, which only grow. The sender copies a message into the
+//    array, and then raises the counter `sent`. The receiver sees that, copies
+//    the message out, and then raises `received`: that space is free again. At
+//    its end, the array continues at its beginning.
+//
+//    Both sleep as in step 4: the receiver while the ring is empty, and the
+//    sender while it is full (back-pressure).
 async function talk({ toChild, toParent }, ended) {
   for await (const _ of ticks(timing, ended)) {
     line(`send: ${shown(message)}`)

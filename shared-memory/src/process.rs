@@ -19,7 +19,7 @@ use crate::ring::Peer;
 /// The environment variable that tells the child where its memory is.
 const DESCRIPTOR: &str = "SHARED_MEMORY_FD";
 
-/// How long a child may take to end once it is not needed any more.
+/// How long a child may take to end after Ctrl-C, before it is killed.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How often the parent checks whether the child has ended.
@@ -103,18 +103,18 @@ impl Child {
         Ok(Self { process, stop })
     }
 
-    /// Waits until the child has ended. After a failure of ours, and after
-    /// Ctrl-C, it is killed if it has not ended one second later.
+    /// Waits until the child has ended. After Ctrl-C it is killed if it has not
+    /// ended one second later.
     ///
     /// # Errors
     /// Whatever the system says.
-    pub fn wait(&mut self, has_failed: bool) -> io::Result<ExitStatus> {
+    pub fn wait(&mut self) -> io::Result<ExitStatus> {
         let mut since = None;
         loop {
             if let Some(status) = self.process.try_wait()? {
                 return Ok(status);
             }
-            if has_failed || self.should_stop() {
+            if self.should_stop() {
                 let since = *since.get_or_insert_with(Instant::now);
                 if since.elapsed() > EXIT_TIMEOUT {
                     self.process.kill()?;

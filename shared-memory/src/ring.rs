@@ -295,16 +295,13 @@ impl<P: Peer, const WORDS: usize> Receiver<'_, P, WORDS> {
         Ok(())
     }
 
-    /// Waits until `deadline`, or until the sender closes: then it returns
-    /// true. It also ends when a message arrives, and takes none.
+    /// Waits for `pause`, or until the sender closes: then it returns true. It
+    /// also ends when a message arrives, and takes none.
     ///
     /// # Errors
     /// Those of waiting, but [`Error::Closed`].
-    pub fn is_closed_until(
-        &mut self,
-        deadline: Instant,
-    ) -> Result<bool, Error> {
-        match self.wait_for_words(Some(deadline)) {
+    pub fn is_closed_within(&mut self, pause: Duration) -> Result<bool, Error> {
+        match self.wait_for_words(Some(Instant::now() + pause)) {
             Ok(_) => Ok(false),
             Err(Error::Closed) => Ok(true),
             Err(error) => Err(error),

@@ -2,8 +2,7 @@
 //! number in it, and sends back each message.
 //!
 //! Node twin: `node/child.js`, a thread and not a process. Other half:
-//! `parent.rs`, which starts it. How messages pass through memory:
-//! `../ring.rs`.
+//! `parent.rs`, which starts it.
 //!
 //!     cargo run -p shared-memory --bin parent
 //!     cargo build -p shared-memory --bin child
@@ -39,13 +38,15 @@ pub fn main() -> common::Result {
     let stop = process::stop_flag()?; // set by Ctrl-C and SIGTERM
 
     // 1. Find the memory that the parent made. We have inherited its file
-    //    descriptor, and map it at an address of our own.
+    //    descriptor, and map it at an address of our own. It has the same
+    //    fields: a number, and a ring of messages for each direction.
     let parent = Parent::new(stop);
     let inherited = parent.memory().context("open the parent's memory")?;
     let memory = inherited.context(ADVICE)?;
 
-    // 2. Talk until the parent has closed its rings. Or until Ctrl-C, or
-    //    until the parent dies: a child must not outlive it as an orphan.
+    // 2. Count, then echo until the parent has closed its rings. Or until
+    //    Ctrl-C, or until the parent dies: a child must not outlive it as an
+    //    orphan.
     let mut talked = count(&memory, &parent);
     if talked.is_ok() {
         talked = echo(&memory, &parent);
@@ -62,6 +63,7 @@ pub fn main() -> common::Result {
 /// 3. Count: wait for the other side to change the number, and change it.
 fn count(memory: &Memory, parent: &Parent) -> Result<(), Error> {
     let number = &memory.number; // an AtomicI32
+    // Sleeps while the number is 0: the parent's `notify` ends this.
     let before = atomics::wait(number, 0, parent)?;
     log::line(format_args!("child: value before: {before}"));
 
@@ -73,16 +75,17 @@ fn count(memory: &Memory, parent: &Parent) -> Result<(), Error> {
     Ok(())
 }
 
-/// 4. Echo: send back each message, until the parent sends no more.
+/// 4. Echo: send back each message, until the parent sends no more. What a ring
+///    is stands in the parent, in step 5.
 fn echo(memory: &Memory, parent: &Parent) -> Result<(), Error> {
-    // With `parent`, each wait notices when the parent has died.
+    // With `parent`, they notice when the parent has died.
     let mut from_parent = memory.to_child.receiver(parent);
     let mut to_parent = memory.to_parent.sender(parent);
     let mut message = Vec::new();
     loop {
-        from_parent.receive(&mut message)?;
+        from_parent.receive(&mut message)?; // sleeps while the ring is empty
         let text = log::shown(&message); // control characters escaped
         log::line(format_args!("child: Received from parent: {text}"));
-        to_parent.send(&message)?;
+        to_parent.send(&message)?; // sleeps while the ring is full
     }
 }

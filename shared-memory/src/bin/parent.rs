@@ -1,10 +1,8 @@
 //! Shared memory parent: makes memory that a child process has as well, and
 //! talks to it through one number and two rings of messages.
 //!
-//! Node twin: `node/parent.js`. It has a thread in place of the child process:
-//! Node has no memory that two processes share. Therefore it passes no file
-//! descriptor, must not block its main thread, and closes its rings itself.
-//! Other half: `child.rs`. How messages pass through memory: `../ring.rs`.
+//! Node twin: `node/parent.js`, whose child is a thread: Node has no memory
+//! that two processes share. Other half: `child.rs`, which this one starts.
 //!
 //!     cargo run -p shared-memory --bin parent
 //!     cargo run -p shared-memory --bin parent -- --message 你好 --every 500
@@ -13,7 +11,7 @@
 
 use std::ffi::OsString;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use clap::Parser;
@@ -23,9 +21,8 @@ use shared_memory::memory::Memory;
 use shared_memory::process::{self, Child};
 use shared_memory::ring::Error;
 
-/// The other half, `src/bin/child.rs`. `cargo run --bin parent` does not build
-/// the program `child`, so its code is a module here as well, and the parent
-/// starts itself with the argument `child`.
+/// The other half. The parent starts its own program again as the child, so it
+/// contains the child's code as well.
 mod child;
 
 /// Says hello to a child process through shared memory.
@@ -64,8 +61,9 @@ fn main() -> common::Result {
     let args = Args::parse();
     let stop = process::stop_flag()?; // set by Ctrl-C and SIGTERM
 
-    // 1. Make the memory: zeros, in a file without a name (memfd). So far it
-    //    is mapped into this process only.
+    // 1. Make the memory: a file without a name (memfd) that is mapped into
+    //    this process. What is in it, all zeros at first, are the fields of
+    //    `memory`: a number, and a ring of messages for each direction.
     let memory = Memory::create().context("make the memory")?;
 
     // 2. Start the child. It inherits the descriptor of that file, and maps
@@ -73,16 +71,13 @@ fn main() -> common::Result {
     let mut child = Child::start(&args.program, &memory, &stop)
         .context("start the child")?;
 
-    // 3. Talk, and wait for the child's end. When `talk` returns, our ends of
-    //    the rings are dropped and so closed; the child notices that, and ends.
-    //    After a failure, and after Ctrl-C, it has a second for that, and then
+    // 3. Count, then talk, then wait for the child's end. A second after Ctrl-C
     //    it is killed.
     let mut talked = count(&memory, &child);
     if talked.is_ok() {
         talked = talk(&memory, &child, &args);
     }
-    let has_failed = talked.is_err();
-    let status = child.wait(has_failed)?;
+    let status = child.wait()?;
     match status.code() {
         Some(code) => log::line(format_args!("Child exited with code {code}")),
         None => log::line(format_args!("Child ended by {status}")),
@@ -105,31 +100,37 @@ fn count(memory: &Memory, child: &Child) -> Result<(), Error> {
     // Memory ordering: a process that loads this 1 with `Acquire` also sees all
     // that we wrote before we stored it with `Release`.
     number.store(1, Ordering::Release);
-    atomics::notify(number);
+    atomics::notify(number); // wakes a child that waits for a change
 
-    // Sleeps while it is 1, in a futex: the kernel compares once more before
-    // it puts us to sleep. Otherwise a child that is faster than that would
-    // change the number and wake nobody: a lost wakeup. It is an error when
-    // the child dies meanwhile, or after Ctrl-C.
+    // Sleeps while the number is 1. The system call for this (futex) compares
+    // once more before it puts us to sleep. Otherwise a child that is faster
+    // would change the number and wake nobody: a lost wakeup. It is an error
+    // when the child dies meanwhile, or after Ctrl-C.
     let after = atomics::wait(number, 1, child)?;
     log::line(format_args!("value after: {after}"));
     Ok(())
 }
 
-/// 5. Talk: send messages and receive them back, through a ring for each
-///    direction.
+/// 5. Talk: send messages and receive them back. A ring is an array of bytes
+///    and two counters, which only grow. The sender copies a message into the
+///    array, and then raises the counter `sent`, with `Release`. The receiver
+///    sees that, copies the message out, and then raises `received`: that
+///    space is free again. At its end, the array continues at its beginning.
+///
+///    Both sleep as in step 4: the receiver while the ring is empty, and the
+///    sender while it is full (back-pressure).
 fn talk(memory: &Memory, child: &Child, args: &Args) -> Result<(), Error> {
-    // With `child`, each wait notices when the child has died.
+    // With `child`, they notice when the child has died.
     let mut to_child = memory.to_child.sender(child);
     let mut from_child = memory.to_parent.receiver(child);
     let message = log::shown(&args.message);
     let mut echo = Vec::new();
     for turn in 0..args.count.unwrap_or(u64::MAX) {
         if turn > 0 {
-            // This waits for the time of the next message. Unlike
-            // thread::sleep, it ends early when the child closes its ring.
-            let next = Instant::now() + Duration::from_millis(args.every);
-            if from_child.is_closed_until(next)? {
+            // Pause. Unlike thread::sleep, this ends early on Ctrl-C, and when
+            // the child has closed its ring.
+            let pause = Duration::from_millis(args.every);
+            if from_child.is_closed_within(pause)? {
                 break;
             }
         }
@@ -139,5 +140,7 @@ fn talk(memory: &Memory, child: &Child, args: &Args) -> Result<(), Error> {
         let text = log::shown(&echo); // control characters escaped
         log::line(format_args!("Received from child: {text}"));
     }
-    Ok(()) // `to_child` and `from_child` are dropped, which closes the rings
+    // Dropped here, `to_child` and `from_child` are closed: a flag beside the
+    // counters. The child sees it, and ends.
+    Ok(())
 }

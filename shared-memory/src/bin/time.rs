@@ -44,7 +44,7 @@ fn main() -> common::Result {
     let mut child = Child::start_command(command, &memory, &stop)
         .context("start the child")?;
     let measured = measure(&memory, &child, &args);
-    child.wait(measured.is_err())?;
+    child.wait()?;
     if stop.load(Ordering::Relaxed) {
         return Ok(());
     }
