@@ -89,27 +89,22 @@ fn start(args: &Args) -> Result<Forked> {
 /// 5. Receives and answers. Each message is one line of JSON.
 async fn answer(child: &mut Forked, message: &str, stop: &CancellationToken) {
     let channel = &mut child.channel;
-    loop {
-        let received = tokio::select! {
-            received = channel.recv() => received,
-            () = stop.cancelled() => return,
-        };
-        match received {
-            None => return, // the child has disconnected
+    // None: Ctrl-C. Some(None): the child has disconnected.
+    while let Some(Some(received)) =
+        stop.run_until_cancelled(channel.recv()).await
+    {
+        let text = match received {
+            Ok(received) => received.to_string(),
             // Not JSON: this message is lost, and the next one arrives. One
             // that is too long ends the channel.
-            Some(Err(error)) => {
+            Err(error) => {
                 log::error(format_args!("message from child: {error}"));
                 continue;
             }
-            Some(Ok(received)) => {
-                let text = received.to_string();
-                let text = log::shown(&text);
-                log::line(format_args!("message from child: {text}"));
-            }
-        }
+        };
+        log::line(format_args!("message from child: {}", log::shown(text)));
         // Back-pressure: this waits while the child does not read. An error
-        // means that the child has disconnected: then recv() returns None.
+        // means that the child has disconnected: then the loop ends.
         tokio::select! {
             biased; // what was received is answered, even after Ctrl-C
             _ = channel.send(message) => {}
