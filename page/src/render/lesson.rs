@@ -37,7 +37,9 @@ pub fn lesson(view: &View, pages: &Pages) -> String {
         .map(|(place, section)| (id(place), section))
         .collect();
     // The first version, what it lacks; then the steps; then how to run it.
-    let (before, after) = sections.split_at(sections.len().min(2));
+    let lacks = |(id, _): &(String, _)| id == "what-the-first-version-lacks";
+    let lacks = sections.iter().position(lacks).unwrap_or(1);
+    let (before, after) = sections.split_at(sections.len().min(lacks + 1));
     let main = html! {
         (lead(view, pages, &document))
         @for (id, section) in before { (shown(view, pages, id, section)) }

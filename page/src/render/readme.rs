@@ -24,6 +24,7 @@ pub fn blocks(view: &View, pages: Option<&Pages>, blocks: &[Block]) -> Markup {
             rest = after;
         } else if let [text @ Block::Text(_), command, after @ ..] = rest
             && matches!(command, Block::Code(word, _) if word != "console")
+            && twins(&rest[1..]).is_none()
         {
             shown.push(html! {
                 div.row.beside {
@@ -48,7 +49,7 @@ fn block(view: &View, pages: Option<&Pages>, block: &Block) -> Markup {
                 aria-label=(view.say("Table", "表格")) { (PreEscaped(table)) }
         },
         Block::Code(language, text) if language == "console" => html! {
-            div.row { (terminal(view, pages, text, 0)) }
+            div.row { (terminal(view, pages, text)) }
         },
         Block::Code(language, text) => html! {
             figure.block { (code(language, text)) }
@@ -56,23 +57,40 @@ fn block(view: &View, pages: Option<&Pages>, block: &Block) -> Markup {
     }
 }
 
-/// The same in Node and in Rust, each with the paragraph above it.
+/// The same in Node and in Rust, in either order, each with the paragraph above
+/// it; one that stands above both is about both.
 fn twins(blocks: &[Block]) -> Option<(Markup, &[Block])> {
-    let (node, rest) = captioned(blocks, "js")?;
-    let (rust, rest) = captioned(rest, "rust")?;
-    let cell =
-        |class: &str, name: &str, (caption, language, text): Captioned| {
-            html! {
-                figure class={ "cell " (class) } {
-                    figcaption {
-                        b { (name) }
-                        span.own { (PreEscaped(caption)) }
+    let is_rust_first = captioned(blocks, "rust").is_some();
+    let languages = match is_rust_first {
+        true => ["rust", "js"],
+        false => ["js", "rust"],
+    };
+    let (mut one, rest) = captioned(blocks, languages[0])?;
+    let (other, rest) = captioned(rest, languages[1])?;
+    let mut both = "";
+    if other.caption.is_empty() {
+        both = std::mem::take(&mut one.caption);
+    }
+    let [node, rust] = match is_rust_first {
+        true => [other, one],
+        false => [one, other],
+    };
+    let cell = |class: &str, name: &str, shown: Captioned| {
+        html! {
+            figure class={ "cell " (class) } {
+                figcaption {
+                    b { (name) }
+                    span.own { (PreEscaped(shown.caption)) }
+                    @if let Some(command) = shown.command {
+                        (code("sh", command))
                     }
-                    (code(language, text))
                 }
+                (code(shown.language, shown.text))
             }
-        };
+        }
+    };
     let row = html! {
+        @if !both.is_empty() { div.text { p { (PreEscaped(both)) } } }
         div.row {
             (cell("node-c", "Node", node))
             (cell("rust-c", "Rust", rust))
@@ -81,8 +99,15 @@ fn twins(blocks: &[Block]) -> Option<(Markup, &[Block])> {
     Some((row, rest))
 }
 
-/// The caption's HTML, the language, the code.
-type Captioned<'a> = (&'a str, &'a str, &'a str);
+/// Code, and what stands above it.
+struct Captioned<'a> {
+    /// HTML.
+    caption: &'a str,
+    /// What has to be typed before.
+    command: Option<&'a str>,
+    language: &'a str,
+    text: &'a str,
+}
 
 fn captioned<'a>(
     blocks: &'a [Block],
@@ -96,11 +121,25 @@ fn captioned<'a>(
         }
         _ => ("", blocks),
     };
+    let (command, rest) = match rest {
+        [Block::Code(language, text), rest @ ..]
+            if language == "sh" && !caption.is_empty() =>
+        {
+            (Some(&**text), rest)
+        }
+        _ => (None, rest),
+    };
     match rest {
         [Block::Code(language, text), rest @ ..]
             if language.starts_with(start) =>
         {
-            Some(((caption, language, text), rest))
+            let shown = Captioned {
+                caption,
+                command,
+                language,
+                text,
+            };
+            Some((shown, rest))
         }
         _ => None,
     }
@@ -120,8 +159,8 @@ fn terminals<'a>(
         ] if one == "console" && other == "console" => {
             let row = html! {
                 div.row {
-                    (terminal(view, pages, first, 0))
-                    (terminal(view, pages, second, 1))
+                    (terminal(view, pages, first))
+                    (terminal(view, pages, second))
                 }
             };
             Some((row, rest))
@@ -130,13 +169,9 @@ fn terminals<'a>(
     }
 }
 
-/// A transcript. Its lines lead to the steps that print them.
-fn terminal(
-    view: &View,
-    pages: Option<&Pages>,
-    text: &str,
-    half: usize,
-) -> Markup {
+/// A transcript. Its lines lead to the steps that print them. One without a
+/// command is of the half that the other one has started.
+fn terminal(view: &View, pages: Option<&Pages>, text: &str) -> Markup {
     let command = text.lines().next().and_then(|line| line.strip_prefix("$ "));
     let program = command.and_then(|command| {
         command.split_once("--bin ")?.1.split_whitespace().next()
@@ -144,7 +179,7 @@ fn terminal(
     let role = pages.and_then(|pages| {
         let name = match command {
             Some(_) => program?,
-            None => pages.lesson.halves()[half],
+            None => pages.lesson.halves()[1],
         };
         pages.role(name)
     });
