@@ -47,6 +47,14 @@ $('#other').addEventListener('click', event => {
   event.currentTarget.hash = location.hash || (at ? `#${at.id}` : '')
 })
 
+// What stays at the top of the window covers nothing that is gone to.
+const strip = $('.strip')
+if (strip) {
+  new ResizeObserver(() => {
+    root.style.setProperty('--stick', `${strip.offsetHeight}px`)
+  }).observe(strip)
+}
+
 // The halves as tabs.
 const tabs = $$('.tab')
 const halfOf = tab => document.getElementById(`half-${tab.dataset.role}`)
@@ -54,7 +62,7 @@ for (const tab of tabs) {
   tab.addEventListener('click', event => {
     event.preventDefault()
     show(tab.dataset.role)
-    if ($('.strip').getBoundingClientRect().top <= 0) {
+    if (strip.getBoundingClientRect().top <= 0) {
       halfOf(tab).scrollIntoView()
     }
   })

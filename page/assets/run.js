@@ -185,7 +185,7 @@ function light(elements) {
 function follow([row]) {
   if (row.offsetParent === null) return
   const { top, bottom } = row.getBoundingClientRect()
-  const [low, high] = [$('.strip').offsetHeight, dock.getBoundingClientRect().top]
+  const [low, high] = [strip.offsetHeight, dock.getBoundingClientRect().top]
   if (top < low || bottom > high) {
     row.scrollIntoView({ behavior: calm.matches ? 'auto' : 'smooth' })
   }

@@ -93,6 +93,17 @@ const scenarios = {
         }
         await fits(page, `${file} at ${width}`)
       }
+      // A step that is gone to is not below what stays at the top.
+      for (const step of isLesson ? await page.locator('.role').all() : []) {
+        const row = step.locator('.row[id]').last()
+        const hash = `#${await row.getAttribute('id')}`
+        await page.evaluate(hash => { location.hash = hash }, hash)
+        await page.waitForFunction(hash => {
+          const { top } = document.querySelector(hash).getBoundingClientRect()
+          const strip = document.querySelector('.strip').getBoundingClientRect()
+          return strip.top === 0 && top >= strip.bottom && top < innerHeight
+        }, hash)
+      }
       await page.goto(`${url}zh/${file}`)
       await fits(page, `zh/${file}`)
       await page.context().close()
