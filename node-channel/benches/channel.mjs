@@ -14,28 +14,34 @@ async function parent(serialization, program, ...args) {
   const child = spawn(program, args, { serialization, stdio })
   child.on('exit', code => { process.exitCode = code ?? 1 })
   for await (const line of createInterface({ input: process.stdin })) {
-    const { milliseconds, payload: { text, record } } = JSON.parse(line)
+    const { milliseconds, at_once: atOnce, payload } = JSON.parse(line)
+    const { text, record } = payload
     const good = record ? isEqual : (one, other) => one === other
     const value = record ?? text
-    const { count, took } = await trips(child, value, good, milliseconds)
+    const { count, took } = await trips(child, value, good, milliseconds, atOnce)
     console.log(count, Math.round(took * 1e6))
   }
   child.disconnect()
 }
 
-function trips(child, value, good, milliseconds) {
+function trips(child, value, good, milliseconds, atOnce) {
   return new Promise((resolve, reject) => {
     let count = 0
+    let sent = atOnce
     const begin = performance.now()
     child.on('message', function next(answer) {
       if (!good(answer, value)) return reject(Error('another answer'))
       count += 1
       const took = performance.now() - begin
-      if (took < milliseconds) return child.send(value)
-      child.off('message', next)
-      resolve({ count, took })
+      if (took < milliseconds) {
+        sent += 1
+        child.send(value)
+      } else if (count === sent) {
+        child.off('message', next)
+        resolve({ count, took })
+      }
     })
-    child.send(value)
+    for (let first = 0; first < atOnce; first++) child.send(value)
   })
 }
 

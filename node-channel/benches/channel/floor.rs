@@ -1,5 +1,5 @@
-//! The same bytes with blocking system calls and nothing else: what nobody
-//! can better who moves them through a socket.
+//! The same bytes with blocking system calls, and a search for the end of each
+//! message: what nobody can better who moves them through a socket.
 
 use std::env;
 use std::io::{self, Read, Write};
@@ -11,7 +11,7 @@ use anyhow::{Result, ensure};
 use node_channel::Serialization;
 
 use super::payload::Bare;
-use super::roles::{Trips, tasks};
+use super::roles::tasks;
 
 /// Sends messages to a child, which has its socket as stdin. With `epoll`,
 /// both ask before each read whether there is something, as whoever waits for
@@ -24,15 +24,20 @@ pub fn parent(mode: Serialization, epoll: bool) -> Result<()> {
         .stdin(OwnedFd::from(theirs))
         .spawn()?;
     let mut socket = Socket::new(socket, epoll)?;
-    let mut answer = Vec::new();
-    tasks(|payload, time| {
+    let mut arrived = Arrived::new();
+    tasks(|payload, mut trips| {
         let bytes = framed(Bare(payload.clone()).bytes(mode)?, mode);
-        answer.resize(bytes.len(), 0);
-        let mut trips = Trips::begin(time);
+        let all = bytes.repeat(trips.at_once as usize);
+        socket.stream.write_all(&all)?;
         loop {
-            socket.stream.write_all(&bytes)?;
-            socket.read_exact(&mut answer)?;
-            ensure!(answer == bytes, "another answer");
+            let mut more = 0;
+            ensure!(arrived.read(&mut socket)? > 0, "the child has gone");
+            while let Some(answer) = arrived.next(mode) {
+                ensure!(answer == bytes, "another answer");
+                more += usize::from(trips.more());
+            }
+            arrived.take();
+            socket.stream.write_all(&all[..more * bytes.len()])?;
             if let Some(done) = trips.done() {
                 return Ok(done);
             }
@@ -43,22 +48,17 @@ pub fn parent(mode: Serialization, epoll: bool) -> Result<()> {
     Ok(())
 }
 
-/// Sends back every message, when all of it is there.
+/// Sends back what one read has completed.
 pub fn child(mode: Serialization, epoll: bool) -> Result<()> {
     let stdin = io::stdin().as_fd().try_clone_to_owned()?;
     let mut socket = Socket::new(UnixStream::from(stdin), epoll)?;
-    let mut buffer = vec![0; 2 << 20];
-    let mut filled = 0;
-    loop {
-        match socket.read(&mut buffer[filled..])? {
-            0 => return Ok(()),
-            length => filled += length,
-        }
-        if is_whole(&buffer[..filled], mode) {
-            socket.stream.write_all(&buffer[..filled])?;
-            filled = 0;
-        }
+    let mut arrived = Arrived::new();
+    while arrived.read(&mut socket)? > 0 {
+        while arrived.next(mode).is_some() {}
+        socket.stream.write_all(arrived.whole())?;
+        arrived.take();
     }
+    Ok(())
 }
 
 /// A socket, and what says that there is something to read.
@@ -117,12 +117,68 @@ pub fn framed(mut bytes: Vec<u8>, mode: Serialization) -> Vec<u8> {
     }
 }
 
-/// One message is on its way at a time.
-fn is_whole(bytes: &[u8], mode: Serialization) -> bool {
-    match mode {
-        Serialization::Json => bytes.last() == Some(&b'\n'),
-        Serialization::Advanced => bytes.first_chunk().is_some_and(|length| {
-            bytes.len() == 4 + u32::from_be_bytes(*length) as usize
-        }),
+/// What has arrived.
+struct Arrived {
+    room: Vec<u8>,
+    filled: usize,
+    /// So much of it is whole messages, found one by one.
+    whole: usize,
+    /// From there to here is no line end.
+    searched: usize,
+}
+
+impl Arrived {
+    fn new() -> Self {
+        Self {
+            room: vec![0; 2 << 20],
+            filled: 0,
+            whole: 0,
+            searched: 0,
+        }
+    }
+
+    fn read(&mut self, socket: &mut Socket) -> io::Result<usize> {
+        let length = socket.read(&mut self.room[self.filled..])?;
+        self.filled += length;
+        Ok(length)
+    }
+
+    /// The next whole message, with what marks its end.
+    fn next(&mut self, mode: Serialization) -> Option<&[u8]> {
+        let begin = self.whole;
+        let arrived = &self.room[begin..self.filled];
+        let end = match mode {
+            Serialization::Json => {
+                let new = &self.room[self.searched..self.filled];
+                let Some(at) = memchr::memchr(b'\n', new) else {
+                    self.searched = self.filled;
+                    return None;
+                };
+                self.searched + at + 1
+            }
+            Serialization::Advanced => {
+                let length = u32::from_be_bytes(*arrived.first_chunk()?);
+                begin + 4 + length as usize
+            }
+        };
+        if end > self.filled {
+            return None;
+        }
+        self.whole = end;
+        self.searched = end;
+        Some(&self.room[begin..end])
+    }
+
+    /// All the messages that were found.
+    fn whole(&self) -> &[u8] {
+        &self.room[..self.whole]
+    }
+
+    /// They are done with.
+    fn take(&mut self) {
+        self.room.copy_within(self.whole..self.filled, 0);
+        self.filled -= self.whole;
+        self.searched -= self.whole;
+        self.whole = 0;
     }
 }

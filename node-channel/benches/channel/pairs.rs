@@ -118,10 +118,17 @@ impl Pair {
         })
     }
 
-    /// Round trips for about so long; how long one took, in microseconds.
-    pub fn round(&mut self, payload: &Payload, time: Duration) -> Result<f64> {
+    /// Round trips for about so long, so many at a time; how long one took, in
+    /// microseconds.
+    pub fn round(
+        &mut self,
+        payload: &Payload,
+        at_once: u64,
+        time: Duration,
+    ) -> Result<f64> {
         let task = Task {
             milliseconds: time.as_millis() as u64,
+            at_once,
             payload: payload.clone(),
         };
         let line = serde_json::to_string(&task)? + "\n";

@@ -39,12 +39,15 @@ struct Line {
 }
 
 impl Payload {
-    /// Their names, for the table's head, and what they are.
-    pub fn all() -> Vec<(&'static str, Self)> {
+    /// Their names, for the table's head, what they are, and how many of them
+    /// are on their way.
+    pub fn all() -> Vec<(&'static str, Self, u64)> {
+        let hello = Self::Text("hello".to_owned());
         vec![
-            ("\"hello\"", Self::Text("hello".to_owned())),
-            ("1 KiB object", Self::Record(record())),
-            ("1 MiB string", Self::Text("x".repeat(1 << 20))),
+            ("\"hello\"", hello.clone(), 1),
+            ("1 KiB object", Self::Record(record()), 1),
+            ("1 MiB string", Self::Text("x".repeat(1 << 20)), 1),
+            ("1,024 \"hello\"", hello, 1024),
         ]
     }
 }

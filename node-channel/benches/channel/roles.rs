@@ -13,51 +13,62 @@ use serde::{Deserialize, Serialize};
 use super::payload::{Bare, Payload};
 
 /// What a parent reads as a line of JSON from its stdin: do round trips with
-/// this message for so long. It answers with a line, `COUNT NANOSECONDS`.
+/// this message for so long, as many as that at a time. It answers with a
+/// line, `COUNT NANOSECONDS`.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Task {
     /// How long.
     pub milliseconds: u64,
+    /// How many messages are on their way.
+    pub at_once: u64,
     /// With what.
     pub payload: Payload,
 }
 
 /// Does what is asked on stdin.
 pub fn tasks(
-    mut round: impl FnMut(&Payload, Duration) -> Result<(u64, Duration)>,
+    mut round: impl FnMut(&Payload, Trips) -> Result<(u64, Duration)>,
 ) -> Result<()> {
     for line in io::stdin().lines() {
         let task: Task = serde_json::from_str(&line?)?;
-        let time = Duration::from_millis(task.milliseconds);
-        let (count, took) = round(&task.payload, time)?;
+        let (count, took) = round(&task.payload, Trips::begin(&task))?;
         let mut stdout = io::stdout().lock();
         writeln!(stdout, "{count} {}", took.as_nanos())?;
     }
     Ok(())
 }
 
-/// Counts round trips until the time is over.
+/// Counts round trips until the time is over and every answer has come.
 pub struct Trips {
+    pub at_once: u64,
     time: Duration,
     begin: Instant,
+    sent: u64,
     count: u64,
 }
 
 impl Trips {
-    /// None yet.
-    pub fn begin(time: Duration) -> Self {
+    fn begin(task: &Task) -> Self {
         Self {
-            time,
+            at_once: task.at_once,
+            time: Duration::from_millis(task.milliseconds),
             begin: Instant::now(),
+            sent: task.at_once,
             count: 0,
         }
     }
 
-    /// One more. After the last one: how many, and how long it took.
-    pub fn done(&mut self) -> Option<(u64, Duration)> {
+    /// An answer has come: whether to send one more.
+    pub fn more(&mut self) -> bool {
         self.count += 1;
-        let took = self.begin.elapsed();
-        (took >= self.time).then_some((self.count, took))
+        let more = self.begin.elapsed() < self.time;
+        self.sent += u64::from(more);
+        more
+    }
+
+    /// After the last answer: how many, and how long it took.
+    pub fn done(&self) -> Option<(u64, Duration)> {
+        (self.count == self.sent).then(|| (self.count, self.begin.elapsed()))
     }
 }
 
@@ -80,12 +91,12 @@ pub fn parent(
             .spawn()?
     };
     let channel = &mut child.channel;
-    tasks(|payload, time| {
+    tasks(|payload, trips| {
         let bare = Bare(payload.clone());
         runtime.block_on(async {
             match bytes {
-                true => same(channel, &bare, time).await,
-                false => equal(channel, &bare, time).await,
+                true => same(channel, &bare, trips).await,
+                false => equal(channel, &bare, trips).await,
             }
         })
     })?;
@@ -98,15 +109,18 @@ pub fn parent(
 async fn same(
     channel: &mut Channel,
     value: &Bare,
-    time: Duration,
+    mut trips: Trips,
 ) -> Result<(u64, Duration)> {
     let expected = value.bytes(channel.sender().serialization())?;
-    let mut trips = Trips::begin(time);
-    loop {
+    for _ in 0..trips.at_once {
         channel.send(value).await?;
+    }
+    loop {
         let answer = channel.recv().await.context("the child has gone")??;
         ensure!(answer.bytes() == expected, "another answer: {answer}");
-        if let Some(done) = trips.done() {
+        if trips.more() {
+            channel.send(value).await?;
+        } else if let Some(done) = trips.done() {
             return Ok(done);
         }
     }
@@ -116,15 +130,18 @@ async fn same(
 async fn equal(
     channel: &mut Channel,
     value: &Bare,
-    time: Duration,
+    mut trips: Trips,
 ) -> Result<(u64, Duration)> {
-    let mut trips = Trips::begin(time);
-    loop {
+    for _ in 0..trips.at_once {
         channel.send(value).await?;
+    }
+    loop {
         let answer = channel.recv_as::<Bare>().await;
         let answer = answer.context("the child has gone")??;
         ensure!(answer == *value, "another answer: {answer:?}");
-        if let Some(done) = trips.done() {
+        if trips.more() {
+            channel.send(value).await?;
+        } else if let Some(done) = trips.done() {
             return Ok(done);
         }
     }

@@ -72,6 +72,9 @@ enum Role {
     },
 }
 
+/// Of a column of round trips.
+const WIDTH: usize = 20;
+
 const MODES: [Serialization; 2] =
     [Serialization::Json, Serialization::Advanced];
 
@@ -173,10 +176,10 @@ fn round_trips(
     let mut pairs = pairs::all(mode)?;
     let payloads = Payload::all();
     let mut found = vec![vec![Rounds::default(); payloads.len()]; pairs.len()];
-    for (column, (_, payload)) in payloads.iter().enumerate() {
+    for (column, (_, payload, at_once)) in payloads.iter().enumerate() {
         for round in 0..=rounds {
             for (pair, row) in pairs.iter_mut().zip(&mut found) {
-                let took = pair.round(payload, time)?;
+                let took = pair.round(payload, *at_once, time)?;
                 // The first one is to warm up: Node compiles what is hot.
                 if round > 0 {
                     row[column].add(took);
@@ -189,12 +192,13 @@ fn round_trips(
 
     let mode = pairs::name(mode);
     let head: Vec<_> =
-        payloads.iter().map(|(name, _)| (*name).into()).collect();
+        payloads.iter().map(|(name, ..)| (*name).into()).collect();
     println!("\nOne round trip in µs, {mode}: median (lowest - highest)");
-    println!("{}", row("", 26, &head));
+    println!("The last column has 1,024 messages on their way.");
+    println!("{}", row("", WIDTH, &head));
     for (name, rounds) in names.iter().zip(&found) {
         let cells: Vec<_> = rounds.iter().map(Rounds::text).collect();
-        println!("{}", row(name, 26, &cells));
+        println!("{}", row(name, WIDTH, &cells));
     }
 
     let medians = |wanted: &str| -> Vec<f64> {
@@ -208,10 +212,11 @@ fn round_trips(
         let cells = medians(name).into_iter().zip(&node).zip(&floor);
         let cells: Vec<_> = cells
             .map(|((own, node), floor)| {
-                format!("{}, {:.2}", number(node / own), own / floor)
+                let floor = own / floor;
+                format!("{}, {floor:.2}", number(node / own))
             })
             .collect();
-        println!("{}", row(name, 26, &cells));
+        println!("{}", row(name, WIDTH, &cells));
     }
     Ok(())
 }
