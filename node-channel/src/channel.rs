@@ -605,6 +605,11 @@ impl Sender {
     /// here, of which nothing is left when the process ends.
     /// [`Self::flush`] or [`Self::disconnect`] before that.
     ///
+    /// A message is written at once, unless the peer's next message has arrived
+    /// already: then it waits for the answer to that one, to be written
+    /// together, but no longer than the task runs before it awaits something,
+    /// and about a millisecond if the task blocks.
+    ///
     /// Objects whose `cmd` begins with `NODE_` are Node's own. The peer does
     /// not hand them out as messages, and a Node process dies of an
     /// acknowledgement that it does not expect.

@@ -20,6 +20,8 @@ mod pool;
 mod pools;
 #[cfg(unix)]
 mod recipes;
+#[cfg(unix)]
+mod together;
 #[cfg(windows)]
 mod windows;
 
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         #[cfg(feature = "cluster")]
         cluster::tests(),
         hostile::tests(),
+        together::tests(),
     ])
 }
 

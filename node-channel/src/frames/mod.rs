@@ -19,6 +19,7 @@ mod writer;
 
 use std::fmt;
 use std::io::{self, ErrorKind};
+use std::sync::Arc;
 
 pub use decoder::Decoder;
 pub use reader::Reader;
@@ -116,8 +117,9 @@ pub fn open(
 ) -> io::Result<(Reader, Writer)> {
     let (source, link) = socket::open(socket)?;
     let decoder = Decoder::new(serialization, limit);
-    let reader = Reader::new(source, decoder);
-    Ok((reader, Writer::new(link, serialization)))
+    let more = Arc::default();
+    let reader = Reader::new(source, decoder, Arc::clone(&more));
+    Ok((reader, Writer::new(link, serialization, more)))
 }
 
 /// The peer is gone: how a socket says so.

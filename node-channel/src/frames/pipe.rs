@@ -23,8 +23,7 @@ use windows_sys::Win32::Networking::WinSock::{
 };
 use windows_sys::Win32::Storage::FileSystem::FlushFileBuffers;
 
-use super::{Frame, HEADER, MOST_KEPT};
-use crate::Serialization;
+use super::MOST_KEPT;
 
 /// One end of a channel that is not yet in use.
 pub type Socket = OwnedHandle;
@@ -79,7 +78,8 @@ pub(super) fn open(socket: Socket) -> io::Result<(Source, Link)> {
         left: 0,
         sockets: Vec::new(),
     };
-    Ok((source, Link { pipe }))
+    let piece = Mutex::default();
+    Ok((source, Link { pipe, piece }))
 }
 
 /// What the reader reads from.
@@ -202,43 +202,35 @@ fn socket(info: &[u8]) -> io::Result<OwnedSocket> {
 #[derive(Debug)]
 pub(super) struct Link {
     pipe: Arc<Pipe>,
+    /// Where a piece is put together.
+    piece: Mutex<Vec<u8>>,
 }
 
 impl Link {
     /// A whole piece with its header, or nothing.
     pub(super) fn write_some(
         &self,
-        serialization: Serialization,
-        frame: &Frame,
+        parts: [&[u8]; 2],
+        _: &[OwnedSocket],
         _: usize,
-        whole: &mut Vec<u8>,
     ) -> io::Result<usize> {
-        let bytes = frame.bytes();
-        let length = bytes.len()
-            + match serialization {
-                Serialization::Json => 1,
-                Serialization::Advanced => HEADER,
-            };
+        let length = parts[0].len() + parts[1].len();
         let Ok(data) = u32::try_from(length) else {
             return Err(ErrorKind::InvalidInput.into());
         };
         let end = self.pipe.get().ok_or(ErrorKind::BrokenPipe)?;
-        whole.clear();
+        let mut piece =
+            self.piece.lock().unwrap_or_else(PoisonError::into_inner);
+        piece.clear();
         for number in [HAS_DATA, 0, data, 0] {
-            whole.extend(number.to_le_bytes());
+            piece.extend(number.to_le_bytes());
         }
-        if serialization == Serialization::Advanced {
-            whole.extend((bytes.len() as u32).to_be_bytes());
-        }
-        whole.extend_from_slice(bytes);
-        if serialization == Serialization::Json {
-            whole.push(b'\n');
-        }
+        parts.iter().for_each(|part| piece.extend_from_slice(part));
         // tokio's pipe copies all of it, or refuses it as long as it has not
         // yet written what came before.
-        end.try_write(whole)?;
-        if whole.capacity() > MOST_KEPT {
-            *whole = Vec::new();
+        end.try_write(&piece)?;
+        if piece.capacity() > MOST_KEPT {
+            *piece = Vec::new();
         }
         Ok(length)
     }

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::decoder::{Decoder, Span};
 use super::socket::{Received, Source};
@@ -15,6 +17,8 @@ pub struct Reader {
     /// Descriptors whose frame has not been handed out.
     arrived: VecDeque<Arrived>,
     ended: bool,
+    /// For the writer: another whole frame has arrived already.
+    more: Arc<AtomicBool>,
 }
 
 /// Descriptors, and the part of the stream that was read with them.
@@ -26,12 +30,17 @@ struct Arrived {
 }
 
 impl Reader {
-    pub(super) fn new(source: Source, decoder: Decoder) -> Self {
+    pub(super) fn new(
+        source: Source,
+        decoder: Decoder,
+        more: Arc<AtomicBool>,
+    ) -> Self {
         Self {
             source,
             decoder,
             arrived: VecDeque::new(),
             ended: false,
+            more,
         }
     }
 
@@ -49,6 +58,7 @@ impl Reader {
         let begin = self.decoder.position();
         let mut frame = self.decoder.take(span);
         frame.descriptors = self.descriptors(begin);
+        self.look_for_more();
         Ok(Some(frame))
     }
 
@@ -70,8 +80,14 @@ impl Reader {
             let begin = self.decoder.position();
             self.decoder.pass(span);
             drop(self.descriptors(begin));
+            self.look_for_more();
         }
         Ok(Some(seen))
+    }
+
+    fn look_for_more(&mut self) {
+        let more = matches!(self.decoder.find(), Ok(Some(_)));
+        self.more.store(more, Ordering::Relaxed);
     }
 
     /// Waits until a whole frame is there, and says where.
@@ -146,5 +162,12 @@ impl Reader {
     fn end(&mut self) {
         self.ended = true;
         self.arrived.clear();
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        // Nobody answers them.
+        self.more.store(false, Ordering::Relaxed);
     }
 }

@@ -13,17 +13,13 @@ use rustix::net::{
 use tokio::io::Interest;
 use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
 
-use super::{Frame, MOST_DESCRIPTORS};
-use crate::Serialization;
+use super::MOST_DESCRIPTORS;
 
 /// One end of a channel that is not yet in use.
 pub type Socket = OwnedFd;
 
 /// What can go with a frame.
 pub type Descriptor = OwnedFd;
-
-/// Up to here a copy costs less than a second piece does.
-const SHORT: usize = 2048;
 
 /// Makes the reader's and the writer's part of one end of a Unix stream socket.
 pub(super) fn open(socket: Socket) -> io::Result<(Source, Link)> {
@@ -137,22 +133,15 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// One `sendmsg`. Descriptors go with the frame's first byte.
+    /// Writes what comes behind the first `written` bytes of two parts.
+    /// Descriptors go with the first byte.
     pub(super) fn write_some(
         &self,
-        serialization: Serialization,
-        frame: &Frame,
+        parts: [&[u8]; 2],
+        descriptors: &[OwnedFd],
         written: usize,
-        whole: &mut Vec<u8>,
     ) -> io::Result<usize> {
-        let bytes = frame.bytes();
-        let length = (bytes.len() as u32).to_be_bytes();
-        let mut parts = match serialization {
-            Serialization::Json => [IoSlice::new(bytes), IoSlice::new(b"\n")],
-            Serialization::Advanced => {
-                [IoSlice::new(&length), IoSlice::new(bytes)]
-            }
-        };
+        let mut parts = parts.map(IoSlice::new);
         let mut parts = &mut parts[..];
         IoSlice::advance_slices(&mut parts, written);
         let parts = &*parts;
@@ -162,13 +151,10 @@ impl Link {
         let flags = SendFlags::NOSIGNAL;
         #[cfg(target_vendor = "apple")]
         let flags = SendFlags::empty();
-        if written > 0 || frame.descriptors.is_empty() {
-            // In one piece, the system has less to look at: worth a copy of
-            // what is short.
-            if bytes.len() <= SHORT {
-                whole.clear();
-                parts.iter().for_each(|part| whole.extend_from_slice(part));
-                return Ok(rustix::net::send(&self.socket, whole, flags)?);
+        if written > 0 || descriptors.is_empty() {
+            // In one piece, the system has less to look at.
+            if let [one] = parts {
+                return Ok(rustix::net::send(&self.socket, one, flags)?);
             }
             let mut none = SendAncillaryBuffer::default();
             let sent =
@@ -176,7 +162,7 @@ impl Link {
             return Ok(sent?);
         }
         let rights: Vec<BorrowedFd<'_>> =
-            frame.descriptors.iter().map(AsFd::as_fd).collect();
+            descriptors.iter().map(AsFd::as_fd).collect();
         let mut space = [MaybeUninit::uninit();
             rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
         let mut control = SendAncillaryBuffer::new(&mut space);

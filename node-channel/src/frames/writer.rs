@@ -2,19 +2,35 @@
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
+use std::mem;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread;
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 use super::socket::Link;
-use super::{Frame, HEADER, HIGH_WATER, MOST_DESCRIPTORS, MOST_KEPT, is_end};
+use super::{
+    Frame, HEADER, HIGH_WATER, MOST_DESCRIPTORS, MOST_KEPT, READ, is_end,
+};
 use crate::Serialization;
 use crate::error::Reason;
 
 /// The longest payload in advanced mode: Node 20 takes the length for a
 /// signed number.
 const LONGEST: usize = i32::MAX as usize;
+
+/// Up to here a copy costs less than a second piece does.
+const SHORT: usize = 2048;
+
+/// Short frames that wait leave together, up to so many bytes.
+const TOGETHER: usize = READ;
+
+/// How long answers wait at most for the end of the task's turn. A task that
+/// blocks its thread, or computes, may have none for seconds.
+const LONGEST_TURN: Duration = Duration::from_millis(1);
 
 /// The writing half of a channel. Clones write to the same one: whole frames,
 /// one after the other.
@@ -34,6 +50,9 @@ struct Shared {
     shorter: Notify,
     /// Senders that wait do so in the order in which they came.
     turn: tokio::sync::Mutex<()>,
+    /// The reader has more frames already. What is sent now answers one of
+    /// them, most likely, and the next answer is about to follow.
+    more: Arc<AtomicBool>,
 }
 
 #[derive(Debug, Default)]
@@ -49,8 +68,10 @@ struct Queue {
     accepted: u64,
     /// The first frame that will never go, as the channel was closed.
     lost: Option<u64>,
-    /// A task waits for room and empties the queue.
-    flushing: bool,
+    /// The task that empties the queue.
+    flushing: Flushing,
+    /// A thread looks after what waits for that task.
+    watched: bool,
     /// The frame that the peer must answer before another one goes.
     unanswered: Option<Outgoing>,
     /// Somebody waits until all of it is gone, to close then: nothing more
@@ -62,15 +83,29 @@ struct Queue {
     closed: bool,
     /// The buffer of the last frame that went, for the next one.
     spare: Vec<u8>,
-    /// Where a short frame is put together.
-    whole: Vec<u8>,
+    /// The buffer of the last short frames that went together.
+    together: Vec<u8>,
 }
 
-/// A frame on its way.
+/// What the task does that empties the queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Flushing {
+    /// There is none.
+    #[default]
+    No,
+    /// It writes when its turn comes, unless somebody does so before.
+    Soon,
+    /// It waits for room in the socket. Nobody else writes.
+    Full,
+}
+
+/// A frame on its way, or several short ones.
 #[derive(Debug)]
 struct Outgoing {
     frame: Frame,
-    /// Which of all frames it is, from 1.
+    /// The bytes are as they go: one frame or several, each with its mark.
+    marked: bool,
+    /// Which of all frames it is, from 1. Of several, the first one.
     number: u64,
     /// How much of it is gone.
     written: usize,
@@ -84,6 +119,7 @@ impl From<Frame> for Outgoing {
     fn from(frame: Frame) -> Self {
         Self {
             frame,
+            marked: false,
             number: 0,
             written: 0,
             awaits_answer: false,
@@ -92,7 +128,73 @@ impl From<Frame> for Outgoing {
     }
 }
 
+impl Outgoing {
+    /// Its length on the wire.
+    fn length(&self, serialization: Serialization) -> usize {
+        let mark = match serialization {
+            _ if self.marked => 0,
+            Serialization::Json => 1,
+            Serialization::Advanced => HEADER,
+        };
+        self.frame.bytes().len() + mark
+    }
+
+    fn is_short(&self) -> bool {
+        self.frame.bytes().len() <= SHORT
+            && self.frame.descriptors.is_empty()
+            && !self.awaits_answer
+    }
+}
+
+/// A frame with what marks where it ends.
+fn marked<'a>(
+    bytes: &'a [u8],
+    length: &'a [u8; HEADER],
+    serialization: Serialization,
+) -> [&'a [u8]; 2] {
+    match serialization {
+        Serialization::Json => [bytes, b"\n"],
+        Serialization::Advanced => [length, bytes],
+    }
+}
+
 impl Queue {
+    /// One more frame. If it is short, it goes together with those before it,
+    /// and its own buffer is there for the next one.
+    fn add(
+        &mut self,
+        outgoing: Outgoing,
+        urgent: bool,
+        serialization: Serialization,
+    ) {
+        let frames = match urgent {
+            true => &mut self.urgent,
+            false => &mut self.frames,
+        };
+        if !outgoing.is_short() {
+            return frames.push_back(outgoing);
+        }
+        let bytes = outgoing.frame.bytes();
+        let length = (bytes.len() as u32).to_be_bytes();
+        let parts = marked(bytes, &length, serialization);
+        let fits = |last: &Outgoing| {
+            last.marked && last.frame.buffer.len() + SHORT + HEADER <= TOGETHER
+        };
+        if !frames.back().is_some_and(fits) {
+            frames.push_back(Outgoing {
+                marked: true,
+                number: outgoing.number,
+                ..Frame::from(mem::take(&mut self.together)).into()
+            });
+        }
+        if let Some(last) = frames.back_mut() {
+            for part in parts {
+                last.frame.buffer.extend_from_slice(part);
+            }
+        }
+        self.recycle(outgoing.frame);
+    }
+
     /// Fewer than 128 KiB of urgent frames wait.
     fn has_room_first(&self) -> bool {
         let urgent = self.urgent.iter();
@@ -100,15 +202,27 @@ impl Queue {
         lengths.sum::<usize>() < HIGH_WATER
     }
 
-    /// The frame to write now, and where it can be put together.
-    fn next(&mut self) -> Option<(&mut Outgoing, &mut Vec<u8>)> {
+    /// What is to be written now.
+    fn next(&mut self) -> Option<&mut Outgoing> {
         if self.current.is_none() {
             self.current = match self.urgent.pop_front() {
                 None if self.unanswered.is_none() => self.frames.pop_front(),
                 urgent => urgent,
             };
         }
-        Some((self.current.as_mut()?, &mut self.whole))
+        self.current.as_mut()
+    }
+
+    /// All of it is gone.
+    fn sent(&mut self, sent: Outgoing) {
+        if sent.awaits_answer && !self.ending {
+            self.unanswered = Some(sent);
+        } else if sent.marked {
+            self.together = sent.frame.buffer;
+            self.together.clear();
+        } else {
+            self.recycle(sent.frame);
+        }
     }
 
     /// The frame is gone: keeps its buffer, unless it is a very long one.
@@ -168,7 +282,12 @@ impl Writer {
         WeakWriter { shared }
     }
 
-    pub(super) fn new(link: Link, serialization: Serialization) -> Self {
+    /// `more` is true while the reader has more frames already.
+    pub(super) fn new(
+        link: Link,
+        serialization: Serialization,
+        more: Arc<AtomicBool>,
+    ) -> Self {
         Self {
             shared: Arc::new(Shared {
                 link,
@@ -177,6 +296,7 @@ impl Writer {
                 runtime: Handle::current(),
                 shorter: Notify::new(),
                 turn: tokio::sync::Mutex::new(()),
+                more,
             }),
         }
     }
@@ -266,14 +386,15 @@ impl Writer {
         if queue.closed || queue.closing && !urgent {
             return Err(closed());
         }
-        queue.length += self.shared.length(&outgoing.frame);
+        let serialization = self.shared.serialization;
+        queue.length += outgoing.length(serialization);
         queue.accepted += 1;
         outgoing.number = queue.accepted;
+        queue.add(outgoing, urgent, serialization);
         match urgent {
-            true => queue.urgent.push_back(outgoing),
-            false => queue.frames.push_back(outgoing),
+            true => self.shared.start_now(&mut queue)?,
+            false => self.shared.start(&mut queue)?,
         }
-        self.shared.start(&mut queue)?;
         Ok(queue.length < HIGH_WATER)
     }
 
@@ -306,7 +427,7 @@ impl Writer {
         let mut queue = self.shared.lock();
         let found = queue.unanswered.take().is_some();
         // A closed channel is reported by the next send or receive.
-        let _ = self.shared.start(&mut queue);
+        let _ = self.shared.start_now(&mut queue);
         drop(queue);
         self.shared.shorter.notify_waiters();
         found
@@ -325,9 +446,9 @@ impl Writer {
         };
         again.repeated += 1;
         again.written = 0;
-        queue.length += self.shared.length(&again.frame);
+        queue.length += again.length(self.shared.serialization);
         queue.frames.push_front(again);
-        let _ = self.shared.start(&mut queue);
+        let _ = self.shared.start_now(&mut queue);
         true
     }
 
@@ -371,7 +492,12 @@ impl Writer {
     /// # Errors
     /// `BrokenPipe` when the channel was closed before that.
     pub async fn flush(&self) -> io::Result<()> {
-        let last = self.shared.lock().accepted;
+        let last = {
+            let mut queue = self.shared.lock();
+            // When it fails, the channel is closed: see below.
+            let _ = self.shared.start_now(&mut queue);
+            queue.accepted
+        };
         self.wait_until(|queue| queue.gone(last)).await;
         self.shared.link.drain().await;
         match self.shared.lock().gone(last) {
@@ -387,7 +513,11 @@ impl Writer {
     /// # Errors
     /// As [`Self::flush`].
     pub async fn finish(&self) -> io::Result<()> {
-        self.shared.lock().closing = true;
+        {
+            let mut queue = self.shared.lock();
+            queue.closing = true;
+            let _ = self.shared.start_now(&mut queue);
+        }
         // There will be no room: end the waiting.
         self.shared.shorter.notify_waiters();
         self.wait_until(|queue| {
@@ -411,7 +541,7 @@ impl Writer {
         queue.ending = true;
         // Nor will it answer.
         queue.unanswered = None;
-        let _ = self.shared.start(&mut queue);
+        let _ = self.shared.start_now(&mut queue);
         drop(queue);
         // There will be neither room nor an answer: end the waiting.
         self.shared.shorter.notify_waiters();
@@ -440,8 +570,13 @@ fn closed() -> io::Error {
     Reason::Closed.into()
 }
 
-/// Empties the queue, each time that there is room.
+/// Empties the queue at its first turn, and then each time that there is room.
 async fn flush(shared: Arc<Shared>) {
+    if shared.end_turn() {
+        return;
+    }
+    // The socket is full. It is registered for writing only as long as that
+    // lasts.
     let Ok(room) = shared.link.room() else {
         return shared.close();
     };
@@ -456,7 +591,7 @@ async fn flush(shared: Arc<Shared>) {
             Ok(true) | Err(_) => {
                 // Before the next task may register it.
                 drop(room);
-                queue.flushing = false;
+                queue.flushing = Flushing::No;
                 drop(queue);
                 shared.shorter.notify_waiters();
                 return;
@@ -467,18 +602,22 @@ async fn flush(shared: Arc<Shared>) {
     }
 }
 
+/// In a thread of its own: the one that sends may be the runtime's only one,
+/// and busy.
+fn watch(shared: Weak<Shared>) -> impl FnOnce() + Send {
+    move || {
+        thread::sleep(LONGEST_TURN);
+        if let Some(shared) = shared.upgrade() {
+            let mut queue = shared.lock();
+            queue.watched = false;
+            let _ = shared.start_now(&mut queue);
+        }
+    }
+}
+
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The length of a frame on the wire.
-    fn length(&self, frame: &Frame) -> usize {
-        frame.bytes().len()
-            + match self.serialization {
-                Serialization::Json => 1,
-                Serialization::Advanced => HEADER,
-            }
     }
 
     fn close(&self) {
@@ -493,35 +632,76 @@ impl Shared {
         self.shorter.notify_waiters();
     }
 
-    /// Writes what the socket takes now; a task waits for room for the rest.
+    /// Has written what waits: at once, or at the end of the task's turn, while
+    /// more frames are there to be answered. All the answers go together then.
     fn start(self: &Arc<Self>, queue: &mut Queue) -> io::Result<()> {
-        if !queue.flushing && !self.write(queue)? {
-            // The socket is full. The task is registered for writing only as
-            // long as that lasts.
-            queue.flushing = true;
+        let more = self.more.load(Ordering::Relaxed);
+        let full = queue.flushing == Flushing::Full;
+        if !more || full || queue.length >= TOGETHER {
+            return self.start_now(queue);
+        }
+        // Behind the task that sends, in the same runtime.
+        if queue.flushing == Flushing::No {
+            queue.flushing = Flushing::Soon;
             self.runtime.spawn(flush(Arc::clone(self)));
+        }
+        if !queue.watched {
+            queue.watched = true;
+            let watching = watch(Arc::downgrade(self));
+            if thread::Builder::new().spawn(watching).is_err() {
+                queue.watched = false;
+                return self.start_now(queue);
+            }
         }
         Ok(())
     }
 
+    /// Writes what the socket takes now; a task waits for room for the rest.
+    fn start_now(self: &Arc<Self>, queue: &mut Queue) -> io::Result<()> {
+        if queue.flushing == Flushing::Full {
+            return Ok(());
+        }
+        let all = self.write(queue);
+        if let Ok(false) = all {
+            if queue.flushing == Flushing::No {
+                self.runtime.spawn(flush(Arc::clone(self)));
+            }
+            queue.flushing = Flushing::Full;
+        }
+        self.shorter.notify_waiters();
+        all.map(drop)
+    }
+
+    /// The task's turn has come: false when it must wait for room.
+    fn end_turn(&self) -> bool {
+        let mut queue = self.lock();
+        let full = matches!(self.write(&mut queue), Ok(false));
+        queue.flushing = match full {
+            true => Flushing::Full,
+            false => Flushing::No,
+        };
+        drop(queue);
+        self.shorter.notify_waiters();
+        !full
+    }
+
     /// Writes what the socket takes; false when it is full.
     fn write(&self, queue: &mut Queue) -> io::Result<bool> {
-        while let Some((outgoing, whole)) = queue.next() {
-            match self.link.write_some(
-                self.serialization,
-                &outgoing.frame,
-                outgoing.written,
-                whole,
-            ) {
+        while let Some(outgoing) = queue.next() {
+            let bytes = outgoing.frame.bytes();
+            let length = (bytes.len() as u32).to_be_bytes();
+            let parts = match outgoing.marked {
+                true => [b"", bytes],
+                false => marked(bytes, &length, self.serialization),
+            };
+            let descriptors = &outgoing.frame.descriptors;
+            match self.link.write_some(parts, descriptors, outgoing.written) {
                 Ok(length) => {
                     outgoing.written += length;
-                    if outgoing.written == self.length(&outgoing.frame)
+                    if outgoing.written == outgoing.length(self.serialization)
                         && let Some(sent) = queue.current.take()
                     {
-                        match sent.awaits_answer && !queue.ending {
-                            true => queue.unanswered = Some(sent),
-                            false => queue.recycle(sent.frame),
-                        }
+                        queue.sent(sent);
                     }
                     queue.length -= length;
                 }
@@ -542,5 +722,15 @@ impl Shared {
             self.close_all(queue);
         }
         Ok(true)
+    }
+}
+
+impl Drop for Shared {
+    /// The runtime may have ended before the task had its turn.
+    fn drop(&mut self) {
+        let queue = self.queue.get_mut();
+        let mut queue =
+            mem::take(queue.unwrap_or_else(PoisonError::into_inner));
+        let _ = self.write(&mut queue);
     }
 }
