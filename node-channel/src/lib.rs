@@ -149,6 +149,7 @@ pub mod cluster;
 mod elsewhere;
 mod error;
 mod exit;
+mod forked;
 pub mod frames;
 #[cfg_attr(windows, path = "windows/handle.rs")]
 mod handle;
@@ -168,9 +169,10 @@ pub use channel::{Channel, Incoming, Sender};
 pub use child::ChildError;
 pub use error::Error;
 pub use exit::describe;
+pub use forked::Forked;
 pub use handle::Handle;
 pub use message::Message;
-pub use parent::{Fork, Forked};
+pub use parent::Fork;
 #[cfg(feature = "stream")]
 pub use stream::MessageSink;
 

@@ -6,7 +6,7 @@ use std::io;
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::path::Path;
-use std::process::{ExitStatus, Stdio};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 
@@ -16,6 +16,7 @@ use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::child::{FD, MODE};
+pub use crate::forked::Forked;
 use crate::frames::{self, Reader, Writer};
 use crate::{Channel, Options, Serialization};
 
@@ -30,15 +31,6 @@ pub struct Fork {
     /// What the child needs to know between fork and exec. The command has a
     /// function that looks there, once it has been started.
     handover: Option<Arc<Handover>>,
-}
-
-/// A running program and the channel to it.
-#[derive(Debug)]
-pub struct Forked {
-    /// The channel.
-    pub channel: Channel,
-    /// The process.
-    pub process: tokio::process::Child,
 }
 
 impl Fork {
@@ -235,43 +227,6 @@ impl Fork {
                 Err(Errno::BADF) if tries < MOST_TRIES => {}
                 Err(error) => Err(error)?,
             }
-        }
-    }
-}
-
-impl Forked {
-    /// Waits for the program's end. Its last messages may still be in the
-    /// channel: receive until `None` first.
-    ///
-    /// # Errors
-    /// Whatever `waitpid(2)` says.
-    pub async fn wait(&mut self) -> io::Result<ExitStatus> {
-        self.process.wait().await
-    }
-
-    /// Disconnects and waits for the program's end. Messages that still arrive
-    /// are discarded. Safe to cancel: to kill a program that does not end,
-    /// put this under a timeout and call [`tokio::process::Child::kill`].
-    ///
-    /// # Errors
-    /// As [`Self::wait`].
-    pub async fn end(&mut self) -> io::Result<ExitStatus> {
-        let Self { channel, process } = self;
-        let sender = channel.sender();
-        let ended = async {
-            // Closed already? Then there is nothing to deliver.
-            let _ = sender.disconnect().await;
-            process.wait().await
-        };
-        // A child whose messages nobody receives may not come to reading, and
-        // a socket's acknowledgement would not be seen.
-        let discarding = async {
-            while channel.recv_any().await.is_some() {}
-            std::future::pending().await
-        };
-        tokio::select! {
-            status = ended => status,
-            never = discarding => never,
         }
     }
 }

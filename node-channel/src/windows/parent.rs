@@ -44,6 +44,7 @@ use windows_sys::Win32::System::Threading::{
 };
 
 use crate::child::{FD, MODE};
+pub use crate::forked::Forked;
 use crate::frames::{self, Reader, Writer};
 use crate::{Channel, Options, Serialization};
 
@@ -70,15 +71,6 @@ pub struct Fork {
     folder: Option<PathBuf>,
     options: Options,
     kill_on_drop: bool,
-}
-
-/// A running program and the channel to it.
-#[derive(Debug)]
-pub struct Forked {
-    /// The channel.
-    pub channel: Channel,
-    /// The process.
-    pub process: Process,
 }
 
 /// A running program.
@@ -300,40 +292,6 @@ impl Fork {
         }
         block.push(0);
         Ok(block)
-    }
-}
-
-impl Forked {
-    /// Waits for the program's end. Its last messages may still be in the
-    /// channel: receive until `None` first.
-    ///
-    /// # Errors
-    /// When the system refuses to tell.
-    pub async fn wait(&mut self) -> io::Result<ExitStatus> {
-        self.process.wait().await
-    }
-
-    /// Disconnects and waits for the program's end. Messages that still arrive
-    /// are discarded. Safe to cancel.
-    ///
-    /// # Errors
-    /// As [`Self::wait`].
-    pub async fn end(&mut self) -> io::Result<ExitStatus> {
-        let Self { channel, process } = self;
-        let sender = channel.sender();
-        let ended = async {
-            // Closed already? Then there is nothing to deliver.
-            let _ = sender.disconnect().await;
-            process.wait().await
-        };
-        let discarding = async {
-            while channel.recv_any().await.is_some() {}
-            std::future::pending().await
-        };
-        tokio::select! {
-            status = ended => status,
-            never = discarding => never,
-        }
     }
 }
 
