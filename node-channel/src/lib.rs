@@ -122,6 +122,11 @@
 //! - `cluster`: the module of that name;
 //! - `stream`: a [`Channel`] is a `Stream`, and `Sender::sink` makes a `Sink`.
 //!
+//! V8's format and the passing of sockets are always there. Neither brings a
+//! dependency; without the first, [`Serialization`] would be another type, and
+//! even a program that wants no sockets has to answer a peer that sends one:
+//! Node sends nothing more until then.
+//!
 //! # Systems
 //!
 //! Linux, macOS and Windows. It is tested with Node 20, 22, 24 and 26 on Linux,
