@@ -47,7 +47,7 @@ const SILENCE_TIMEOUT = 25_000
 const ADVICE = 'start the server first: node websocket-echo/node/server.js'
 
 let left = count // how many messages are still to be sent
-let lost = 0 // how many were sent, and have not come back
+let inFlight = 0 // 1 while a message is on its way
 
 main().catch(fail) // prints the error, and ends with status 1
 
@@ -58,9 +58,11 @@ async function main() {
 
   // 2. Talk until all is sent. When the connection ends before, reconnect,
   //    unless the server has closed it for a reason that will not go away.
+  let lost = 0
   for (;;) {
     const code = await talk(socket)
     line(`disconnected: ${code}`)
+    lost += inFlight
     const isOver = stop.aborted || left === 0
     if (isOver || !isTemporary(code)) break
     socket = await reconnect()
@@ -109,6 +111,7 @@ async function reconnect() {
 // 6. Talks: sends and receives at the same time, until the connection ends.
 //    Returns the close code.
 async function talk(socket) {
+  inFlight = 0
   const closed = new AbortController()
   send(socket, closed.signal).catch(() => {}) // why, receive() will learn
   try {
@@ -128,11 +131,10 @@ async function send(socket, signal) {
   for await (const _ of ticks({ every, count: left }, signal)) {
     line(`send: ${message}`)
     left -= 1
-    lost += 1 // unless it comes back
+    inFlight = 1
     const echoed = once(socket, 'message', { signal })
     // Back-pressure: this waits while the server does not read.
     await Promise.all([write(message), echoed])
-    lost -= 1
   }
   // There is no half-close: after a Close frame, the server sends nothing more.
   // By now, everything has come back. 1000: all is well.
@@ -156,6 +158,7 @@ async function receive(socket) {
   const messages = on(socket, 'message', { close: ['close'] })
   for await (const [message, isBinary] of messages) {
     line(`receive: ${shown(message, isBinary)}`)
+    inFlight = 0
   }
   return code
 }

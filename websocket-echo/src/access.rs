@@ -12,8 +12,8 @@ use tokio::fs;
 /// The server's flags for it.
 #[derive(clap::Args)]
 pub struct Access {
-    /// A site whose pages may connect, like https://example.org; may be given
-    /// several times
+    /// A site whose pages may connect, like `https://example.org`; may be
+    /// given several times
     #[arg(long = "origin", value_name = "URL")]
     origins: Vec<String>,
 
@@ -72,9 +72,6 @@ impl Access {
 }
 
 /// An answer with this status that is no upgrade. 200: the page.
-///
-/// # Errors
-/// None with a valid status.
 pub fn reply(status: StatusCode) -> Result<Response<String>> {
     let text = match status {
         StatusCode::OK => include_str!("../page/index.html").to_owned(),

@@ -79,6 +79,7 @@ pub fn tests() -> Vec<Test> {
         // 7. Reconnecting.
         on_unix(both("a_client_reconnects_with_a_fresh_token", reconnects)),
         both("what_was_on_its_way_is_said_to_be_lost", lost),
+        both("what_came_right_before_the_end_is_not_lost", not_lost),
         both("nodes_own_websocket_is_a_client_too", built_in)
             .map(|t| t.needs(NODE)),
         // 8. Subprotocols and UTF-8.
@@ -607,6 +608,18 @@ fn lost(language: Language) -> Result<()> {
         last == Some("Error: 1 messages did not come back"),
         "{stderr:?}"
     );
+    Ok(())
+}
+
+fn not_lost(language: Language) -> Result<()> {
+    let (listening, url) = listen()?;
+    let mut client = client(language, &url, &["--count", "1"])?;
+    let mut server = accept(&listening)?;
+    server.expect(FIN | TEXT, b"hello")?;
+    server.send(FIN | TEXT, b"hello")?;
+    drop(server); // the client learns of both at once
+    ensure!(client.wait()? == Exit::Code(0), "{:?}", client.stderr());
+    client.wait_for("disconnected: 1006")?;
     Ok(())
 }
 

@@ -18,7 +18,7 @@ use common::{log, shutdown};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt, TryStreamExt};
 use tokio::net::TcpStream;
-use tokio::sync::Notify;
+use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::client::ClientRequestBuilder;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -64,6 +64,10 @@ type WebSocket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 type Writer = SplitSink<WebSocket, Message>;
 type Reader = SplitStream<WebSocket>;
 
+/// 1 while a message is on its way, else 0: send() and receive() set it, and
+/// send() can wait until it changes.
+type InFlight = watch::Sender<u64>;
+
 #[tokio::main(flavor = "current_thread")]
 // An error becomes one line on stderr, and status 1.
 async fn main() -> common::Result {
@@ -77,10 +81,12 @@ async fn main() -> common::Result {
     // 2. Talk until all is sent. When the connection ends before, reconnect,
     //    unless the server has closed it for a reason that will not go away.
     let mut ticks = args.pace.ticks(stop.clone());
+    let in_flight = InFlight::new(0);
     let mut lost = 0;
     loop {
-        let code = talk(socket, &args, &mut ticks, &mut lost).await;
+        let code = talk(socket, &args, &mut ticks, &in_flight).await;
         log::line(format_args!("disconnected: {code}"));
+        lost += in_flight.send_replace(0);
         if ticks.is_over() || !is_temporary(code) {
             break;
         }
@@ -141,17 +147,16 @@ async fn talk(
     socket: WebSocket,
     args: &Args,
     ticks: &mut Ticks,
-    lost: &mut u64,
+    in_flight: &InFlight,
 ) -> CloseCode {
     let (mut writer, reader) = socket.split();
-    let echoed = Notify::new(); // with it, receive() wakes send()
     let sending = async {
         // Why it failed, receive() will learn.
-        let _ = send(&mut writer, args, ticks, &echoed, lost).await;
+        let _ = send(&mut writer, args, ticks, in_flight).await;
         pending().await // never ends: when all is sent, we still receive
     };
     let result = tokio::select! {
-        result = receive(reader, &echoed) => result,
+        result = receive(reader, in_flight) => result,
         result = sending => result,
     };
     match result {
@@ -177,16 +182,14 @@ async fn send(
     writer: &mut Writer,
     args: &Args,
     ticks: &mut Ticks,
-    echoed: &Notify,
-    lost: &mut u64,
+    in_flight: &InFlight,
 ) -> Result<()> {
     while ticks.next().await {
         log::line(format_args!("send: {}", args.message));
-        *lost += 1; // unless it comes back
+        in_flight.send_replace(1);
         // Back-pressure: this waits while the server does not read.
         writer.send(Message::text(&args.message)).await?;
-        echoed.notified().await;
-        *lost -= 1;
+        in_flight.subscribe().wait_for(|count| *count == 0).await?;
     }
     // There is no half-close: after a Close frame, the server sends nothing
     // more. By now, everything has come back. 1000: all is well.
@@ -196,7 +199,10 @@ async fn send(
 
 /// 8. Receives and prints what comes back, until the connection ends. Returns
 ///    the close code.
-async fn receive(mut reader: Reader, echoed: &Notify) -> Result<CloseCode> {
+async fn receive(
+    mut reader: Reader,
+    in_flight: &InFlight,
+) -> Result<CloseCode> {
     let mut code = CloseCode::Abnormal; // 1006: no Close frame came
     loop {
         // Heartbeat: the server pings a silent client, so if nothing arrives,
@@ -212,7 +218,7 @@ async fn receive(mut reader: Reader, echoed: &Notify) -> Result<CloseCode> {
             Message::Ping(_) | Message::Pong(_) => {} // already answered
             message => {
                 log::line(format_args!("receive: {}", shown(&message)));
-                echoed.notify_one();
+                in_flight.send_replace(0);
             }
         }
     }
