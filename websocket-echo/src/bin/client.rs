@@ -112,7 +112,8 @@ async fn connect(args: &Args) -> Result<WebSocket> {
     let url = with_token(&args.url, args.token.as_deref()).await?;
     let request =
         ClientRequestBuilder::new(url.parse()?).with_sub_protocol(PROTOCOL);
-    let (limits, no_delay) = (Some(limits(LIMIT)), true);
+    let limits = Some(limits(LIMIT));
+    let no_delay = true; // send small messages immediately
     let connecting = connect_async_with_config(request, limits, no_delay);
     let url = &args.url; // without the token
     let (socket, _response) = timeout(SILENCE_TIMEOUT, connecting)
