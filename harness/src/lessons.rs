@@ -279,9 +279,9 @@ impl Lesson {
         }
         let features = self.features().iter();
         let features: String = features
-            .map(|feature| format!("--features {feature} "))
+            .map(|feature| format!(" --features {feature}"))
             .collect();
-        format!("cargo run -p {name} {features}--bin {half}")
+        format!("cargo run -p {name} --bin {half}{features}")
     }
 
     /// The lesson's folder.

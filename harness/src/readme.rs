@@ -32,7 +32,7 @@ impl Transcript {
     }
 
     /// The half that the command runs, and its arguments, where it is of
-    /// the form `cargo run -p LESSON [--features NAME] --bin HALF
+    /// the form `cargo run -p LESSON --bin HALF [--features NAME]
     /// [-- ARGUMENTS]`, or `node LESSON/node/HALF.js [ARGUMENTS]`. A first
     /// version is called `first-HALF` in both.
     pub fn half(&self, lesson: &str) -> Option<(String, Vec<&str>)> {
@@ -48,7 +48,8 @@ impl Transcript {
         let mut words = command.strip_prefix(&run)?.split_whitespace();
         words.find(|word| *word == "--bin")?;
         let half = words.next()?.to_owned();
-        Some((half, words.skip_while(|word| *word == "--").collect()))
+        let arguments = words.skip_while(|word| *word != "--").skip(1);
+        Some((half, arguments.collect()))
     }
 }
 

@@ -4,8 +4,8 @@
 //! Node twin: `node/consumer.js`. Other half: `producer.rs`.
 //!
 //!     tansu                                       # or another Kafka
-//!     cargo run -p event-log --features kafka --bin consumer
-//!     cargo run -p event-log --features kafka --bin producer
+//!     cargo run -p event-log --bin consumer --features kafka
+//!     cargo run -p event-log --bin producer --features kafka
 //!
 //! Try this: start a second consumer, and kill the first one.
 

@@ -3,8 +3,8 @@
 //! Node twin: `node/producer.js`. Other half: `consumer.rs`.
 //!
 //!     tansu                                       # or another Kafka
-//!     cargo run -p event-log --features kafka --bin consumer
-//!     cargo run -p event-log --features kafka --bin producer
+//!     cargo run -p event-log --bin consumer --features kafka
+//!     cargo run -p event-log --bin producer --features kafka
 //!
 //! Try this: `--keys cart-1`, so that all events go to one partition.
 
