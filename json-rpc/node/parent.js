@@ -48,8 +48,8 @@ async function parent() {
   await Promise.all([calls, receiving, ended])
 }
 
-// 3. Makes four calls: two at the same time, one that fails, one that takes too
-//    long.
+// 3. Makes four calls: two at the same time, one that fails, and one that takes
+//    too long.
 async function callAll(stdin) {
   stdin.on('error', () => {}) // write() in send() fails, too
   // Two calls at the same time. The quick one is answered first.
@@ -79,20 +79,23 @@ async function call(stdin, method, params, limit) {
   const id = lastId
   const answered = new Promise(resolve => { waiting.set(id, resolve) })
   await send(stdin, { id, jsonrpc: '2.0', method, params })
-
-  // 5. Cancel it when it takes too long, by a notification: a message without
-  //    an id, which gets no answer. The request still gets one: an error, for
-  //    which nobody waits any more.
   const tooLate = sleep(limit, 'too late', { ref: false })
   const answer = await Promise.race([answered, tooLate])
   if (answer === 'too late') {
-    waiting.delete(id)
-    const params = { id }
-    await send(stdin, { jsonrpc: '2.0', method: '$/cancelRequest', params })
+    await cancel(stdin, id)
     throw Error(`no answer within ${limit}ms, cancelled`)
   }
   if (answer === undefined) throw Error('the child has closed its stdout')
   return answer
+}
+
+// 5. Cancels a request, by a notification: a message without an id, which gets
+//    no answer. The request still gets one: an error, for which no call waits
+//    any more.
+async function cancel(stdin, id) {
+  waiting.delete(id)
+  const params = { id }
+  await send(stdin, { jsonrpc: '2.0', method: '$/cancelRequest', params })
 }
 
 // 6. Sends one message. Framing: a line each. There is no line break within a

@@ -85,8 +85,8 @@ async fn parent() -> common::Result {
     Ok(())
 }
 
-/// 3. Makes four calls: two at the same time, one that fails, one that takes too
-///    long.
+/// 3. Makes four calls: two at the same time, one that fails, and one that
+///    takes too long.
 async fn call_all(client: Client<'_>) -> Result<()> {
     // Two calls at the same time. The quick one is answered first.
     let slow = call(&client, "wait", json!({ "ms": 500 }), TIMEOUT);
@@ -124,20 +124,25 @@ async fn call(
         "id": id, "jsonrpc": "2.0", "method": method, "params": params,
     });
     send(client, &request).await?;
+    match timeout(limit, answered).await {
+        Ok(answer) => answer.context("the child has closed its stdout"),
+        Err(_) => {
+            cancel(client, id).await?;
+            bail!("no answer within {limit:?}, cancelled");
+        }
+    }
+}
 
-    // 5. Cancel it when it takes too long, by a notification: a message
-    //    without an id, which gets no answer. The request still gets one: an
-    //    error, for which nobody waits any more.
-    let Ok(answer) = timeout(limit, answered).await else {
-        client.waiting.borrow_mut().remove(&id);
-        let params = json!({ "id": id });
-        let notification = json!({
-            "jsonrpc": "2.0", "method": "$/cancelRequest", "params": params,
-        });
-        send(client, &notification).await?;
-        bail!("no answer within {limit:?}, cancelled");
-    };
-    answer.context("the child has closed its stdout")
+/// 5. Cancels a request, by a notification: a message without an id, which gets
+///    no answer. The request still gets one: an error, for which no call waits
+///    any more.
+async fn cancel(client: &Client<'_>, id: u64) -> Result<()> {
+    client.waiting.borrow_mut().remove(&id);
+    let params = json!({ "id": id });
+    let notification = json!({
+        "jsonrpc": "2.0", "method": "$/cancelRequest", "params": params,
+    });
+    send(client, &notification).await
 }
 
 /// 6. Sends one message. Framing: a line each. There is no line break within a
