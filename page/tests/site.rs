@@ -18,6 +18,7 @@ pub fn tests() -> Vec<Test> {
         test("the_site_is_whole_and_leads_nowhere_else", whole),
         test("each_step_shows_its_lines_in_both_languages", lines),
         test("twins_with_other_steps_are_no_page", twins),
+        test("the_questions_lead_to_every_lesson", questions),
     ]
     .map(|test| test.of("site"))
     .into()
@@ -252,5 +253,14 @@ fn twins() -> Result<()> {
         Ok(()) => bail!("other steps are found to be the same"),
         Err(error) => ensure!(error.to_string().contains("Accept"), "{error}"),
     }
+    Ok(())
+}
+
+fn questions() -> Result<()> {
+    let content = Content::read()?;
+    let found: BTreeSet<&str> =
+        content.questions.lessons().into_iter().collect();
+    let all: BTreeSet<&str> = LESSONS.iter().map(|it| it.name).collect();
+    ensure!(found == all, "page/choose.toml: {:?}", &all - &found);
     Ok(())
 }
