@@ -15,16 +15,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, bail};
 use shared_child::SharedChild;
 
-/// How long anything may take before it counts as hung. Generous, as a dozen
-/// other programs may want the same two cores.
+/// How long anything may take before it counts as hung, unless another limit
+/// is given. Generous, as a dozen other programs may want the same two cores.
 pub const LIMIT: Duration = Duration::from_secs(180);
 
 /// Which of the two outputs a line was printed on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stream {
-    /// The transcript.
+#[derive(Clone, Copy)]
+enum Stream {
     Stdout,
-    /// Diagnostics.
     Stderr,
 }
 
@@ -164,6 +162,8 @@ fn send(child: &SharedChild, signal: Signal) -> io::Result<()> {
 pub struct Half {
     child: Arc<SharedChild>,
     output: Arc<Output>,
+    /// How long anything may take before it counts as hung.
+    limit: Duration,
 }
 
 /// What has been printed so far, with a bell that rings at each change.
@@ -187,31 +187,20 @@ impl Half {
     /// # Errors
     /// With the program's name, when it cannot be started.
     pub fn start(command: &mut Command) -> Result<Self> {
-        Self::start_with(command, |_, _| {})
-    }
-
-    /// Starts `command` and has `on_line` called for each line at the moment
-    /// it is printed, from threads of its own.
-    ///
-    /// # Errors
-    /// As [`Half::start`].
-    pub fn start_with(
-        command: &mut Command,
-        on_line: impl Fn(Stream, &str) + Clone + Send + 'static,
-    ) -> Result<Self> {
         let half = Self::spawn(Self::piped(command))?;
         if let Some(stdout) = half.child.take_stdout() {
-            half.read(Stream::Stdout, stdout, on_line.clone());
+            half.read(Stream::Stdout, stdout, |_| {});
         }
         if let Some(stderr) = half.child.take_stderr() {
-            half.read(Stream::Stderr, stderr, on_line);
+            half.read(Stream::Stderr, stderr, |_| {});
         }
         Ok(half)
     }
 
-    /// As [`Half::start_with`], with one pipe for both outputs: so a line on
-    /// stderr arrives where it stands among those on stdout. All of them
-    /// count as stdout's.
+    /// Starts `command`, and has `on_line` called for each line at the moment
+    /// it is printed, from a thread of its own. There is one pipe for both
+    /// outputs: so a line on stderr arrives where it stands among those on
+    /// stdout. All of them count as stdout's.
     ///
     /// # Errors
     /// As [`Half::start`].
@@ -226,7 +215,7 @@ impl Half {
         command.stdout(Stdio::null()).stderr(Stdio::null());
         let half = half?;
         half.output.lock().ended += 1;
-        half.read(Stream::Stdout, output, move |_, line| on_line(line));
+        half.read(Stream::Stdout, output, on_line);
         Ok(half)
     }
 
@@ -242,9 +231,15 @@ impl Half {
         let stdout = half.child.take_stdout().context("no stdout")?;
         half.output.lock().ended += 1;
         if let Some(stderr) = half.child.take_stderr() {
-            half.read(Stream::Stderr, stderr, |_, _| {});
+            half.read(Stream::Stderr, stderr, |_| {});
         }
         Ok((half, stdout))
+    }
+
+    /// With a time limit of your own for all that is waited for.
+    pub fn limited(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
     }
 
     fn piped(command: &mut Command) -> &mut Command {
@@ -280,6 +275,7 @@ impl Half {
         Ok(Self {
             child: Arc::new(child),
             output: Arc::default(),
+            limit: LIMIT,
         })
     }
 
@@ -287,7 +283,7 @@ impl Half {
         &self,
         stream: Stream,
         from: impl Read + Send + 'static,
-        on_line: impl Fn(Stream, &str) + Send + 'static,
+        on_line: impl Fn(&str) + Send + 'static,
     ) {
         let output = Arc::clone(&self.output);
         thread::spawn(move || {
@@ -296,7 +292,7 @@ impl Half {
             while matches!(from.read_until(b'\n', &mut line), Ok(1..)) {
                 let text = String::from_utf8_lossy(&line);
                 let text = text.trim_end_matches(['\r', '\n']);
-                on_line(stream, text);
+                on_line(text);
                 let (_, text) = placed(text);
                 output.lock().of(stream).push(text.to_owned());
                 output.changed.notify_all();
@@ -324,22 +320,11 @@ impl Half {
     /// printed before, and returns the rest of that line.
     ///
     /// # Errors
-    /// When the program ends without it, or after [`LIMIT`]; with all it
+    /// When the program ends without it, or after the time limit; with all it
     /// printed.
     pub fn wait_for(&self, start: &str) -> Result<String> {
-        self.wait_for_at_most(LIMIT, start)
-    }
-
-    /// As [`Half::wait_for`], with a time limit of your own.
-    ///
-    /// # Errors
-    /// As [`Half::wait_for`].
-    pub fn wait_for_at_most(
-        &self,
-        limit: Duration,
-        start: &str,
-    ) -> Result<String> {
-        self.wait_on(&format!("a line '{start}...'"), limit, |printed| {
+        let what = format!("a line '{start}...'");
+        self.wait_on(&what, self.limit, |printed| {
             let mut lines = printed.stdout.iter();
             let rest = lines.find_map(|line| line.strip_prefix(start))?;
             Some(rest.to_owned())
@@ -351,21 +336,8 @@ impl Half {
     /// # Errors
     /// As [`Half::wait_for`].
     pub fn wait_for_lines(&self, count: usize, start: &str) -> Result<()> {
-        self.wait_for_lines_at_most(LIMIT, count, start)
-    }
-
-    /// As [`Half::wait_for_lines`], with a time limit of your own.
-    ///
-    /// # Errors
-    /// As [`Half::wait_for`].
-    pub fn wait_for_lines_at_most(
-        &self,
-        limit: Duration,
-        count: usize,
-        start: &str,
-    ) -> Result<()> {
         let what = format!("{count} lines '{start}...'");
-        self.wait_on(&what, limit, |printed| {
+        self.wait_on(&what, self.limit, |printed| {
             let lines = printed.stdout.iter();
             let found = lines.filter(|line| line.starts_with(start));
             (found.count() >= count).then_some(())
@@ -381,20 +353,7 @@ impl Half {
         what: &str,
         found: impl Fn(&[String]) -> Option<T>,
     ) -> Result<T> {
-        self.wait_until_at_most(LIMIT, what, found)
-    }
-
-    /// As [`Half::wait_until`], with a time limit of your own.
-    ///
-    /// # Errors
-    /// As [`Half::wait_for`].
-    pub fn wait_until_at_most<T>(
-        &self,
-        limit: Duration,
-        what: &str,
-        found: impl Fn(&[String]) -> Option<T>,
-    ) -> Result<T> {
-        self.wait_on(what, limit, |printed| found(&printed.stdout))
+        self.wait_on(what, self.limit, |printed| found(&printed.stdout))
     }
 
     /// Waits for a line on stderr that contains `text`, and returns it.
@@ -402,12 +361,10 @@ impl Half {
     /// # Errors
     /// As [`Half::wait_for`].
     pub fn wait_for_error(&self, text: &str) -> Result<String> {
-        self.wait_on(&format!("'{text}' on stderr"), LIMIT, |printed| {
-            printed
-                .stderr
-                .iter()
-                .find(|line| line.contains(text))
-                .cloned()
+        let what = format!("'{text}' on stderr");
+        self.wait_on(&what, self.limit, |printed| {
+            let mut lines = printed.stderr.iter();
+            lines.find(|line| line.contains(text)).cloned()
         })
     }
 
@@ -474,9 +431,9 @@ impl Half {
     /// Waits for the program's end and for the last of its output.
     ///
     /// # Errors
-    /// After [`LIMIT`]; with all that it printed.
+    /// After the time limit; with all that it printed.
     pub fn wait(&mut self) -> Result<Exit> {
-        self.wait_at_most(LIMIT)
+        self.wait_at_most(self.limit)
     }
 
     /// As [`Half::wait`], with a time limit of your own.
@@ -506,20 +463,8 @@ impl Half {
     /// # Errors
     /// As [`Half::wait`].
     pub fn stop(&mut self, signal: Signal) -> Result<Exit> {
-        self.stop_at_most(LIMIT, signal)
-    }
-
-    /// As [`Half::stop`], with a time limit of your own.
-    ///
-    /// # Errors
-    /// As [`Half::wait`].
-    pub fn stop_at_most(
-        &mut self,
-        limit: Duration,
-        signal: Signal,
-    ) -> Result<Exit> {
         self.signal(signal).context("send a signal")?;
-        let exit = self.wait_at_most(limit)?;
+        let exit = self.wait()?;
         Ok(if cfg!(windows) { Exit::Code(0) } else { exit })
     }
 

@@ -86,8 +86,8 @@ impl Kafka {
             .args(["--listener-url", &url_of(port)])
             .args(["--advertised-listener-url", advertised])
             .args(["--storage-engine", "memory://tansu/"]);
-        let server = Half::start(&mut command)?;
-        server.wait_for_at_most(limit, "ready in ")?;
+        let server = Half::start(&mut command)?.limited(limit);
+        server.wait_for("ready in ")?;
         Ok(Self { server, port })
     }
 

@@ -20,6 +20,6 @@ pub mod testing;
 
 pub use build::{Profile, build, cargo, root, target};
 pub use first::Moved;
-pub use half::{Exit, Half, LIMIT, Remote, Signal, Stream, end_all};
+pub use half::{Exit, Half, LIMIT, Remote, Signal, end_all};
 pub use lessons::{LESSONS, Language, Lesson, Meet};
 pub use pair::{Arguments, Pair};

@@ -230,11 +230,4 @@ mod tests {
         assert_eq!(order.next_free(), Some(line(1, "disconnected.")));
         Ok(())
     }
-
-    #[test]
-    fn each_lesson_has_a_sentence() {
-        for lesson in LESSONS.iter() {
-            assert!(!lesson.seen().is_empty(), "{}", lesson.name);
-        }
-    }
 }

@@ -1,12 +1,12 @@
 //! Two halves of one lesson, started the way its README says.
 
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
-use crate::half::{Exit, Half, Signal, Stream};
+use crate::half::{Exit, Half, Signal};
 use crate::kafka::Kafka;
 use crate::lessons::{Language, Lesson, Meet};
 use crate::rabbit;
@@ -37,34 +37,13 @@ pub struct Arguments<'a> {
 }
 
 impl Lesson {
-    /// Starts both halves; the second one as soon as the first is ready.
-    /// `on_line` is called for each line, with 0 for the first half, 1 for the
-    /// second.
+    /// Starts both halves, each by `run`, which is told which one it is: 0 or
+    /// 1; the second one as soon as the first is ready. All that is waited for
+    /// counts as hung after `limit`.
     ///
     /// # Errors
-    /// When one does not build or start, or the first one is not ready within
-    /// `limit`.
+    /// When one does not build or start, or the first one is not ready.
     pub fn start(
-        &self,
-        languages: [Language; 2],
-        arguments: Arguments,
-        limit: Duration,
-        on_line: impl Fn(usize, Stream, &str) + Clone + Send + 'static,
-    ) -> Result<Pair> {
-        self.start_by(languages, arguments, limit, |half, command| {
-            let on_line = on_line.clone();
-            Half::start_with(command, move |stream, line| {
-                on_line(half, stream, line);
-            })
-        })
-    }
-
-    /// As [`Lesson::start`], each half started by `run`, which is told
-    /// which one it is: 0 or 1.
-    ///
-    /// # Errors
-    /// As [`Lesson::start`].
-    pub fn start_by(
         &self,
         [first, second]: [Language; 2],
         arguments: Arguments,
@@ -85,15 +64,14 @@ impl Lesson {
                 command
             }
         };
-        let mut first = run(0, &mut command)?;
+        let mut first = run(0, &mut command)?.limited(limit);
         let (mut address, mut talking) = (None, None);
         if self.meet() != Meet::Parent {
             let mut command = self.half(second, second_name)?;
             if self.meet() == Meet::Nobody {
-                first.wait_at_most(limit)?; // one after the other: they do not meet
+                first.wait()?; // one after the other: they do not meet
             } else {
-                let listening =
-                    first.wait_for_at_most(limit, "listening on ")?;
+                let listening = first.wait_for("listening on ")?;
                 match &broker {
                     Some(broker) => command.args(broker.arguments()),
                     None => command.arg(self.target(&listening)),
@@ -102,7 +80,7 @@ impl Lesson {
                 address = Some(listening);
             }
             command.args(arguments.second);
-            talking = Some(run(1, &mut command)?);
+            talking = Some(run(1, &mut command)?.limited(limit));
         }
         Ok(Pair {
             first,
@@ -166,18 +144,13 @@ impl Pair {
     /// Returns how the halves ended, the first one first.
     ///
     /// # Errors
-    /// When it takes longer than `limit`.
-    pub fn finish(&mut self, limit: Duration) -> Result<Vec<Exit>> {
-        let deadline = Instant::now() + limit;
-        let left = || deadline.saturating_duration_since(Instant::now());
-        let Some(client) = &mut self.second else {
-            return Ok(vec![self.first.wait_at_most(left())?]);
-        };
-        let second = client.wait_at_most(left())?;
+    /// When one of them takes longer than the limit of the pair.
+    pub fn finish(&mut self) -> Result<Vec<Exit>> {
+        let second = self.second.as_mut().map(Half::wait).transpose()?;
         let first = match self.address {
-            Some(_) => self.first.stop_at_most(left(), Signal::Interrupt)?,
-            None => self.first.wait_at_most(left())?,
+            Some(_) => self.first.stop(Signal::Interrupt)?,
+            None => self.first.wait()?,
         };
-        Ok(vec![first, second])
+        Ok([first].into_iter().chain(second).collect())
     }
 }

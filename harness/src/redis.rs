@@ -68,7 +68,7 @@ impl Redis {
     /// # Errors
     /// As [`Redis::start`].
     pub fn start_within(limit: Duration, settings: &[&str]) -> Result<Self> {
-        Self::run(tempfile::tempdir()?, None, limit, settings)
+        Self::run(None, limit, settings)
     }
 
     /// Starts one at a free port of the loopback address.
@@ -91,23 +91,15 @@ impl Redis {
     /// # Errors
     /// As [`Redis::start`], and when something else listens there.
     pub fn start_at(port: u16, settings: &[&str]) -> Result<Self> {
-        Self::run(tempfile::tempdir()?, Some(port), LIMIT, settings)
-    }
-
-    /// Starts one whose socket and files are in `folder`.
-    ///
-    /// # Errors
-    /// As [`Redis::start`].
-    pub fn start_in(folder: TempDir, settings: &[&str]) -> Result<Self> {
-        Self::run(folder, None, LIMIT, settings)
+        Self::run(Some(port), LIMIT, settings)
     }
 
     fn run(
-        folder: TempDir,
         port: Option<u16>,
         limit: Duration,
         settings: &[&str],
     ) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
         let settings: Vec<String> =
             settings.iter().map(|text| (*text).to_owned()).collect();
         let server = run(folder.path(), port, limit, &settings)?;
@@ -246,8 +238,8 @@ fn run(
         .args(["--bind", "127.0.0.1", "--port"])
         .arg(port.unwrap_or(0).to_string())
         .args(settings);
-    let server = Half::start(&mut command)?;
-    server.wait_until_at_most(limit, "a server that is ready", |lines| {
+    let server = Half::start(&mut command)?.limited(limit);
+    server.wait_until("a server that is ready", |lines| {
         // Redis 7.0 has it within a sentence, and later ones begin with it.
         let ready = |line: &String| line.contains("eady to accept connect");
         lines.iter().any(ready).then_some(())

@@ -261,7 +261,7 @@ fn start(
         let _ = events.send(Event::Started(half, shown, remote, stdin));
         Ok(running)
     };
-    let mut pair = lesson.start_by(languages, arguments, LIMIT, started)?;
+    let mut pair = lesson.start(languages, arguments, LIMIT, started)?;
     let ended = |half: usize, running: &mut Half| {
         // The board ends what takes too long; this waits a little longer.
         if let Ok(exit) = running.wait_at_most(LIMIT + GRACE + GRACE) {

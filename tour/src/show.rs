@@ -174,17 +174,17 @@ fn play(
             },
         },
     };
-    let mut pair = lesson.start_by(languages, arguments, limit, run)?;
+    let mut pair = lesson.start(languages, arguments, limit, run)?;
     if let (true, Some(client)) = (lesson.is_typed(), &pair.second) {
         client.take_stdin()?.write_all(SAID)?;
     }
     if lesson.has_broker() {
         // What was sent last may still be on its way.
         let [received, _] = lesson.exchange();
-        let all = pair.first.wait_for_lines_at_most(limit, COUNT, received);
+        let all = pair.first.wait_for_lines(COUNT, received);
         all.context("it hangs; stopped")?;
     }
-    for exit in pair.finish(limit).context("it hangs; stopped")? {
+    for exit in pair.finish().context("it hangs; stopped")? {
         if exit != Exit::Code(0) {
             bail!("a half ended with {exit:?}");
         }

@@ -289,7 +289,9 @@ fn replay_server(
         second: &second_arguments,
     };
     let mut pair =
-        lesson.start([first, second], arguments, LIMIT, |_, _, _| {})?;
+        lesson.start([first, second], arguments, LIMIT, |_, it| {
+            Half::start(it)
+        })?;
     let running = &mut pair.first;
     let talking = pair.second.as_mut().context("no client")?;
     let address = pair.address.context("no address")?;
@@ -340,7 +342,8 @@ fn replay_family(
         first: &paced(&arguments),
         second: &[],
     };
-    let pair = lesson.start([first, second], arguments, LIMIT, |_, _, _| {})?;
+    let pair = lesson
+        .start([first, second], arguments, LIMIT, |_, it| Half::start(it))?;
     let mut running = pair.first;
     ensure!(running.wait()? == Exit::Code(0), "{:?}", running.stderr());
     ensure!(running.stderr().is_empty(), "{:?}", running.stderr());
