@@ -178,9 +178,6 @@ pub struct Figures {
     /// Resident memory, in KiB.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_kib: Option<f64>,
-    /// Of each round trip: pairs of nanoseconds, and how many took that long.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub histogram: Vec<(u64, u64)>,
 }
 
 /// The figure of most comparisons: a round trip of 5 B.
@@ -301,10 +298,6 @@ pub(crate) mod tests {
                 median: Some(median),
                 p99: Some(median * 3.0),
                 p999: Some(median * 9.0),
-                histogram: vec![
-                    ((median * 1000.0) as u64, 99),
-                    ((median * 3000.0) as u64, 1),
-                ],
                 ..Figures::default()
             },
         }
@@ -353,7 +346,6 @@ pub(crate) mod tests {
         assert_eq!(first["size"], 5);
         assert_eq!(first["placement"], "one");
         assert_eq!(first["median"], 5.0);
-        assert_eq!(first["histogram"][0][1], 99);
         assert!(first.get("error").is_none());
     }
 
@@ -364,7 +356,7 @@ pub(crate) mod tests {
             "messages": 1, "seconds": 1, "min": 1, "median": 1, "p99": 1,
             "p999": 1, "per_second": 1, "mb_per_second": 1, "server_cpu": 1,
             "load_cpu": 1, "waited": 1, "start_ms": 1,
-            "memory_kib": 1, "histogram": [[1, 1]]
+            "memory_kib": 1
         }"#;
         report.samples[0].figures = serde_json::from_str(full).unwrap();
         report.samples[0].error = Some(String::new());

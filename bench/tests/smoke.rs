@@ -63,7 +63,7 @@ fn a_short_run_writes_its_table_its_json_and_its_page() {
     let file = |name: &str| folder.path().join(name).display().to_string();
     let (json, html) = (file("json"), file("html"));
     let output = bench(&format!(
-        "--quick --rounds 2 --only tcp-echo --measure round-trip,many,start \
+        "--quick --rounds 2 --only tcp-echo --measure round-trip,stream,start \
          --with {} --json {json} --html {html}",
         program(folder.path(), "tcp")
     ));
@@ -85,13 +85,6 @@ fn a_short_run_writes_its_table_its_json_and_its_page() {
     assert_eq!(rust.len(), 2, "one for each round");
     assert!(rust[0]["median"].as_f64().unwrap() > 0.0);
     assert!(rust[0]["server_cpu"].as_f64().unwrap() > 0.0);
-    let all: u64 = rust[0]["histogram"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|bar| bar[1].as_u64().unwrap())
-        .sum();
-    assert_eq!(rust[0]["messages"].as_u64(), Some(all));
 
     let page = fs::read_to_string(html).unwrap();
     assert!(page.contains("<svg") && page.contains("</html>"));

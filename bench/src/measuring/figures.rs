@@ -195,10 +195,6 @@ impl Bench<'_> {
             figures.median = at(0.5);
             figures.p99 = at(0.99);
             figures.p999 = at(0.999);
-            figures.histogram = trips
-                .iter_recorded()
-                .map(|bar| (bar.value_iterated_to(), bar.count_at_value()))
-                .collect();
         }
         Ok(figures)
     }

@@ -107,14 +107,10 @@ fn legend(out: &mut String, report: &Report) {
     out.push_str("</p>");
 }
 
-/// What was measured of this kind, on one core or on two.
-fn tasks(
-    report: &Report,
-    placement: Placement,
-    of: impl Fn(&Task) -> bool,
-) -> Vec<Task> {
+/// What was measured of this kind on one core.
+fn tasks(report: &Report, of: impl Fn(&Task) -> bool) -> Vec<Task> {
     let mut all = report.tasks();
-    all.retain(|task| task.placement == placement && of(task));
+    all.retain(|task| task.placement == Placement::One && of(task));
     all
 }
 
@@ -124,7 +120,7 @@ fn overview(out: &mut String, report: &Report) {
     let median = |task: &Task, program: &str| {
         Some(report.value(task, program)?.median).filter(|one| *one > 0.0)
     };
-    let tasks = tasks(report, Placement::One, |task| task.what == HELLO);
+    let tasks = tasks(report, |task| task.what == HELLO);
     let rows: Vec<_> = tasks
         .iter()
         .map(|task| {
@@ -192,50 +188,30 @@ fn overview(out: &mut String, report: &Report) {
 }
 
 fn plots(out: &mut String, report: &Report) {
-    heading(out, "Distribution, throughput, memory");
-    out.push_str(
-        "<input type=\"radio\" name=\"place\" id=\"one\" checked>\
-         <label for=\"one\">one core</label>\
-         <input type=\"radio\" name=\"place\" id=\"two\">\
-         <label for=\"two\">two cores</label>",
-    );
+    heading(out, "Throughput, memory, events");
     note(
         out,
-        "On one core a message costs what the programs and the kernel do. On \
-         two, the other core has to be woken as well, which on a virtual \
-         machine hides everything else.",
+        "All on one core; what two cores make of it stands in the tables.",
     );
-    for (placement, class) in [(Placement::One, "one"), (Placement::Two, "two")]
-    {
-        let _ = write!(out, "<div class=\"place {class}\">");
-        cards(
-            out,
-            "How long round trips of 5 B take",
-            "To the right ever fewer messages: the line shows how long the \
-             slowest 10, 1, 0.1 percent take. Lower is better.",
-            latencies(report, placement),
-        );
-        cards(
-            out,
-            "How much goes through",
-            "Writes of each size, as many as the transport takes; all of it \
-             comes back. Higher is better.",
-            by_size(report, placement, Measure::Stream),
-        );
-        out.push_str("</div>");
-    }
+    cards(
+        out,
+        "How much goes through",
+        "Writes of each size, as many as the transport takes; all of it comes \
+         back. Higher is better.",
+        by_size(report, Measure::Stream),
+    );
     cards(
         out,
         "Memory of a server with clients that wait",
         "Resident memory. Lower is better.",
-        by_size(report, Placement::One, Measure::Memory),
+        by_size(report, Measure::Memory),
     );
     cards(
         out,
         "What an event costs",
         "Processor time of the server for each client that receives it. Lower \
          is better.",
-        by_size(report, Placement::One, Measure::Push),
+        by_size(report, Measure::Push),
     );
 }
 
@@ -260,66 +236,9 @@ fn cards(out: &mut String, title: &str, text: &str, plots: Vec<Plot>) {
     out.push_str("</div>");
 }
 
-/// The share of messages that took longer, as nines: 0.9 is at 1, 0.99 at 2.
-fn nines(share: f64) -> f64 {
-    -(1.0 - share).log10()
-}
-
-fn latencies(report: &Report, placement: Placement) -> Vec<Plot> {
-    /// What is slower than this is too little to be drawn.
-    const LAST: f64 = 0.9999;
-    const MARKS: [(f64, &str); 6] = [
-        (0.0, ""),
-        (0.5, "50 %"),
-        (0.9, "90 %"),
-        (0.99, "99 %"),
-        (0.999, "99.9 %"),
-        (LAST, "99.99 %"),
-    ];
-
-    let line = |task: &Task, program: &str| {
-        let bars = report.histogram(task, program);
-        let all: u64 = bars.iter().map(|(_, count)| count).sum();
-        let mut points: Vec<(f64, f64)> = Vec::new();
-        let mut so_far = 0;
-        for (time, count) in bars {
-            let share = so_far as f64 / all as f64;
-            so_far += count;
-            let at = nines(share.min(LAST));
-            // Closer than a pixel shows nothing.
-            let far = points.last().is_none_or(|last| at - last.0 > 0.012);
-            if far && share <= LAST {
-                points.push((at, time as f64 / 1e3));
-            }
-        }
-        (program.to_owned(), points)
-    };
-    let marks = MARKS.map(|(share, name)| (nines(share), name.to_owned()));
-    let plot = |task: Task| Plot {
-        title: title(&task.transport).to_owned(),
-        x: (
-            "share of messages that are quicker".to_owned(),
-            marks.to_vec(),
-        ),
-        unit: "µs",
-        series: report
-            .programs(&task)
-            .into_iter()
-            .map(|program| line(&task, program))
-            .collect(),
-        dots: false,
-    };
-    let tasks = tasks(report, placement, |task| task.what == HELLO);
-    tasks.into_iter().map(plot).collect()
-}
-
 /// For each transport, a line for each program through all sizes of one
 /// measure.
-fn by_size(
-    report: &Report,
-    placement: Placement,
-    measure: Measure,
-) -> Vec<Plot> {
+fn by_size(report: &Report, measure: Measure) -> Vec<Plot> {
     // Sizes of writes grow by factors.
     let (label, unit, factor, at): (_, _, _, fn(usize) -> f64) = match measure {
         Measure::Memory => {
@@ -330,7 +249,7 @@ fn by_size(
             (size as f64).log2()
         }),
     };
-    let tasks = tasks(report, placement, |task| task.what.measure == measure);
+    let tasks = tasks(report, |task| task.what.measure == measure);
     let plot = |tasks: &[Task]| {
         let mark = |task: &Task| {
             let name = match measure {
@@ -354,7 +273,6 @@ fn by_size(
             x: (label.to_owned(), tasks.iter().map(mark).collect()),
             unit,
             series: programs.into_iter().map(line).collect(),
-            dots: true,
         }
     };
     let mut all: Vec<_> = tasks

@@ -26,8 +26,6 @@ pub struct Plot {
     pub unit: &'static str,
     /// The lines: each program's name, and its points from left to right.
     pub series: Vec<(String, Vec<(f64, f64)>)>,
-    /// Whether each point is shown as a dot.
-    pub dots: bool,
 }
 
 /// The class that gives a program its colour.
@@ -118,7 +116,7 @@ impl Plot {
                  <path class=\"line\" d=\"M{}\"/>",
                 line.join("L")
             );
-            for point in points.iter().filter(|_| self.dots) {
+            for point in points {
                 let _ = write!(
                     out,
                     "<circle class=\"dot\" cx=\"{:.1}\" cy=\"{:.1}\" \
@@ -205,7 +203,6 @@ mod tests {
             x: ("clients <now>".to_owned(), vec![(1000.0, "1k".to_owned())]),
             unit: "µs",
             series: vec![("Rust".to_owned(), points)],
-            dots: true,
         }
     }
 

@@ -2,8 +2,6 @@
 //! ratio is the median of the ratios within the rounds: drift of the machine
 //! hits both alike and cancels out.
 
-use std::collections::BTreeMap;
-
 use crate::sample::{
     Better, Figures, Measure, Placement, Report, Sample, Task,
 };
@@ -212,17 +210,6 @@ impl Report {
             }
         }
         all
-    }
-
-    /// All round trips of all rounds: nanoseconds, and how many took that long.
-    pub fn histogram(&self, task: &Task, program: &str) -> Vec<(u64, u64)> {
-        let mut all = BTreeMap::new();
-        for sample in self.of(task, program) {
-            for (time, count) in &sample.figures.histogram {
-                *all.entry(*time).or_default() += count;
-            }
-        }
-        all.into_iter().collect()
     }
 }
 
