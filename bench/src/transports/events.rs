@@ -83,23 +83,18 @@ impl Transport for Events {
         let (half, address) = listening(&mut command)?;
         let newest = Rc::new(Cell::new(0));
         let is_push = start.measure == Measure::Push;
-        let peer = Peer {
-            half,
-            connect: Box::new(move || {
-                let mut fds = Fds::tcp(&address)
-                    .with_context(|| format!("connect to {address}"))?;
-                let mut request = REQUEST.to_owned();
-                if is_push {
-                    // What comes is to be new, and not what is remembered.
-                    let id = newest.get();
-                    request += &format!("Last-Event-ID: {id}\r\n");
-                }
-                fds.send(request.as_bytes())?;
-                let stream = Stream::new(fds, Rc::clone(&newest));
-                let link: Box<dyn Link> = Box::new(stream);
-                Ok(link)
-            }),
-        };
+        let peer = Peer::new(half, move || {
+            let mut fds = Fds::tcp(&address)
+                .with_context(|| format!("connect to {address}"))?;
+            let mut request = REQUEST.to_owned();
+            if is_push {
+                // What comes is to be new, and not what is remembered.
+                let id = newest.get();
+                request += &format!("Last-Event-ID: {id}\r\n");
+            }
+            fds.send(request.as_bytes())?;
+            Ok(Stream::new(fds, Rc::clone(&newest)))
+        });
         if start.measure == Measure::CatchUp {
             // Until everything has been published that is to be remembered.
             let all = self.to_all(0, 0);
@@ -160,11 +155,7 @@ impl Stream {
         let mut done = 0;
         while let Some(end) = memmem::find(&self.text[done..], b"\n\n") {
             let text = &self.text[done..done + end];
-            if text.starts_with(b"event: missed") && self.last.is_some() {
-                // A busy machine does that, too.
-                return Err(io::Error::other("the server fell behind"));
-            }
-            if let Some(event) = parsed(text)? {
+            if let Some(event) = parsed(text, self.last.is_none())? {
                 let next = self
                     .last
                     .is_none_or(|last| event == last.map(|number| number + 1));
@@ -198,21 +189,31 @@ fn first_chunk(bytes: &[u8]) -> io::Result<Option<(&[u8], usize)>> {
         .map(|_| (&bytes[begin..end], end + 2)))
 }
 
-/// The id and the number of an event; none for what a client passes over.
-fn parsed(text: &[u8]) -> io::Result<Option<[u64; 2]>> {
-    let passed: [&[u8]; 3] = [b":", b"retry: ", b"event: missed"];
-    if passed.iter().any(|start| text.starts_with(start)) {
-        return Ok(None);
+/// The id and the number of an event; none for what a client passes over. Only
+/// what comes `first` may say that others were missed.
+fn parsed(text: &[u8], first: bool) -> io::Result<Option<[u64; 2]>> {
+    let lines = String::from_utf8_lossy(text);
+    let field = |name: &str| {
+        let mut lines = lines.lines();
+        lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+    };
+    let Some(data) = field("data") else {
+        return Ok(None); // a comment, or `retry`
+    };
+    match field("event") {
+        Some("missed") if first => return Ok(None),
+        // A busy machine does that, too.
+        Some("missed") => {
+            return Err(io::Error::other("the server fell behind"));
+        }
+        _ => {}
     }
-    let line = String::from_utf8_lossy(text);
-    let event = line.split_once('\n').and_then(|(id, data)| {
-        let id = id.strip_prefix("id: ")?.parse().ok()?;
-        let data = data.strip_prefix("data: ")?.strip_prefix(MESSAGE)?;
-        Some([id, data.strip_prefix(' ')?.parse().ok()?])
-    });
-    match event {
-        Some(event) => Ok(Some(event)),
-        None => Err(wrong("no event of ours", text)),
+    let number = data.strip_prefix(MESSAGE).map(str::trim_start);
+    let number = number.and_then(|text| text.parse().ok());
+    let id = field("id").and_then(|text| text.parse().ok());
+    match (id, number) {
+        (Some(id), Some(number)) => Ok(Some([id, number])),
+        _ => Err(wrong("no event of ours", text)),
     }
 }
 
