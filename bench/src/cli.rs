@@ -150,7 +150,7 @@ fn list() {
         // Who closes the screen early has seen enough.
         let _ = writeln!(
             io::stdout(),
-            "{:15} {:20} {}",
+            "{:19} {:15} {}",
             transport.name(),
             transport.title(),
             programs.join(", ")

@@ -180,11 +180,13 @@ pub struct Figures {
     pub memory_kib: Option<f64>,
 }
 
+/// A kind of figure for a size.
+pub const fn what(measure: Measure, size: usize) -> What {
+    What { measure, size }
+}
+
 /// The figure of most comparisons: a round trip of 5 B.
-pub const HELLO: What = What {
-    measure: Measure::RoundTrip,
-    size: 5,
-};
+pub const HELLO: What = what(Measure::RoundTrip, 5);
 
 /// Whether more of a figure is better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

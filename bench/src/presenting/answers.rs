@@ -4,7 +4,7 @@
 
 use super::ratios::{Compared, Spread};
 use super::section::{Look, Row, Section, figure3, range};
-use crate::sample::{HELLO, Measure, Placement, Report, Task, What};
+use crate::sample::{HELLO, Measure, Placement, Report, Task, what};
 use crate::transports::title;
 
 /// The programs for which TCP and Unix sockets are compared.
@@ -54,10 +54,7 @@ pub fn which(report: &Report) -> Vec<String> {
     };
     let browser = || {
         let events = Task {
-            what: What {
-                measure: Measure::Push,
-                size: 64,
-            },
+            what: what(Measure::Push, 64),
             ..hello("server-sent-events")
         };
         Some(format!(

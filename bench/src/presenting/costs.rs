@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use anyhow::{Context, Result};
 
 use super::section::figure3;
-use crate::sample::{HELLO, Measure, Placement, Report, Task, What};
+use crate::sample::{HELLO, Measure, Placement, Report, Task, What, what};
 use crate::transports;
 
 /// Between these two lines a README holds what is made here.
@@ -21,10 +21,6 @@ const MEMORY: [What; 3] = [
     what(Measure::Memory, 1000),
     what(Measure::Memory, 10_000),
 ];
-
-const fn what(measure: Measure, size: usize) -> What {
-    What { measure, size }
-}
 
 /// What differs between the two languages.
 pub struct Words {

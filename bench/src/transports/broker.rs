@@ -20,7 +20,7 @@ use super::start::{TIMEOUT, at_a_free_port, command};
 use super::transport::{Peer, Program, Start, Transport};
 use crate::load::exchange::{Exchange, Reply, text};
 use crate::load::link::{Fds, Link};
-use crate::sample::{Measure, What};
+use crate::sample::{Measure, What, what};
 
 /// Where the lesson listens unless told otherwise.
 const CHANNEL: &str = "channel";
@@ -81,7 +81,6 @@ impl Transport for Broker {
     }
 
     fn measures(&self, _: bool) -> Vec<What> {
-        let what = |measure, size| What { measure, size };
         vec![
             what(Measure::RoundTrip, 5),
             what(Measure::RoundTrip, 1 << 10),
@@ -113,20 +112,16 @@ impl Transport for Broker {
         let (half, stdout) = Half::start_with_stdout(&mut command)?;
         let stdout = ready(&half, stdout, TIMEOUT)?;
         let server = Rc::new(server);
-        Ok(Peer {
-            half,
-            connect: Box::new(move || {
-                let server_link = TcpStream::connect(&address)?;
-                server_link.set_nodelay(true)?;
-                let redis = OwnedFd::from(server_link);
-                let link: Box<dyn Link> = Box::new(Published {
-                    fds: Fds::pair(stdout.try_clone()?, redis.try_clone()?),
-                    redis,
-                    _server: Rc::clone(&server),
-                });
-                Ok(link)
-            }),
-        })
+        Ok(Peer::new(half, move || {
+            let server_link = TcpStream::connect(&address)?;
+            server_link.set_nodelay(true)?;
+            let redis = OwnedFd::from(server_link);
+            Ok(Published {
+                fds: Fds::pair(stdout.try_clone()?, redis.try_clone()?),
+                redis,
+                _server: Rc::clone(&server),
+            })
+        }))
     }
 }
 

@@ -21,8 +21,8 @@ use rustix::net::{
 use super::start::{QUIET, TIMEOUT, command, floor};
 use super::transport::{Peer, Program, Start, Transport};
 use crate::load::exchange::{Exchange, Reply, text};
-use crate::load::link::{Fds, Link};
-use crate::sample::{Measure, What};
+use crate::load::link::Fds;
+use crate::sample::{Measure, What, what};
 
 /// How Node tells a child where its channel is.
 const CHANNEL: &str = "NODE_CHANNEL_FD";
@@ -41,7 +41,6 @@ pub(super) fn all() -> Vec<&'static dyn Transport> {
 }
 
 fn measures(sizes: [usize; 3]) -> Vec<What> {
-    let what = |measure, size| What { measure, size };
     let mut all = sizes.map(|size| what(Measure::RoundTrip, size)).to_vec();
     all.push(what(Measure::Flood, 5));
     all.push(what(Measure::Start, 0));
@@ -84,14 +83,9 @@ impl Transport for Stdio {
         let (half, stdout) = Half::start_with_stdout(&mut command)?;
         let stdin = OwnedFd::from(half.take_stdin()?);
         let stdout = OwnedFd::from(stdout);
-        Ok(Peer {
-            half,
-            connect: Box::new(move || {
-                let (out, into) = (stdout.try_clone()?, stdin.try_clone()?);
-                let link: Box<dyn Link> = Box::new(Fds::pair(out, into));
-                Ok(link)
-            }),
-        })
+        Ok(Peer::new(half, move || {
+            Ok(Fds::pair(stdout.try_clone()?, stdin.try_clone()?))
+        }))
     }
 }
 
@@ -158,15 +152,10 @@ impl Transport for Fork {
         let half = Half::start(&mut command)?;
         let channel =
             handed_over(&listener).with_context(|| half.stderr().join("; "))?;
-        Ok(Peer {
-            half,
-            connect: Box::new(move || {
-                let two = (channel.try_clone()?, channel.try_clone()?);
-                let fds = Fds::pair(two.0, two.1).with_at_most(IN_FLIGHT);
-                let link: Box<dyn Link> = Box::new(fds);
-                Ok(link)
-            }),
-        })
+        Ok(Peer::new(half, move || {
+            let fds = Fds::pair(channel.try_clone()?, channel.try_clone()?);
+            Ok(fds.with_at_most(IN_FLIGHT))
+        }))
     }
 
     /// Here it is the child that counts: until its first message.

@@ -14,7 +14,7 @@ use super::transport::{Peer, Program, Start, Transport};
 use crate::load;
 use crate::load::exchange::{Exchange, Reply};
 use crate::load::link::{Fds, Link};
-use crate::sample::{Measure, What};
+use crate::sample::{Measure, What, what};
 
 /// Events to every client.
 pub(super) struct Events;
@@ -41,17 +41,19 @@ impl Transport for Events {
     }
 
     fn measures(&self, quick: bool) -> Vec<What> {
-        let what = |measure| move |size| What { measure, size };
         // Most clients first: they warm the server up for the few.
         let clients: &[usize] = if quick { &[64, 1] } else { &[64, 8, 1] };
         let memory: &[usize] = match quick {
             true => &[0, 1000],
             false => &[0, 1000, 3000, 10_000],
         };
-        let mut all = [1, 64].map(what(Measure::CatchUp)).to_vec();
-        all.extend(clients.iter().copied().map(what(Measure::Push)));
-        all.push(what(Measure::Start)(0));
-        all.extend(memory.iter().copied().map(what(Measure::Memory)));
+        let mut all = vec![
+            what(Measure::CatchUp, 1),
+            what(Measure::CatchUp, 64),
+            what(Measure::Start, 0),
+        ];
+        all.extend(clients.iter().map(|size| what(Measure::Push, *size)));
+        all.extend(memory.iter().map(|size| what(Measure::Memory, *size)));
         all
     }
 
@@ -289,13 +291,13 @@ mod tests {
         for second in [
             "id: 43\ndata: hello 2\n\n",
             "id: 42\ndata: hello 3\n\n",
-            "id: 42\ndata: hallo 2\n\n",
+            "id: 42\nevent: message\ndata: hallo 2\n\n",
         ] {
             let error = answer(&format!("{first}{second}")).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidData, "{second}");
         }
         // A new client has missed something, and one that listens must not.
-        let missed = "event: missed\ndata: some events are forgotten\n\n";
+        let missed = "id: 9\nevent: missed\ndata: some events\n\n";
         assert_eq!(answer(&format!("{missed}{first}")).unwrap(), EVENT);
         answer(&format!("{first}{missed}")).unwrap_err();
         received("HTTP/1.1 404 Not Found\r\n\r\n").unwrap_err();

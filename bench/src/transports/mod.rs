@@ -22,7 +22,7 @@ pub fn all() -> Vec<&'static dyn Transport> {
     let mut all = socket::all();
     all.extend(child::all());
     all.push(&shared::Memory);
-    all.push(&chat::Chat);
+    all.push(&socket::CHAT);
     all.push(&socketio::SocketIo);
     all.push(&events::Events);
     all.extend(broker::all());

@@ -9,7 +9,7 @@ use harness::{Exit, Half};
 use super::start::command;
 use super::transport::{Peer, Program, Start, Transport};
 use crate::load::exchange::{Exchange, Wrong, text};
-use crate::sample::{Figures, Measure, What};
+use crate::sample::{Figures, Measure, What, what};
 
 /// Two processes that have the same memory.
 pub(super) struct Memory;
@@ -24,15 +24,12 @@ impl Transport for Memory {
     }
 
     fn measures(&self, quick: bool) -> Vec<What> {
-        let what = |size| What {
-            measure: Measure::RoundTrip,
-            size,
+        let sizes: &[usize] = match quick {
+            true => &[5, 1 << 10],
+            false => &[5, 1 << 10, 64 << 10],
         };
-        let mut all = [5, 1 << 10].map(what).to_vec();
-        if !quick {
-            all.push(what(64 << 10));
-        }
-        all
+        let trips = sizes.iter().map(|size| what(Measure::RoundTrip, *size));
+        trips.collect()
     }
 
     fn exchange(&self, size: usize, turn: usize) -> Exchange {

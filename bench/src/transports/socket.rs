@@ -1,26 +1,25 @@
-//! Servers at an address: TCP, Unix sockets, UDP, HTTP, WebSocket.
+//! Servers at an address: TCP, Unix sockets, UDP, HTTP, WebSocket, TCP chat.
 
-use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, Result};
 
-use super::nginx;
 use super::start::{QUIET, command, listening};
 use super::transport::{Peer, Program, Start, Transport};
 use super::websocket;
+use super::{chat, nginx};
 use crate::load::exchange::{Exchange, Reply, text};
-use crate::load::link::{Fds, Link};
-use crate::sample::{Measure, What};
+use crate::load::link::Fds;
+use crate::sample::{Measure, What, what};
 
-struct Socket {
+pub(super) struct Socket {
     name: &'static str,
     title: &'static str,
     /// The floor's sub-commands, for one connection and for many.
     floors: Option<[&'static str; 2]>,
     address: fn(&Path) -> String,
-    connect: fn(&str) -> io::Result<Fds>,
+    connect: fn(&str) -> Result<Fds>,
     exchange: fn(usize, usize) -> Exchange,
     measures: fn(bool) -> Vec<What>,
     nginx: bool,
@@ -41,11 +40,11 @@ static TCP: Socket = Socket {
     name: "tcp-echo",
     title: "TCP",
     floors: Some(["tcp", "tcp-many"]),
-    address: loopback,
-    connect: Fds::tcp,
-    exchange: echo,
+    address: |_| "127.0.0.1:0".to_owned(),
+    connect: |address| Ok(Fds::tcp(address)?),
+    exchange: |size, turn| Exchange::echo(text(size, turn)),
     measures: |quick| {
-        [usual(quick, SIZES, true), as_server(quick, true)].concat()
+        [usual(SIZES), streams(quick), as_server(), memory(quick)].concat()
     },
     nginx: false,
     events: Some("tcp"),
@@ -57,34 +56,20 @@ static UNIX: Socket = Socket {
     title: "Unix socket",
     floors: Some(["unix", "unix-many"]),
     address: own_path,
-    connect: |path| Fds::unix(Path::new(path)),
-    exchange: echo,
-    measures: |quick| {
-        [usual(quick, SIZES, true), as_server(quick, true)].concat()
-    },
-    nginx: false,
+    connect: |path| Ok(Fds::unix(Path::new(path))?),
     events: Some("unix"),
-    flags: &[],
+    ..TCP
 };
 
 static UDP: Socket = Socket {
     name: "udp-echo",
     title: "UDP",
     floors: Some(["udp", "udp"]),
-    address: loopback,
-    connect: Fds::udp,
-    exchange: echo,
+    connect: |address| Ok(Fds::udp(address)?),
     // 64 KiB do not fit into a datagram: the greatest holds 65,507 bytes.
-    measures: |quick| {
-        [
-            usual(quick, &[5, 1 << 10, 60_000], false),
-            as_server(quick, false),
-        ]
-        .concat()
-    },
-    nginx: false,
+    measures: |_| [usual(&[5, 1 << 10, 60_000]), as_server()].concat(),
     events: None,
-    flags: &[],
+    ..TCP
 };
 
 static HTTP: Socket = Socket {
@@ -92,8 +77,6 @@ static HTTP: Socket = Socket {
     title: "HTTP",
     // Parsing is the point here: no loop of system calls can do that.
     floors: None,
-    address: loopback,
-    connect: Fds::tcp,
     exchange: |size, turn| {
         let mut target = text(size, turn);
         target[0] = b'/';
@@ -105,41 +88,44 @@ static HTTP: Socket = Socket {
         }
     },
     measures: |quick| {
-        let mut all = as_server(quick, true);
-        all.extend([5, 1 << 10].map(|size| What {
-            measure: Measure::RoundTrip,
-            size,
-        }));
-        all
+        let mut all = usual(&[5, 1 << 10]);
+        all.retain(|what| what.measure != Measure::Flood); // no pipelining
+        [all, as_server(), memory(quick)].concat()
     },
     nginx: true,
     events: None,
-    flags: &[],
+    ..TCP
 };
 
 static WEBSOCKET: Socket = Socket {
     name: "websocket-echo",
     title: "WebSocket",
     floors: None, // as with HTTP
-    address: loopback,
     connect: websocket::connect,
     exchange: websocket::echo,
-    measures: |quick| {
-        [usual(quick, SIZES, false), as_server(quick, true)].concat()
-    },
-    nginx: false,
+    measures: |quick| [usual(SIZES), as_server(), memory(quick)].concat(),
     events: Some("websocket"),
     // A day: no ping comes in between.
     flags: &["--heartbeat", "86400000"],
+    ..TCP
 };
 
-fn echo(size: usize, turn: usize) -> Exchange {
-    Exchange::echo(text(size, turn))
-}
-
-fn loopback(_: &Path) -> String {
-    "127.0.0.1:0".to_owned()
-}
+/// tcp-chat stands further down in the table.
+pub(super) static CHAT: Socket = Socket {
+    name: "tcp-chat",
+    title: "TCP chat",
+    floors: None,
+    connect: chat::connect,
+    exchange: chat::exchange,
+    measures: |_| {
+        let mut all = usual(&[5, 1 << 10]);
+        all.extend([what(Measure::FanOut, 64), what(Measure::Start, 0)]);
+        all.push(what(Measure::Memory, 0));
+        all
+    },
+    events: None,
+    ..TCP
+};
 
 fn own_path(folder: &Path) -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -148,40 +134,36 @@ fn own_path(folder: &Path) -> String {
 }
 
 /// What every echo is asked.
-fn usual(quick: bool, sizes: &[usize], streams: bool) -> Vec<What> {
-    let what = |measure| move |size| What { measure, size };
-    let mut all: Vec<What> = sizes
-        .iter()
-        .copied()
-        .map(what(Measure::RoundTrip))
-        .collect();
-    all.push(what(Measure::Flood)(5));
-    if streams {
-        let writes: &[usize] = match quick {
-            true => &[1 << 10, 64 << 10, 1 << 20],
-            false => &[256, 1 << 10, 4 << 10, 16 << 10, 64 << 10, 1 << 20],
-        };
-        all.extend(writes.iter().copied().map(what(Measure::Stream)));
-    }
-    all
+fn usual(sizes: &[usize]) -> Vec<What> {
+    let trips = sizes.iter().map(|size| what(Measure::RoundTrip, *size));
+    trips.chain([what(Measure::Flood, 5)]).collect()
 }
 
-/// What every server is asked besides.
-fn as_server(quick: bool, memory: bool) -> Vec<What> {
-    let what = |measure, size| What { measure, size };
-    let mut all = vec![
-        what(Measure::Many, 64),
-        what(Measure::Start, 0),
-        what(Measure::Memory, 0),
-    ];
-    if memory {
-        all.push(what(Measure::Memory, 1000));
-        if !quick {
-            all.push(what(Measure::Memory, 3000));
-            all.push(what(Measure::Memory, 10_000));
-        }
-    }
-    all
+/// What an echo of a stream of bytes is asked besides.
+fn streams(quick: bool) -> Vec<What> {
+    let writes: &[usize] = match quick {
+        true => &[1 << 10, 64 << 10, 1 << 20],
+        false => &[256, 1 << 10, 4 << 10, 16 << 10, 64 << 10, 1 << 20],
+    };
+    let all = writes.iter().map(|size| what(Measure::Stream, *size));
+    all.collect()
+}
+
+/// What every server is asked.
+fn as_server() -> Vec<What> {
+    use Measure::{Many, Memory, Start};
+    vec![what(Many, 64), what(Start, 0), what(Memory, 0)]
+}
+
+/// What a server is asked whose clients wait.
+fn memory(quick: bool) -> Vec<What> {
+    let clients: &[usize] = if quick {
+        &[1000]
+    } else {
+        &[1000, 3000, 10_000]
+    };
+    let all = clients.iter().map(|size| what(Measure::Memory, *size));
+    all.collect()
 }
 
 impl Transport for Socket {
@@ -235,15 +217,8 @@ impl Transport for Socket {
             }
         };
         let connect = self.connect;
-        Ok(Peer {
-            half,
-            connect: Box::new(move || {
-                let link: Box<dyn Link> = Box::new(
-                    connect(&address)
-                        .with_context(|| format!("connect to {address}"))?,
-                );
-                Ok(link)
-            }),
-        })
+        Ok(Peer::new(half, move || {
+            connect(&address).with_context(|| format!("connect to {address}"))
+        }))
     }
 }

@@ -16,7 +16,7 @@ use super::transport::{Peer, Program, Start, Transport};
 use super::websocket::{self, first_frame, frame, header, masked};
 use crate::load::exchange::{Exchange, Reply, text};
 use crate::load::link::{Fds, Link};
-use crate::sample::{Measure, What};
+use crate::sample::{Measure, What, what};
 
 /// Chat over Socket.IO.
 pub(super) struct SocketIo;
@@ -31,7 +31,6 @@ impl Transport for SocketIo {
     }
 
     fn measures(&self, _: bool) -> Vec<What> {
-        let what = |measure, size| What { measure, size };
         vec![
             what(Measure::RoundTrip, 5),
             what(Measure::RoundTrip, 1 << 10),
@@ -70,23 +69,19 @@ impl Transport for SocketIo {
         let (half, address): (Half, String) = listening(&mut command)?;
         let count = Rc::new(Cell::new(0_u32));
         let sender = Rc::default();
-        Ok(Peer {
-            half,
-            connect: Box::new(move || {
-                let number = count.get();
-                count.set(number + 1);
-                let name = match number {
-                    0 => NAME.to_owned(),
-                    number => format!("{NAME} {number}"),
-                };
-                let fds = Fds::tcp(&address)
-                    .with_context(|| format!("connect to {address}"))?;
-                let mut link = WebSocket::new(fds, Rc::clone(&sender));
-                link.enter(&name)?;
-                let link: Box<dyn Link> = Box::new(link);
-                Ok(link)
-            }),
-        })
+        Ok(Peer::new(half, move || {
+            let number = count.get();
+            count.set(number + 1);
+            let name = match number {
+                0 => NAME.to_owned(),
+                number => format!("{NAME} {number}"),
+            };
+            let fds = Fds::tcp(&address)
+                .with_context(|| format!("connect to {address}"))?;
+            let mut link = WebSocket::new(fds, Rc::clone(&sender));
+            link.enter(&name)?;
+            Ok(link)
+        }))
     }
 }
 

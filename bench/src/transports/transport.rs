@@ -146,3 +146,16 @@ pub struct Peer {
     /// Makes a connection to it.
     pub connect: Connect,
 }
+
+impl Peer {
+    /// A program, and what connects to it.
+    pub fn new<L: Link + 'static>(
+        half: Half,
+        connect: impl Fn() -> Result<L> + 'static,
+    ) -> Self {
+        Self {
+            half,
+            connect: Box::new(move || Ok(Box::new(connect()?))),
+        }
+    }
+}

@@ -3,6 +3,7 @@
 
 use std::io::{self, ErrorKind};
 
+use anyhow::Result;
 use memchr::memmem;
 
 use crate::load::exchange::{Exchange, Reply, text};
@@ -20,7 +21,7 @@ const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 const IN_FLIGHT: u64 = 1024;
 
 /// Connects to an echo.
-pub(super) fn connect(address: &str) -> io::Result<Fds> {
+pub(super) fn connect(address: &str) -> Result<Fds> {
     let mut fds = Fds::tcp(address)?;
     upgrade(&mut fds, "/")?;
     Ok(fds.with_at_most(IN_FLIGHT))
