@@ -63,7 +63,7 @@ fn a_short_run_writes_its_table_its_json_and_its_page() {
     let file = |name: &str| folder.path().join(name).display().to_string();
     let (json, html) = (file("json"), file("html"));
     let output = bench(&format!(
-        "--quick --rounds 2 --only tcp-echo --measure round-trip,stream,start \
+        "--quick --rounds 2 --only tcp-echo --measure round-trip,memory,start \
          --with {} --json {json} --html {html}",
         program(folder.path(), "tcp")
     ));
