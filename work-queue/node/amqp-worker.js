@@ -15,6 +15,7 @@ import { args, wholeNumber } from '../../common/node/args.js'
 import { fail, line, shown } from '../../common/node/log.js'
 import { stop } from '../../common/node/shutdown.js'
 import { close, connect, place, reconnect } from './amqp.js'
+import { deadLetter, tries } from './amqp-retry.js'
 import { Backoff, perform, untilStop, work as workFlags } from './work.js'
 
 const options = args('Takes jobs from a queue in RabbitMQ and does them.', {
@@ -39,7 +40,7 @@ async function main() {
   // 2. Work until Ctrl-C. When the connection breaks, the job in hand is not
   //    acknowledged, so it will come again, to us or to another worker.
   //    On Ctrl-C, work() returns.
-  const backoff = new Backoff()
+  const backoff = new Backoff() // exponential: each pause is longer
   while (!stop.aborted) {
     try {
       await work(backoff)
@@ -49,7 +50,7 @@ async function main() {
       close(broker)
       const why = broker.failure ?? error
       broker = await untilStop(reconnect(options, why, backoff))
-      if (!broker) return
+      if (!broker) return // Ctrl-C
       line(`listening on ${shown(options.queue)} again`)
     }
   }
@@ -74,7 +75,7 @@ async function work(backoff) {
   for (let next; (next = await untilStop(jobs.next()));) {
     if (next.done) throw Error('the connection ended')
     await handle(next.value[0])
-    backoff.reset()
+    backoff.reset() // only now: a job is done
   }
 }
 
@@ -86,36 +87,19 @@ async function handle(job) {
   if (outcome === 'done') ack(job)
   if (outcome === 'failed') requeue(job)
   // A poison message. Requeued each time, it would never end.
-  if (outcome === 'poisonous') await deadLetter(job)
+  if (outcome === 'poisonous') {
+    await deadLetter(broker, job)
+    ack(job)
+  }
 }
 
-// 5. How often the job was delivered, this time included.
-function tries(job) {
-  const before = job.properties.headers?.['x-delivery-count'] ?? 0
-  return 1 + Number(before)
-}
-
-// 6. Acknowledges a job: the broker deletes it.
+// 5. Acknowledges a job: the broker deletes it.
 function ack(job) {
   broker.channel.ack(job)
 }
 
-// 7. Puts a job back into the queue: the broker delivers it at once.
+// 6. Puts a job back into the queue: the broker delivers it at once.
 function requeue(job) {
   const requeue = true // otherwise the broker deletes it
   broker.channel.nack(job, false, requeue)
-}
-
-// 8. Adds a job to the dead letters, where somebody can look at it, and only
-//    then acknowledges it. A crash in between leaves it in both queues.
-async function deadLetter(job) {
-  const { channel, dead } = broker
-  broker.returned = false
-  channel.sendToQueue(dead, job.content, {
-    persistent: true, // on the disk, not only in memory
-    mandatory: true, // without such a queue, return the job to us
-  })
-  await channel.waitForConfirms()
-  if (broker.returned) throw Error('publish: the broker returns it')
-  ack(job)
 }

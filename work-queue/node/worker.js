@@ -14,6 +14,7 @@ import { args, wholeNumber } from '../../common/node/args.js'
 import { fail, line, shown } from '../../common/node/log.js'
 import { stop } from '../../common/node/shutdown.js'
 import { asBytes, connect, reconnect } from './streams.js'
+import { Job, deadLetter, takeOver } from './streams-retry.js'
 import { Backoff, perform, untilStop, work as workFlags } from './work.js'
 
 const options = args('Takes jobs from a queue in Redis and does them.', {
@@ -41,32 +42,30 @@ const { queue, redis, idle } = options
 // All workers are one consumer group: each job goes to one of them.
 const GROUP = 'workers'
 
-// Our name in the group.
-const NAME = `worker-${process.pid}`
+// For how many milliseconds to wait for a new job, before we look again for
+// one that was not acknowledged in time.
+const WAIT = 500
 
-// How far we have searched for jobs that were not acknowledged.
-let cursor = '0-0'
 let client
 
 main().catch(fail) // prints the error, and ends with status 1
 
 async function main() {
-  // 1. Connect. This also warns when this Redis may lose jobs in a crash: see
-  //    streams.js.
+  // 1. Connect. This also warns when this Redis may lose jobs in a crash.
   client = await connect(redis)
   line(`listening on ${shown(queue)}`)
 
   // 2. Work until Ctrl-C. When the connection breaks, the job in hand is not
   //    acknowledged, so it will come again, to us or to another worker.
   //    On Ctrl-C, work() returns.
-  const backoff = new Backoff()
+  const backoff = new Backoff() // exponential: each pause is longer
   while (!stop.aborted) {
     try {
       await work(backoff)
     } catch (error) {
       client.destroy() // Rust does so by replacing it
       client = await untilStop(reconnect(redis, error, backoff))
-      if (!client) return
+      if (!client) return // Ctrl-C
       line(`listening on ${shown(queue)} again`)
     }
   }
@@ -79,7 +78,7 @@ async function work(backoff) {
   await join()
   for (let job; (job = await untilStop(take()));) {
     await handle(job)
-    backoff.reset()
+    backoff.reset() // only now: a job is done
   }
 }
 
@@ -90,58 +89,45 @@ async function join() {
   try {
     await client.xGroupCreate(queue, GROUP, '0', { MKSTREAM: true })
   } catch (error) {
-    if (!error.message.startsWith('BUSYGROUP')) throw error
+    if (!error.message.startsWith('BUSYGROUP')) throw error // else: it exists
   }
 }
 
-// 5. Takes a job: one that was not acknowledged in time, or a new one. It
-//    stays in the stream, where it is pending from now on.
+// 5. Takes a job: one that another worker did not acknowledge within `--idle`,
+//    as it failed or died; or a new one. The job stays in the stream, where it
+//    is pending from now on.
 async function take() {
-  // As bytes: in strings, what is not UTF-8 would be replaced.
-  const inBytes = asBytes(client)
-  // Wait for one new job, and not for long: perhaps another one has to be
-  // taken over by then. Not for several: they are for the other workers.
-  const options = { COUNT: 1, BLOCK: Math.min(Math.floor(idle / 2), 1000) }
+  const name = `worker-${process.pid}` // ours in the group
+  // One job and no more: the next ones are for the other workers.
+  const options = { COUNT: 1, BLOCK: WAIT }
   while (true) {
-    const job = await takeOver(inBytes)
-    if (job) return job
+    const overdue = await takeOver(client, queue, GROUP, name, idle)
+    if (overdue) return overdue
     const queues = { key: queue, id: '>' } // '>': what no worker was given yet
-    const streams = await inBytes.xReadGroup(GROUP, NAME, queues, options)
+    // As bytes: in strings, what is not UTF-8 would be replaced.
+    const inBytes = asBytes(client)
+    const streams = await inBytes.xReadGroup(GROUP, name, queues, options)
     // One stream, and in it one job; or none in time.
     const entry = streams?.[0].messages[0]
-    if (entry) return { entry, tries: 1 }
+    if (entry) return new Job(entry, 1)
   }
 }
 
-// 6. Takes over a job that another worker did not acknowledge within `--idle`:
-//    the job failed, or the worker died. A worker that is only slow will do it
-//    as well.
-async function takeOver(inBytes) {
-  const one = { COUNT: 1 }
-  const { nextId, messages } =
-    await inBytes.xAutoClaim(queue, GROUP, NAME, idle, cursor, one)
-  cursor = nextId.toString() // '0-0' after the last one
-  const entry = messages.find(message => message)
-  if (!entry) return undefined
-  // Only XPENDING says how often a job was delivered.
-  const { id } = entry
-  const [pending] = await client.xPendingRange(queue, GROUP, id, id, 1)
-  return { entry, tries: pending?.deliveriesCounter ?? 1 }
-}
-
-// 7. Does a job, and acknowledges it afterwards. A worker that dies in between
+// 6. Does a job, and acknowledges it afterwards. A worker that dies in between
 //    has done it, and it is done again: at-least-once delivery. One that
 //    acknowledges first, and then dies, has lost it.
-async function handle({ entry, tries }) {
-  const bytes = entry.message.job ?? Buffer.of()
-  const outcome = await perform(bytes, tries, options)
-  if (outcome === 'done') await ack(entry)
+async function handle(job) {
+  const outcome = await perform(job.bytes, job.tries, options)
+  if (outcome === 'done') await ack(job)
   // Requeue a failed one by doing nothing: it is taken over after `--idle`.
   // A poison message, requeued each time, would never end.
-  if (outcome === 'poisonous') await deadLetter(entry, bytes)
+  if (outcome === 'poisonous') {
+    await deadLetter(client, queue, job)
+    await ack(job)
+  }
 }
 
-// 8. Acknowledges a job and deletes it, both or neither (MULTI). So the stream
+// 7. Acknowledges a job and deletes it, both or neither (MULTI). So the stream
 //    holds what is still to be done. To limit its length (MAXLEN) would delete
 //    jobs that nobody has done.
 async function ack({ id }) {
@@ -149,12 +135,4 @@ async function ack({ id }) {
   multi.xAck(queue, GROUP, id)
   multi.xDel(queue, id)
   await multi.exec()
-}
-
-// 9. Adds a job to the dead letters, where somebody can look at it, and only
-//    then removes it here. In one MULTI, the job would be lost when XADD
-//    fails: Redis runs the other commands all the same.
-async function deadLetter(entry, bytes) {
-  await client.xAdd(`${queue}.dead`, '*', { job: bytes })
-  await ack(entry)
 }

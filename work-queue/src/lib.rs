@@ -1,7 +1,9 @@
 #![doc = include_str!("../README.md")]
 
 pub mod amqp;
+pub mod amqp_retry;
 pub mod streams;
+pub mod streams_retry;
 
 use std::time::Duration;
 

@@ -9,18 +9,17 @@
 //!
 //! Try this: `--work 5000`, kill the worker while it works, start another.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::Parser;
 use common::{log, shutdown};
 use futures_util::StreamExt;
 use lapin::message::Delivery;
 use lapin::options::{
-    BasicAckOptions, BasicConsumeOptions, BasicNackOptions,
-    BasicPublishOptions, BasicQosOptions,
+    BasicAckOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions,
 };
-use lapin::types::{AMQPValue, FieldTable, ShortString};
-use lapin::{BasicProperties, Confirmation};
+use lapin::types::{FieldTable, ShortString};
 use work_queue::amqp::{Broker, Place, connect, reconnect};
+use work_queue::amqp_retry::{dead_letter, tries};
 use work_queue::{Backoff, Outcome, Work};
 
 /// Takes jobs from a queue in RabbitMQ and does them.
@@ -52,12 +51,12 @@ async fn main() -> common::Result {
     // 2. Work until Ctrl-C. When the connection breaks, the job in hand is
     //    not acknowledged, so it will come again, to us or to another worker.
     //    On Ctrl-C, work() returns Ok.
-    let mut backoff = Backoff::default();
+    let mut backoff = Backoff::default(); // exponential: each pause is longer
     while let Err(error) = work(&broker, &args, &mut backoff).await {
         let reconnecting = reconnect(&args.place, error, &mut backoff);
         match stop.run_until_cancelled(reconnecting).await {
             Some(connected) => broker = connected?,
-            None => return Ok(()),
+            None => return Ok(()), // Ctrl-C
         }
         log::line(format_args!("listening on {queue} again"));
     }
@@ -88,7 +87,7 @@ async fn work(
         .await?;
     while let Some(job) = stop.run_until_cancelled(jobs.next()).await {
         handle(broker, args, job.context("the connection ended")??).await?;
-        backoff.reset();
+        backoff.reset(); // only now: a job is done
     }
     Ok(())
 }
@@ -101,27 +100,20 @@ async fn handle(broker: &Broker, args: &Args, job: Delivery) -> Result<()> {
         Outcome::Done => ack(&job).await,
         Outcome::Failed => requeue(&job).await,
         // A poison message. Requeued each time, it would never end.
-        Outcome::Poisonous => dead_letter(broker, &job).await,
+        Outcome::Poisonous => {
+            dead_letter(broker, &job).await?;
+            ack(&job).await
+        }
     }
 }
 
-/// 5. How often the job was delivered, this time included.
-fn tries(job: &Delivery) -> u64 {
-    let headers = job.properties.headers().as_ref();
-    let before = headers
-        .and_then(|headers| headers.inner().get("x-delivery-count"))
-        .and_then(AMQPValue::as_long_long_int)
-        .unwrap_or(0);
-    1 + before.unsigned_abs()
-}
-
-/// 6. Acknowledges a job: the broker deletes it.
+/// 5. Acknowledges a job: the broker deletes it.
 async fn ack(job: &Delivery) -> Result<()> {
     job.ack(BasicAckOptions::default()).await?;
     Ok(())
 }
 
-/// 7. Puts a job back into the queue: the broker delivers it at once.
+/// 6. Puts a job back into the queue: the broker delivers it at once.
 async fn requeue(job: &Delivery) -> Result<()> {
     let options = BasicNackOptions {
         requeue: true, // otherwise the broker deletes it
@@ -129,27 +121,4 @@ async fn requeue(job: &Delivery) -> Result<()> {
     };
     job.nack(options).await?;
     Ok(())
-}
-
-/// 8. Adds a job to the dead letters, where somebody can look at it, and only
-///    then acknowledges it. A crash in between leaves it in both queues.
-async fn dead_letter(broker: &Broker, job: &Delivery) -> Result<()> {
-    let options = BasicPublishOptions {
-        mandatory: true, // without such a queue, return the job to us
-        ..BasicPublishOptions::default()
-    };
-    let confirm = broker
-        .channel
-        .basic_publish(
-            ShortString::default(), // the default exchange, to a queue
-            broker.dead.clone(),
-            options,
-            &job.data,
-            BasicProperties::default().with_delivery_mode(2), // persistent
-        )
-        .await?;
-    match confirm.await? {
-        Confirmation::Ack(None) => ack(job).await,
-        refused => bail!("publish: the broker answers {refused:?}"),
-    }
 }
