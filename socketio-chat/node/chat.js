@@ -1,48 +1,11 @@
-// What a name, a room's name and a message are, and the limits of the server.
-// Rust twin: ../src/chat.rs.
+// What a name, a room's name and a message are, and how each event is
+// acknowledged. Rust twin: ../src/chat.rs.
 
 import { escaped, shown } from '../../common/node/log.js'
-import { missing } from '../../common/node/packages.js'
-
-const { Server } = await import('socket.io').catch(missing)
 
 // In characters.
 const LONGEST_TEXT = 2000
 const LONGEST_NAME = 24
-// How many packets can wait for a client; beyond this, it is disconnected.
-const MAX_WAITING = 4096
-
-/**
- * A Socket.IO server behind `http`, which `admits(request)` guards. Its
- * parser takes ten binary attachments in one packet.
- */
-export function open(http, origins, admits) {
-  const io = new Server(http, {
-    serveClient: false, // the page has its own copy
-    maxHttpBufferSize: 1_000_000, // WebSocket and long polling alike
-    cors: origins.length > 0 ? { origin: origins } : undefined,
-    allowRequest: (request, decide) => decide(null, admits(request)),
-  })
-  io.engine.on('connection', mustRead)
-  // An upgrade to another path is ended a second later. Until then nobody
-  // listens for the socket's errors, and one of those would end the process.
-  http.on('upgrade', (_, socket) => socket.on('error', () => {}))
-  return io
-}
-
-/** Ends a connection whose client does not read: a slow consumer. */
-function mustRead(connection) {
-  let waiting = 0
-  connection.on('flush', () => { waiting = 0 })
-  connection.on('packetCreate', () => {
-    waiting += 1
-    // Not at once: what is sent in one go cannot leave before its end.
-    if (waiting === MAX_WAITING) setImmediate(unlessRead)
-  })
-  function unlessRead() {
-    if (waiting >= MAX_WAITING) connection.close(true)
-  }
-}
 
 /** Why something is refused, in words for the client's user. */
 export class Refusal extends Error {}
@@ -90,7 +53,7 @@ export function shownMessage({ name, room, text }) {
  * acknowledges the event with what that returns, or with the reason of a
  * refusal.
  */
-export function answered(handle) {
+export function acknowledged(handle) {
   return async (...given) => {
     // Not every client asks for an answer.
     const ack = typeof given.at(-1) === 'function' ? given.pop() : () => {}

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { line } from '../../common/node/log.js'
 import * as chat from './chat.js'
 
-const { Refusal, answered } = chat
+const { Refusal, acknowledged } = chat
 
 // The maximum number of rooms that a client can join.
 const MAX_ROOMS = 20
@@ -18,10 +18,10 @@ const ANSWER_TIMEOUT = 1000
 
 /** Says what is to be done with this socket's events that concern rooms. */
 export function register(io, socket) {
-  socket.on('join room', answered(room => joinRoom(io, socket, room)))
-  socket.on('leave room', answered(room => leaveRoom(socket, room)))
-  socket.on('message', answered(given => sendToRoom(io, socket, given)))
-  socket.on('who is here', answered(() => here(io)))
+  socket.on('join room', acknowledged(room => joinRoom(io, socket, room)))
+  socket.on('leave room', acknowledged(room => leaveRoom(socket, room)))
+  socket.on('message', acknowledged(given => sendToRoom(io, socket, given)))
+  socket.on('who is here', acknowledged(() => here(io)))
 }
 
 // Joins a room. The answer says who is there. To join twice is no error: a

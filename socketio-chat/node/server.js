@@ -9,18 +9,15 @@
 // Try this: open http://127.0.0.1:3000 in two windows.
 
 import { once } from 'node:events'
-import { createServer } from 'node:http'
 import {
   address, args, shownAddress, wholeNumber,
 } from '../../common/node/args.js'
 import { fail, line } from '../../common/node/log.js'
 import { stop } from '../../common/node/shutdown.js'
 import * as chat from './chat.js'
-import { answered } from './chat.js'
-import { join } from './cluster.js'
-import { answer } from './page.js'
+import { acknowledged } from './chat.js'
 import * as rooms from './rooms.js'
-import { admits } from './web.js'
+import * as web from './web.js'
 
 const { address: { host, port }, every, redis, origin } = args(
   'Lets people chat: shows them a page, and passes on what they send.', {
@@ -50,11 +47,9 @@ main().catch(fail) // prints the error, and ends with status 1
 async function main() {
   // 1. Listen. Socket.IO takes the requests below /socket.io/, the page has
   //    the others. Before a client is in, admit() is asked.
-  const http = createServer(answer)
-  const io = chat.open(http, origin, request => admits(request, origin))
+  const { http, io } = await web.open(origin, redis)
   io.use(admit)
   io.on('connection', socket => connected(io, socket))
-  if (redis !== undefined) await join(io, redis)
   http.listen({ host, port })
   await once(http, 'listening')
   line(`listening on ${shownAddress(http.address())}`)
@@ -82,9 +77,9 @@ function admit(socket, next) {
 
 // 5. Connection: say what is to be done with each event, and greet.
 function connected(io, socket) {
-  // answered() sends back, as the acknowledgement, what a handler returns.
-  socket.on('chat message', answered(text => sendToAll(io, socket, text)))
-  socket.on('clientmessage', answered(text => sendToOthers(socket, text)))
+  // What a handler returns is sent back, as the event's acknowledgement.
+  socket.on('chat message', acknowledged(text => sendToAll(io, socket, text)))
+  socket.on('clientmessage', acknowledged(text => sendToOthers(socket, text)))
   rooms.register(io, socket) // 'join room' and others: see rooms.js
   socket.on('disconnect', () => disconnected(socket))
 

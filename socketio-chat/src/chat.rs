@@ -1,4 +1,5 @@
-//! What a name, a room's name and a message are, and the limits of the server.
+//! What a name, a room's name and a message are, and how each event is
+//! acknowledged.
 //!
 //! Node twin: `node/chat.js`.
 
@@ -6,19 +7,17 @@ use std::fmt::{self, Display};
 use std::pin::Pin;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::Error;
 use common::log;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use socketioxide::ParserError;
 use socketioxide::adapter::Emitter;
 use socketioxide::extract::{AckSender, TryData};
-use socketioxide::service::SocketIoService;
 use socketioxide::socket::Sid;
-use socketioxide::{ParserConfig, ParserError};
 use socketioxide_redis::CustomRedisAdapter;
 
-use crate::cluster::{self, Link};
+use crate::cluster::Link;
 
 /// Publishes to the other servers; alone, to nobody.
 pub type Adapter = CustomRedisAdapter<Emitter, Link>;
@@ -28,6 +27,8 @@ pub type SocketIo = socketioxide::SocketIo<Adapter>;
 pub type SocketRef = socketioxide::extract::SocketRef<Adapter>;
 /// What a client sent with an event, if it has the right type.
 pub type Given<T> = Result<T, ParserError>;
+/// What a client sent with an event, if it is text.
+pub type Text = Given<String>;
 /// Why something is refused, in words for the client's user.
 pub type Refusal = &'static str;
 /// What an event's handler returns: the acknowledgement.
@@ -37,35 +38,6 @@ pub type Answer = Result<Value, Refusal>;
 const LONGEST_TEXT: usize = 2000;
 /// The longest name of a person or a room, in characters.
 const LONGEST_NAME: usize = 24;
-/// The largest packet, in bytes, by WebSocket or long polling.
-const MAX_PACKET: usize = 1_000_000;
-/// The maximum number of binary attachments of a packet.
-const MAX_ATTACHMENTS: usize = 10;
-/// How many packets can wait for a client; beyond this, messages are dropped.
-const MAX_WAITING: usize = 4096;
-
-/// A Socket.IO server in front of `page`.
-///
-/// By itself, `max_payload` limits long polling only.
-///
-/// # Errors
-/// When there is no Redis where one should be.
-pub async fn open<S: Clone>(
-    redis: Option<&str>,
-    page: S,
-) -> Result<(SocketIoService<S, Adapter>, SocketIo), Error> {
-    let adapter = cluster::adapter(redis).await?;
-    Ok(socketioxide::SocketIo::builder()
-        .max_payload(MAX_PACKET as u64)
-        .ws_max_message_size(MAX_PACKET)
-        .ws_max_frame_size(MAX_PACKET)
-        .max_buffer_size(MAX_WAITING)
-        .with_parser(
-            ParserConfig::common().max_incoming_binaries(MAX_ATTACHMENTS),
-        )
-        .with_adapter::<Adapter>(adapter)
-        .build_with_inner_svc(page))
-}
 
 /// What a client sends on connecting.
 #[derive(Deserialize)]
@@ -97,13 +69,13 @@ pub fn name(given: Given<Auth>) -> Result<Name, Refusal> {
 ///
 /// # Errors
 /// When it is not.
-pub fn room(given: Given<String>) -> Result<String, Refusal> {
+pub fn room(given: Text) -> Result<String, Refusal> {
     visible(given).ok_or("a room's name has 1 to 24 visible characters")
 }
 
 /// A name without spaces around it, in which nothing moves the cursor or
 /// changes the direction of writing.
-fn visible(given: Given<String>) -> Option<String> {
+fn visible(given: Text) -> Option<String> {
     let name = given.ok()?.trim().to_owned();
     let fits = (1..=LONGEST_NAME).contains(&name.chars().count());
     (fits && log::escaped(&name) == name).then_some(name)
@@ -129,7 +101,7 @@ impl Message {
     /// When the text is none, or too long.
     pub fn new(
         socket: &SocketRef,
-        text: Given<String>,
+        text: Text,
         room: Option<String>,
     ) -> Result<Self, Refusal> {
         let text = text
@@ -160,7 +132,7 @@ impl Display for Message {
 ///
 /// `handle` is given what the client sent, whatever its type. Without that, an
 /// event whose data have another type would be dropped without a word.
-pub fn answered<T, F>(
+pub fn acknowledged<T, F>(
     handle: fn(SocketIo, SocketRef, Given<T>) -> F,
 ) -> impl FnOnce(SocketIo, SocketRef, TryData<T>, Ack) -> Handled + Clone
 where

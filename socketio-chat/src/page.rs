@@ -2,6 +2,7 @@
 //! another site.
 
 use std::convert::Infallible;
+use std::future::{Ready, ready};
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -9,6 +10,7 @@ use hyper::header::{
     ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue,
     REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
+use hyper::service::Service;
 use hyper::{Method, Request, Response, StatusCode};
 
 /// What the browser is told to load and to connect to: only this server.
@@ -37,13 +39,21 @@ fn file(path: &str) -> Option<(&'static str, &'static str)> {
     })
 }
 
-/// Answers a request that is not for Socket.IO.
-///
-/// # Errors
-/// Never.
-pub async fn answer(
-    request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+/// Answers the requests that are not for Socket.IO.
+#[derive(Clone, Debug)]
+pub struct Page;
+
+impl Service<Request<Incoming>> for Page {
+    type Response = Response<Full<Bytes>>;
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Response, Self::Error>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        ready(Ok(answer(&request)))
+    }
+}
+
+fn answer(request: &Request<Incoming>) -> Response<Full<Bytes>> {
     let found = file(request.uri().path());
     let reads = [Method::GET, Method::HEAD].contains(request.method());
     let (status, (kind, text)) = match found {
@@ -65,7 +75,7 @@ pub async fn answer(
     if status == StatusCode::METHOD_NOT_ALLOWED {
         headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
     }
-    Ok(response)
+    response
 }
 
 const TEXT: &str = "text/plain; charset=utf-8";

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use socketioxide::operators::BroadcastOperators;
 
 use crate::chat::{
-    self, Adapter, Answer, Given, Message, SocketIo, SocketRef, answered,
+    self, Adapter, Answer, Given, Message, SocketIo, SocketRef, Text,
+    acknowledged,
 };
 
 /// The maximum number of rooms that a client can join.
@@ -18,10 +19,10 @@ const MAX_ROOMS: usize = 20;
 
 /// Says what is to be done with this socket's events that concern rooms.
 pub fn register(socket: &SocketRef) {
-    socket.on("join room", answered(join_room));
-    socket.on("leave room", answered(leave_room));
-    socket.on("message", answered(send_to_room));
-    socket.on("who is here", answered(who_is_here));
+    socket.on("join room", acknowledged(join_room));
+    socket.on("leave room", acknowledged(leave_room));
+    socket.on("message", acknowledged(send_to_room));
+    socket.on("who is here", acknowledged(who_is_here));
     // Several servers tell each other only of rooms. So each name is a room,
     // too, and `here` lists those; Node asks for the sockets instead.
     socket.join(format!("name:{}", chat::name_of(socket)));
@@ -29,7 +30,7 @@ pub fn register(socket: &SocketRef) {
 
 /// Joins a room. The answer says who is there. To join twice is no error: a
 /// client does so after reconnecting, and to ask who is there.
-async fn join_room(_: SocketIo, socket: SocketRef, room: Name) -> Answer {
+async fn join_room(_: SocketIo, socket: SocketRef, room: Text) -> Answer {
     let room = chat::room(room)?;
     let key = key(&room);
     if !is_in(&socket, &key) {
@@ -44,7 +45,7 @@ async fn join_room(_: SocketIo, socket: SocketRef, room: Name) -> Answer {
 }
 
 /// Leaves a room.
-async fn leave_room(_: SocketIo, socket: SocketRef, room: Name) -> Answer {
+async fn leave_room(_: SocketIo, socket: SocketRef, room: Text) -> Answer {
     let room = chat::room(room)?;
     let key = key(&room);
     if is_in(&socket, &key) {
@@ -79,9 +80,6 @@ async fn who_is_here(io: SocketIo, _: SocketRef, _: Given<Value>) -> Answer {
         None => Ok(json!({ "here": [] })),
     }
 }
-
-/// What a client calls a room.
-type Name = Given<String>;
 
 /// What a client sends to a room.
 #[derive(Deserialize)]

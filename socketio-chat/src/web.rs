@@ -1,11 +1,12 @@
-//! HTTP below Socket.IO: takes connections, and looks at where requests come
-//! from.
+//! HTTP below Socket.IO: the page, the limits, the connections, and where
+//! requests may come from. Node twin: `node/web.js`.
 
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Result;
 use common::log;
 use http_body_util::{Either, Full};
 use hyper::body::{Body, Bytes, Incoming};
@@ -18,15 +19,46 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use socketioxide::ParserConfig;
+use socketioxide::service::SocketIoService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::page;
+use crate::chat::{Adapter, SocketIo};
+use crate::cluster;
+use crate::page::{self, Page};
 
 /// How long a client may take to send the head of a request.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The largest packet, in bytes, by WebSocket or long polling.
+const MAX_PACKET: usize = 1_000_000;
+/// The maximum number of binary attachments of a packet.
+const MAX_ATTACHMENTS: usize = 10;
+/// How many packets can wait for a client; beyond this, messages are dropped.
+const MAX_WAITING: usize = 4096;
+
+/// A Socket.IO server in front of the page. With the URL of a Redis, its
+/// clients and those of the other servers at that Redis are one chat.
+///
+/// # Errors
+/// When there is no Redis where one should be.
+pub async fn open(
+    redis: Option<&str>,
+) -> Result<(SocketIoService<Page, Adapter>, SocketIo)> {
+    let adapter = cluster::adapter(redis).await?;
+    let parser = ParserConfig::common().max_incoming_binaries(MAX_ATTACHMENTS);
+    Ok(socketioxide::SocketIo::builder()
+        .max_payload(MAX_PACKET as u64) // of long polling only
+        .ws_max_message_size(MAX_PACKET)
+        .ws_max_frame_size(MAX_PACKET)
+        .max_buffer_size(MAX_WAITING)
+        .with_parser(parser)
+        .with_adapter::<Adapter>(adapter)
+        .build_with_inner_svc(Page))
+}
 
 /// The sites whose pages may use this server, other than its own.
 #[derive(clap::Args, Clone, Debug, Default)]

@@ -88,6 +88,7 @@ async fn enter(args: &Args) -> Result<Session> {
     log::line("connected.");
     session.wait_for("greeting").await?;
     if let Some(room) = &args.room {
+        // ask() sends an event, and waits for its acknowledgement.
         let answer = session.ask("join room", room).await?;
         show::joined(room, &answer)?;
     }
@@ -118,6 +119,7 @@ async fn send(
     texts: &mut Texts,
     pending: &mut u64,
 ) -> Result<()> {
+    // until() waits for a text, and answers the server's heartbeat meanwhile.
     while let Some(text) = session.until(texts.next()).await? {
         log::line(format_args!("send: {}", log::shown(&text)));
         *pending += 1; // until its answer is here

@@ -12,14 +12,15 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Parser;
 use common::{log, shutdown};
-use hyper::service::service_fn;
 use serde_json::json;
-use socketio_chat::chat::{self, Auth, Message, answered};
-// SocketIo (all clients) and SocketRef (one) are those of socketioxide, with an
-// adapter that can reach other servers. Given is what a client sent, or an
-// error when it has another type; Answer is what the client gets back.
-use socketio_chat::chat::{Answer, Given, Refusal, SocketIo, SocketRef};
-use socketio_chat::{page, rooms, web};
+// SocketIo (all clients) and SocketRef (one) are those of socketioxide. Text is
+// what a client sent, or an error if that is none; Answer is what it gets back,
+// a value or a Refusal: why not, in words.
+use socketio_chat::chat::{
+    self, Answer, Auth, Message, Refusal, SocketIo, SocketRef, Text,
+    acknowledged,
+};
+use socketio_chat::{rooms, web};
 use socketioxide::extract::TryData;
 use socketioxide::handler::ConnectHandler;
 use tokio::net::TcpListener;
@@ -58,8 +59,7 @@ async fn main() -> common::Result {
     let listener = TcpListener::bind(&args.address)
         .await
         .with_context(|| format!("listen on {}", args.address))?;
-    let page = service_fn(page::answer);
-    let (service, io) = chat::open(args.redis.as_deref(), page).await?;
+    let (service, io) = web::open(args.redis.as_deref()).await?;
     // As in Node: io.use(admit) and io.on('connection', connected). A function
     // has `with` from the trait ConnectHandler.
     io.ns("/", connected.with(admit)).await?;
@@ -78,24 +78,22 @@ async fn main() -> common::Result {
 }
 
 /// 4. Admit a client that gives a good name. It comes with the connection.
-async fn admit(
-    socket: SocketRef,
-    TryData(auth): TryData<Auth>,
-) -> Result<(), Refusal> {
-    let name = chat::name(auth)?; // checks it
+async fn admit(socket: SocketRef, auth: TryData<Auth>) -> Result<(), Refusal> {
+    let name = chat::name(auth.0)?; // checks it
     socket.extensions.insert(name); // chat::name_of() finds it there
     Ok(())
 }
 
 /// 5. Connection: say what is to be done with each event, and greet.
 async fn connected(socket: SocketRef) {
-    // answered() sends back, as the acknowledgement, what a handler returns.
-    socket.on("chat message", answered(send_to_all));
-    socket.on("clientmessage", answered(send_to_others));
+    // What a handler returns is sent back, as the event's acknowledgement.
+    socket.on("chat message", acknowledged(send_to_all));
+    socket.on("clientmessage", acknowledged(send_to_others));
     rooms::register(&socket); // "join room" and others: see rooms.rs
     socket.on_disconnect(disconnected);
 
-    // The greeting goes to this socket, `joined` to all others.
+    // The greeting goes to this socket, `joined` to all others. An error, as
+    // `let _` ignores it, means that a client is just leaving, or is too slow.
     let name = chat::name_of(&socket);
     let welcome = json!({ "text": format!("Welcome, {name}!") });
     let _ = socket.emit("greeting", &welcome);
@@ -105,26 +103,17 @@ async fn connected(socket: SocketRef) {
 }
 
 /// 6. Message to all clients, also to its sender: so all have the same order.
-async fn send_to_all(
-    io: SocketIo,
-    socket: SocketRef,
-    text: Given<String>,
-) -> Answer {
-    let message = Message::new(&socket, text, None)?; // checks the text
+async fn send_to_all(io: SocketIo, socket: SocketRef, text: Text) -> Answer {
+    let message = Message::new(&socket, text, None)?; // None: to no room
     log::line(format_args!("chat message from {message}"));
     if let Some(all) = io.of("/") {
-        // Fails for clients that are just leaving, or do not read.
         let _ = all.emit("chat message", &message).await;
     }
     Ok(json!({})) // the acknowledgement: the server has it
 }
 
 /// 7. Message to all clients but its sender.
-async fn send_to_others(
-    _: SocketIo,
-    socket: SocketRef,
-    text: Given<String>,
-) -> Answer {
+async fn send_to_others(_: SocketIo, socket: SocketRef, text: Text) -> Answer {
     let message = Message::new(&socket, text, None)?;
     log::line(format_args!("clientmessage from {message}"));
     let _ = socket.broadcast().emit("message", &message).await;
