@@ -8,13 +8,13 @@
 // Try this: `ls -l /tmp/unix.sock`, while the server runs and afterwards.
 
 import { once } from 'node:events'
-import { lstat, unlink } from 'node:fs/promises'
-import { connect, createServer } from 'node:net'
+import { createServer } from 'node:net'
 import { promisify } from 'node:util'
 import { args } from '../../common/node/args.js'
 import { Decoder, error, fail, line } from '../../common/node/log.js'
 import { stop } from '../../common/node/shutdown.js'
 import { DEFAULT_PATH, checked } from './path.js'
+import { removeStaleFile } from './stale-file.js'
 
 const { path } = args('Sends back what a client sends.', {
   path: {
@@ -32,7 +32,7 @@ async function main() {
   // 1. Listen. From here on the kernel queues clients, so anybody who has
   //    read this line can connect.
   const server = createServer({
-    allowHalfOpen: true, // a half-close does not end our direction: step 9
+    allowHalfOpen: true, // a half-close does not end our direction: step 8
   })
   await listen(server)
   line(`listening on ${path}`)
@@ -52,7 +52,8 @@ async function main() {
 // 4. Listens at the path. On Unix it is a file, and file permissions decide
 //    who may connect. Node has the same call for named pipes of Windows.
 async function listen(server) {
-  if (process.platform !== 'win32') await removeStaleFile()
+  // Of a server that was killed: the file stays, and listen() would fail.
+  if (process.platform !== 'win32') await removeStaleFile(path)
   // Before listen(), not a chmod() after it: until then, others could connect.
   const before = process.umask(0o177) // leaves rw------- (0600)
   server.listen({ path }) // makes the file at once
@@ -60,29 +61,7 @@ async function listen(server) {
   await once(server, 'listening')
 }
 
-// 5. Removes the file of a server that was killed: it stays, and listen()
-//    would fail. Deletes nothing else.
-async function removeStaleFile() {
-  const file = await lstat(path).catch(() => undefined)
-  if (!file) return // nothing is there
-  if (!file.isSocket()) {
-    throw Error(`listen on ${path}: it is not a socket, and is left alone`)
-  }
-  // Does a server still listen there? If not, connecting is refused. If one
-  // does, it sees a client come and go.
-  const probe = connect({ path })
-  try {
-    await once(probe, 'connect')
-  } catch ({ code, message }) {
-    if (code === 'ECONNREFUSED') return unlink(path)
-    // Another user's: we cannot know.
-    if (code === 'EACCES') throw Error(`listen on ${path}: ${message}`)
-  }
-  probe.destroy()
-  throw Error(`listen on ${path}: another server is listening there`)
-}
-
-// 6. Serves one client. An error ends this connection and no other.
+// 5. Serves one client. An error ends this connection and no other.
 async function serve(socket) {
   line('socket connected')
   connections.add(socket)
@@ -100,7 +79,7 @@ async function serve(socket) {
 async function echo(socket) {
   const write = promisify(socket.write).bind(socket) // returns a promise
   const decoder = new Decoder()
-  // 7. Receive. A pipe has no framing: one piece may hold half a "hello", or
+  // 6. Receive. A pipe has no framing: one piece may hold half a "hello", or
   //    three.
   for await (const bytes of socket) {
     if (stop.aborted) break // step 3 has ended our direction
@@ -109,13 +88,13 @@ async function echo(socket) {
     const text = decoder.decode(bytes)
     line(`receive: ${text}`)
 
-    // 8. Send. Back-pressure: this waits while the client does not read, and
+    // 7. Send. Back-pressure: this waits while the client does not read, and
     //    meanwhile we read nothing from it. Our memory stays bounded; without
     //    `await`, write() would queue everything.
     await write(bytes)
     line(`send: ${text}`)
   }
-  // 9. Close our direction as well. Most versions of Node have destroyed the
+  // 8. Close our direction as well. Most versions of Node have destroyed the
   //    socket at the loop's end, but not all.
   socket.end()
 }

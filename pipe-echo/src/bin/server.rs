@@ -15,6 +15,8 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use common::{log, shutdown};
 use pipe_echo::DEFAULT_PATH;
+#[cfg(unix)]
+use pipe_echo::stale_file::remove_stale_file;
 #[cfg(windows)]
 use pipe_echo::windows::{Stream, listen, remove_stale_file};
 use tokio::io::AsyncWriteExt;
@@ -82,6 +84,7 @@ fn listen(path: &std::path::Path) -> Result<UnixListener> {
     use rustix::fs::Mode;
     use rustix::process::umask;
 
+    // Of a server that was killed: the file stays, and bind() would fail.
     remove_stale_file(path)?;
     // Before bind(), not a chmod() after it: until then, others could connect.
     let before = umask(Mode::from_raw_mode(0o177)); // leaves rw------- (0600)
@@ -90,35 +93,7 @@ fn listen(path: &std::path::Path) -> Result<UnixListener> {
     Ok(listener?)
 }
 
-/// 5. Removes the file of a server that was killed: it stays, and bind()
-///    would fail. Deletes nothing else.
-#[cfg(unix)]
-fn remove_stale_file(path: &std::path::Path) -> Result<()> {
-    use anyhow::bail;
-    use std::fs;
-    use std::os::unix::{fs::FileTypeExt, net::UnixDatagram};
-
-    let Ok(file) = fs::symlink_metadata(path) else {
-        return Ok(()); // nothing is there
-    };
-    if !file.file_type().is_socket() {
-        bail!("it is not a socket, and is left alone");
-    }
-    // Does a server still listen there? If not, connecting is refused. If one
-    // does, connecting fails in another way, because this is a datagram socket
-    // and the server's is a stream socket; so the server does not notice.
-    match UnixDatagram::unbound()?.connect(path) {
-        Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
-            Ok(fs::remove_file(path)?)
-        }
-        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-            Err(error.into()) // another user's: we cannot know
-        }
-        _ => bail!("another server is listening there"),
-    }
-}
-
-/// 6. Serves one client. An error ends this connection and no other.
+/// 5. Serves one client. An error ends this connection and no other.
 async fn serve(socket: Stream, stop: CancellationToken) {
     log::line("socket connected");
     if let Err(error) = echo(socket, stop).await {
@@ -131,7 +106,7 @@ async fn serve(socket: Stream, stop: CancellationToken) {
 async fn echo(mut socket: Stream, stop: CancellationToken) -> Result<()> {
     let mut decoder = log::Decoder::default();
     loop {
-        // 7. Receive. A pipe has no framing: one read may return half a
+        // 6. Receive. A pipe has no framing: one read may return half a
         //    "hello", or three. First wait until there is something to read,
         //    and only then allocate: 32 KiB for each of 10,000 idle clients
         //    would be 320 MB.
@@ -153,11 +128,11 @@ async fn echo(mut socket: Stream, stop: CancellationToken) -> Result<()> {
         let text = decoder.decode(&bytes);
         log::line(format_args!("receive: {text}"));
 
-        // 8. Send. Back-pressure: this waits while the client does not read,
+        // 7. Send. Back-pressure: this waits while the client does not read,
         //    and meanwhile we read nothing from it. Our memory stays bounded.
         socket.write_all(&bytes).await?;
         log::line(format_args!("send: {text}"));
     }
-    // 9. Close our direction as well: `socket` is dropped here.
+    // 8. Close our direction as well: `socket` is dropped here.
     Ok(())
 }
