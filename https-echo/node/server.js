@@ -60,7 +60,7 @@ async function main() {
 
 // 5. Loads the certificate and its key.
 function tls() {
-  makeIfMissing(certs)
+  makeIfMissing(certs) // a CA, and a leaf that it has signed
   return {
     cert: readFileSync(join(certs, 'leaf.pem')),
     key: readFileSync(join(certs, 'leaf-key.pem')),
@@ -104,6 +104,7 @@ function speak(server) {
   // 8. Speak what was agreed on: the client may know no HTTP/2. Node calls
   //    the same function for both protocols.
   server.on('request', (request, response) => {
+    // answer() reads a request and sends its path back, as in http-echo.
     // A client that is gone, perhaps with an error, is not worth a line.
     answer(request, response).catch(() => {})
   })

@@ -48,6 +48,7 @@ async function main() {
   //    subscribed: what was published before this line is gone.
   check(redis, ['redis', 'unix']) // refuses what would be ignored
   const messages = await subscribe().catch(error => {
+    // The error in words: where it was, and what to do.
     throw noConnection(redis, error)
   })
   line(`listening on ${shown(channel)}`)
@@ -81,7 +82,7 @@ async function receive(messages) {
 
 // 4. Connects, and waits until Redis has confirmed the subscription.
 async function subscribe() {
-  client = clientFor(redis)
+  client = clientFor(redis) // with timeouts; sends nothing yet
   // The client calls a function for each message, and another one when the
   // connection ends. `on` makes of both what Rust has: something to await.
   const inbox = new EventEmitter()
@@ -107,6 +108,7 @@ async function subscribeAgain() {
     try {
       return await subscribe()
     } catch (failure) {
+      // "Not allowed": waiting cannot help.
       if (isRefusal(failure)) throw noConnection(redis, failure)
       error(noConnection(redis, failure).message)
     }

@@ -41,7 +41,7 @@ main().catch(fail) // prints the error, and ends with status 1
 async function main() {
   // 1. Connect.
   check(redis, ['redis', 'unix']) // refuses what would be ignored
-  const client = clientFor(redis)
+  const client = clientFor(redis) // with timeouts; sends nothing yet
   await connect(client)
 
   // 2. Publish at each tick, until the last one or Ctrl-C.

@@ -83,6 +83,7 @@ async function work(backoff) {
 //    has done it, and it is done again: at-least-once delivery. One that
 //    acknowledges first, and then dies, has lost it.
 async function handle(job) {
+  // Prints `taken` and `done`. The work is only a pause here: see `--work`.
   const outcome = await perform(job.content, tries(job), options)
   if (outcome === 'done') ack(job)
   if (outcome === 'failed') requeue(job)

@@ -117,6 +117,7 @@ async function take() {
 //    has done it, and it is done again: at-least-once delivery. One that
 //    acknowledges first, and then dies, has lost it.
 async function handle(job) {
+  // Prints `taken` and `done`. The work is only a pause here: see `--work`.
   const outcome = await perform(job.bytes, job.tries, options)
   if (outcome === 'done') await ack(job)
   // Requeue a failed one by doing nothing: it is taken over after `--idle`.

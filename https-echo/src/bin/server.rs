@@ -85,7 +85,7 @@ async fn main() -> common::Result {
 
 /// 5. Loads the certificate and its key.
 fn tls(certs: &Path) -> Result<TlsAcceptor> {
-    certs::make_if_missing(certs)?;
+    certs::make_if_missing(certs)?; // a CA, and a leaf that it has signed
     let leaf = CertificateDer::from_pem_file(certs.join("leaf.pem"))?;
     let key = PrivateKeyDer::from_pem_file(certs.join("leaf-key.pem"))?;
     // The crate that computes. If two crates bring one each, rustls has no
@@ -142,6 +142,7 @@ async fn speak(
         .timer(TokioTimer::new())
         .keep_alive_interval(TIMEOUT / 2)
         .keep_alive_timeout(TIMEOUT / 2);
+    // answer() reads a request and sends its path back, as in http-echo.
     let connection =
         http.serve_connection(TokioIo::new(socket), service_fn(answer));
     // A client that has its answers may just close. What is still to be

@@ -53,9 +53,10 @@ async fn main() -> common::Result {
 
     // 1. Connect and subscribe. Redis stores nothing for those who are not
     //    subscribed: what was published before this line is gone.
-    let client = client_for(&args.redis)?;
+    let client = client_for(&args.redis)?; // with timeouts; sends nothing yet
     let messages = subscribe(&client, &args)
         .await
+        // The error in words: where it was, and what to do.
         .map_err(|error| no_connection(&client, &error))?;
     log::line(format_args!("listening on {}", log::shown(&args.channel)));
 
@@ -128,6 +129,7 @@ async fn subscribe_again(
         time::sleep(wait).await;
         match subscribe(client, args).await {
             Ok(messages) => return Ok(messages),
+            // "Not allowed": waiting cannot help.
             Err(error) if is_refusal(&error) => {
                 return Err(no_connection(client, &error));
             }

@@ -41,7 +41,7 @@ async fn main() -> common::Result {
     let stop = shutdown::token(); // cancelled by Ctrl-C and SIGTERM
 
     // 1. Connect.
-    let client = client_for(&args.redis)?;
+    let client = client_for(&args.redis)?; // with timeouts; sends nothing yet
     let mut redis = connect(&client).await?;
 
     // 2. Publish at each tick, until the last one or Ctrl-C.

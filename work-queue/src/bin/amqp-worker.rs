@@ -96,6 +96,7 @@ async fn work(
 ///    between has done it, and it is done again: at-least-once delivery. One
 ///    that acknowledges first, and then dies, has lost it.
 async fn handle(broker: &Broker, args: &Args, job: Delivery) -> Result<()> {
+    // Prints `taken` and `done`. The work is only a pause here: see `--work`.
     match args.work.perform(&job.data, tries(&job)).await {
         Outcome::Done => ack(&job).await,
         Outcome::Failed => requeue(&job).await,

@@ -132,6 +132,7 @@ async fn take(redis: &mut Redis, args: &Args) -> RedisResult<Job> {
 ///    that acknowledges first, and then dies, has lost it.
 async fn handle(redis: &mut Redis, args: &Args, job: &Job) -> RedisResult<()> {
     let queue = &args.queue;
+    // Prints `taken` and `done`. The work is only a pause here: see `--work`.
     match args.work.perform(&job.bytes, job.tries).await {
         Outcome::Done => ack(redis, queue, job).await,
         // Requeue it by doing nothing: it is taken over after `--idle`.
