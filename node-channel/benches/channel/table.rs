@@ -39,7 +39,7 @@ pub fn number(value: f64) -> String {
 pub fn row(name: &str, width: usize, cells: &[String]) -> String {
     let mut line = format!("{name:<20}");
     for cell in cells {
-        line += &format!("{cell:>width$}");
+        line += &format!(" {cell:>0$}", width - 1);
     }
     line.trim_end().to_owned()
 }
