@@ -7,7 +7,7 @@ use harness::root;
 use maud::{Markup, PreEscaped, html};
 
 use crate::content::{cells, text};
-use crate::markdown::{inline, read};
+use crate::markdown::{Section, inline, read};
 use crate::render::choose::{decision, places};
 use crate::render::readme::blocks;
 use crate::render::shell::{Head, shell, terms};
@@ -77,7 +77,7 @@ pub fn overview(view: &View) -> Result<String> {
             _ => after.push((id, section)),
         }
     }
-    let section = |id: &str, section: &crate::markdown::Section| {
+    let section = |id: &str, section: &Section| {
         html! {
             section id=(id) aria-labelledby={ "h-" (id) } { div.wide {
                 h2 id={ "h-" (id) } { (section.title) }
@@ -159,6 +159,8 @@ pub fn costs(view: &View) -> Result<String> {
     let at = english.sections.iter().position(|it| is_costs(&it.title));
     let told = at.and_then(|at| document.sections.get(at));
     let title = told.map_or("", |section| &section.title);
+    let is_choice =
+        |section: &&Section| slug(&section.title) == "which-should-i-take";
     let main = html! {
         div.wide.lead { div { h1 { (title) } } }
         section { div.wide {
@@ -175,9 +177,15 @@ pub fn costs(view: &View) -> Result<String> {
         section id="choose" { div.wide {
             h2 { (view.say("Which should I take?", "该选哪一个？")) }
             (decision(view))
+            // What was measured says more about it.
+            div.more lang="en" {
+                @for section in results.sections.iter().filter(is_choice) {
+                    (blocks(view, None, &section.blocks))
+                }
+            }
         } }
         div lang="en" {
-            @for section in &results.sections {
+            @for section in results.sections.iter().filter(|it| !is_choice(it)) {
                 section id=(slug(&section.title)) { div.wide {
                     h2 { (section.title) }
                     (blocks(view, None, &section.blocks))
