@@ -246,7 +246,7 @@ impl Lesson {
 
     /// `(half, cause, effect)`: a line of this half that begins with `cause`
     /// is the reason for a line of the other one that begins with `effect`.
-    pub fn order(&self) -> impl Iterator<Item = (usize, &str, &str)> {
+    pub(crate) fn order(&self) -> impl Iterator<Item = (usize, &str, &str)> {
         self.entry.order.iter().map(|[half, cause, effect]| {
             let half = usize::from(*half == self.entry.halves[1]);
             (half, cause.as_str(), effect.as_str())

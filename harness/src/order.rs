@@ -22,7 +22,7 @@ pub struct Line {
 impl Line {
     /// Does it begin with `pattern`; or with what this has before its `…`,
     /// and end with what it has behind?
-    pub fn looks_like(&self, pattern: &str) -> bool {
+    fn looks_like(&self, pattern: &str) -> bool {
         let (start, end) = pattern.split_once('…').unwrap_or((pattern, ""));
         self.text.starts_with(start) && self.text.ends_with(end)
     }
@@ -32,13 +32,11 @@ impl Line {
 /// other half that looks like `effect`: the first before the first, the
 /// second before the second, and so on.
 #[derive(Debug)]
-pub struct Rule {
+struct Rule {
     /// Which half prints the cause.
-    pub by: usize,
-    /// The cause, for [`Line::looks_like`].
-    pub cause: &'static str,
-    /// The effect, likewise.
-    pub effect: &'static str,
+    by: usize,
+    cause: &'static str,
+    effect: &'static str,
 }
 
 /// Lines that have arrived, and wait for others to be shown first.
@@ -56,7 +54,10 @@ pub struct Order {
 impl Order {
     /// For the lines of this lesson, with nothing in it yet.
     pub fn of(lesson: &'static Lesson) -> Self {
-        let rules = rules(lesson);
+        let rules: Vec<Rule> = lesson
+            .order()
+            .map(|(by, cause, effect)| Rule { by, cause, effect })
+            .collect();
         Self {
             shown: vec![[0; 2]; rules.len()],
             rules,
@@ -94,6 +95,11 @@ impl Order {
             .or_else(|| self.take(1))
     }
 
+    /// Has this line its cause in one of the other half?
+    pub fn has_cause(&self, line: &Line) -> bool {
+        self.rules.iter().any(|rule| rule.is_effect(line))
+    }
+
     fn is_free(&self, line: &Line) -> bool {
         let mut rules = self.rules.iter().zip(&self.shown);
         rules.all(|(rule, [causes, effects])| {
@@ -122,13 +128,6 @@ impl Rule {
     fn is_effect(&self, line: &Line) -> bool {
         line.half != self.by && line.looks_like(self.effect)
     }
-}
-
-fn rules(lesson: &'static Lesson) -> Vec<Rule> {
-    lesson
-        .order()
-        .map(|(by, cause, effect)| Rule { by, cause, effect })
-        .collect()
 }
 
 #[cfg(test)]
@@ -187,7 +186,7 @@ mod tests {
             for seed in 0..50 {
                 let lines = shown(lesson, seed)
                     .map_err(|error| format!("{}: {error}", lesson.name))?;
-                for rule in rules(lesson) {
+                for rule in Order::of(lesson).rules {
                     let places = |half, start: &str| -> Vec<usize> {
                         let lines = lines.iter().enumerate();
                         let found = lines.filter(|(_, line)| {

@@ -532,6 +532,8 @@ impl<'a> Board<'a> {
     }
 
     fn show(&mut self, line: Line) {
+        let caused = self.last_half.is_some_and(|last| last != line.half)
+            && self.order.has_cause(&line);
         let Line { half, text } = line;
         let place = self.places[half].pop_front().flatten();
         let role = self.pages.role(self.lesson.halves()[half]);
@@ -541,16 +543,6 @@ impl<'a> Board<'a> {
         });
         let step = found.and_then(|(step, _)| Some(role?.id(step)));
         let at = found.and_then(|(_, at)| at);
-        let orders = self.lesson.order();
-        let caused = self.last_half.is_some_and(|last| last != half)
-            && orders.into_iter().any(|(by, _, effect)| {
-                by != half
-                    && Line {
-                        half,
-                        text: text.clone(),
-                    }
-                    .looks_like(effect)
-            });
         self.last_half = Some(half);
         self.tell(Told::Line {
             half,

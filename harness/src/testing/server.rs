@@ -61,7 +61,7 @@ impl Server {
         language: Language,
         arguments: &[&str],
     ) -> Result<Self> {
-        Self::start_free(name, language, false, arguments)
+        Self::run(name, language, None, false, arguments)
     }
 
     /// As [`Server::start_with`], with `QUIET=1` in its environment.
@@ -70,20 +70,7 @@ impl Server {
         language: Language,
         arguments: &[&str],
     ) -> Result<Self> {
-        Self::start_free(name, language, true, arguments)
-    }
-
-    fn start_free(
-        name: &str,
-        language: Language,
-        quiet: bool,
-        arguments: &[&str],
-    ) -> Result<Self> {
-        let folder = tempfile::tempdir()?;
-        let address = lesson(name)?.free_address(folder.path());
-        let address = address.as_deref().into_iter();
-        let arguments = address.chain(arguments.iter().copied());
-        Self::start_in(folder, name, language, quiet, arguments)
+        Self::run(name, language, None, true, arguments)
     }
 
     /// As [`Server::start_with`], at an address of the test's own choice.
@@ -93,19 +80,23 @@ impl Server {
         language: Language,
         arguments: &[&str],
     ) -> Result<Self> {
-        let arguments = [&[address], arguments].concat();
-        Self::start_in(tempfile::tempdir()?, name, language, false, arguments)
+        Self::run(name, language, Some(address), false, arguments)
     }
 
-    fn start_in<'a>(
-        folder: TempDir,
+    fn run(
         name: &str,
         language: Language,
+        address: Option<&str>,
         quiet: bool,
-        arguments: impl IntoIterator<Item = &'a str>,
+        arguments: &[&str],
     ) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
         let lesson = lesson(name)?;
         let mut command = lesson.half(language, "server")?;
+        match address {
+            Some(address) => command.arg(address),
+            None => command.args(lesson.free_address(folder.path())),
+        };
         if quiet {
             command.env("QUIET", "1");
         }
