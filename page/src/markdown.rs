@@ -142,7 +142,8 @@ fn to_block(block: Vec<Event>, links: &impl Links) -> Option<Block> {
                 // A heading without a word says nothing to who hears it.
                 .replace("<th></th>", "<td></td>"),
         ),
-        false => Block::Text(shown),
+        // A picture further down does not keep the page from being painted.
+        false => Block::Text(shown.replace("<img ", "<img loading=\"lazy\" ")),
     })
 }
 
