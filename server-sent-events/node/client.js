@@ -81,11 +81,13 @@ function print(source) {
 
 // 4. Reconnects. EventSource does it: it waits as long as `retry:` said, and
 //    asks for what has come since; again and again, until a server is there.
+//    This fails when that cannot help.
 function reconnect(source) {
   return new Promise((_, reject) => {
     source.onerror = ({ message }) => {
-      const isStream = source.readyState !== EventSource.CLOSED
-      if (!wasConnected || !isStream) return reject(Error(message))
+      // EventSource gives up when the answer is no stream of events.
+      const hasGivenUp = source.readyState === EventSource.CLOSED
+      if (!wasConnected || hasGivenUp) return reject(Error(message))
       line('connection lost, connecting again')
     }
   })
@@ -111,5 +113,6 @@ async function connect(url, init) {
       body.enqueue(bytes)
     },
   })
+  // The same response, with a body that restarts the timer.
   return new Response(response.body?.pipeThrough(watch), response)
 }

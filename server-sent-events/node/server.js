@@ -119,19 +119,20 @@ async function stream(response, lastId) {
     streams.delete(response)
     line('client disconnected')
   })
-  response.on('error', () => {}) // write() rejects with it, too
-  // When it has taken nothing for so long; step 9 says why.
+  response.on('error', () => {}) // without it Node ends; write() rejects, too
+  // Step 9: a client that has accepted no bytes for WRITE_TIMEOUT is dropped.
   response.setTimeout(WRITE_TIMEOUT, () => {
     line('client dropped: it does not read')
     response.destroy()
   })
-  // Ends when the client is gone, or when step 3 has ended the response.
+  // It fails when the client is gone, or when step 3 has ended the response.
+  // Then there is nothing more to do.
   await sendEvents(response, lastId).catch(() => {})
 }
 
-// 8. Sends events to one client. Nothing is queued for it: from the history, a
-//    slow client takes its next event later, and one that was away finds what
-//    it missed.
+// 8. Sends events to one client, until sending fails. Nothing is queued for it:
+//    from the history, a slow client takes its next event later, and one that
+//    was away finds what it missed.
 async function sendEvents(response, lastId) {
   const write = promisify(response.write).bind(response) // returns a promise
   let text = `retry: ${RETRY}\n\n`

@@ -30,7 +30,8 @@ const { url, message, token, every, count } = args(
     message: { value: 'TEXT', default: 'hello', help: 'What to send' },
     token: {
       value: 'FILE',
-      help: 'A file with the token that the server wants; read each time',
+      help: 'A file with the token that the server wants; ' +
+        'read for each connection',
     },
     ...pace, // --every and --count
   })
@@ -69,8 +70,8 @@ async function main() {
     if (socket === undefined) break // Ctrl-C
   }
 
-  // 3. Did everything come back? What was on its way in a connection that was
-  //    lost is lost, too: WebSocket does not send it again.
+  // 3. Did everything come back? A message that was on its way when the
+  //    connection broke is lost: WebSocket does not send it again.
   if (lost > 0) {
     throw Error(`${lost} messages did not come back`)
   }
@@ -85,6 +86,8 @@ async function connect() {
     ...limits(LIMIT),
   })
   await once(socket, 'open').catch(({ code, message }) => {
+    // An error of the system has a code; a server that refuses has none. With
+    // several addresses, only the code says what is wrong.
     const advice = code === undefined ? '' : `; ${ADVICE}`
     throw Error(`connect to ${url}: ${message || code}${advice}`)
   })
@@ -113,7 +116,7 @@ async function reconnect() {
 async function talk(socket) {
   inFlight = 0
   const closed = new AbortController()
-  send(socket, closed.signal).catch(() => {}) // why, receive() will learn
+  send(socket, closed.signal).catch(() => {}) // receive() learns why
   try {
     return await receive(socket)
   } catch (failure) {
@@ -164,7 +167,7 @@ async function receive(socket) {
 }
 
 // Can it help to reconnect? The server is about to stop (1001), the connection
-// was lost (1006), or the server has a trouble of its own.
+// was lost (1006), or the server has a fault of its own.
 function isTemporary(code) {
   return [1001, 1006, 1011, 1012, 1013].includes(code)
 }

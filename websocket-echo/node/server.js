@@ -56,7 +56,7 @@ const webSockets = new WebSocketServer({
   noServer: true, // the handshake begins in upgrade()
   handleProtocols: offered => offered.has(PROTOCOL) ? PROTOCOL : false,
   closeTimeout: CLOSE_TIMEOUT,
-  ...limits(limit),
+  ...limits(limit), // the longest message
 })
 
 main().catch(fail) // prints the error, and ends with status 1
@@ -64,7 +64,7 @@ main().catch(fail) // prints the error, and ends with status 1
 async function main() {
   // 1. Listen. Pages that this server serves itself may connect.
   const server = createServer()
-  server.listen({ host, port, noDelay: true })
+  server.listen({ host, port }) // HTTP's sockets send small writes at once
   await once(server, 'listening')
   const own = shownAddress(server.address())
   allowOwnPages(access, own)
@@ -97,8 +97,8 @@ function answer(request, response) {
 
 // 6. Upgrades the connection from HTTP to WebSocket: the handshake.
 function upgrade(request, socket, head) {
-  const answered = status(access, request)
-  if (answered !== 101) return refuse(request, socket, answered)
+  const code = status(access, request)
+  if (code !== 101) return refuse(request, socket, code)
   // `ws` sends the accept key, a hash of the client's key: it shows that we
   // speak WebSocket, and that no cache has answered. The client offers a list
   // of subprotocols, and `handleProtocols` above chooses one or none.
@@ -151,7 +151,7 @@ function receive(socket) {
   socket.on('pong', heard)
   socket.on('close', () => clearInterval(silence))
   // on() queues the messages that come while we send. With more than one in
-  // its queue, it reads no further.
+  // its queue, it pauses the socket.
   return on(socket, 'message', {
     close: ['close'], // ends the loop
     highWaterMark: 1,
@@ -159,9 +159,8 @@ function receive(socket) {
   })
 }
 
-// 11. Closes: tells the client why, and waits until it closes too. 1006 is
-//     never sent: then the connection is terminated, without a word. Where
-//     the client has done something wrong, `ws` does all this by itself.
+// 11. Closes: tells the client why; `ws` then waits until it closes too, for
+//     CLOSE_TIMEOUT at most. After a client's mistake, `ws` closes by itself.
 function close(socket, code) {
   socket.close(code)
 }

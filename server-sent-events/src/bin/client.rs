@@ -76,8 +76,8 @@ async fn receive(args: &Args) -> Result<()> {
 /// 3. Prints events: those of one stream, but `left` at most. Returns how many
 ///    are left when the stream ends. In Node, `EventSource` reads it.
 async fn print(mut body: Incoming, parser: &mut Parser, mut left: u64) -> u64 {
-    parser.begin();
-    // Until nothing comes for too long, the stream ends, or it breaks.
+    parser.begin(); // forget what a broken stream has left unfinished
+    // Ok: in time; Some: the stream goes on; Ok: it has not broken.
     while let Ok(Some(Ok(frame))) = timeout(SILENCE_TIMEOUT, body.frame()).await
     {
         // The other kind of frame holds trailers: headers after the body.
@@ -121,7 +121,7 @@ async fn connect(address: &str, parser: &Parser) -> Result<Response<Incoming>> {
         .map_err(|error| anyhow!("connect to {address}: {error}; {ADVICE}"))?;
     let (mut sender, connection) =
         http1::handshake(TokioIo::new(socket)).await?;
-    tokio::spawn(connection); // it moves the bytes
+    tokio::spawn(connection); // a task that reads and writes the socket
     let mut request = Request::get("/events").header("host", address);
     if !parser.last_id.is_empty() {
         request = request.header("last-event-id", &parser.last_id);
@@ -133,7 +133,8 @@ async fn connect(address: &str, parser: &Parser) -> Result<Response<Incoming>> {
     response.context("ask for /events")
 }
 
-/// What else could be there: another server, or a proxy's error page.
+/// Fails unless the answer is a stream of events: another server may be there,
+/// or a proxy may have answered with an error page.
 fn ensure_stream(response: &Response<Incoming>) -> Result<()> {
     let kind = response.headers().get("content-type");
     let is_stream = kind

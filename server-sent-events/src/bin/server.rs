@@ -71,9 +71,9 @@ async fn main() -> common::Result {
 
     // 2. Publish events, whether or not a client is there, and accept clients
     //    until Ctrl-C. A task is spawned for each; Node accepts them by itself.
-    let history = History::default(); // the newest 100 events
+    let history = History::default(); // the newest 100; its clones share them
     tokio::spawn(publish(args, history.clone()));
-    let connections = GracefulShutdown::new(); // hyper's, for step 3
+    let connections = GracefulShutdown::new(); // knows which are open
     while let Some(client) = stop.run_until_cancelled(listener.accept()).await {
         match client {
             Ok((socket, _)) => {
@@ -88,8 +88,8 @@ async fn main() -> common::Result {
         }
     }
 
-    // 3. Stop: accept nobody else, and end each stream as it should. (Step 7
-    //    looks at the token by itself.)
+    // 3. Stop: accept nobody else, and end each stream as it should: step 7
+    //    sees that `stop` is cancelled. Here we wait for the connections.
     drop(listener);
     connections.shutdown().await;
     Ok(())
@@ -109,8 +109,8 @@ async fn publish(args: Args, history: History) {
 async fn serve(socket: TcpStream, history: History, watcher: Watcher) {
     // Disable Nagle's algorithm, so that small events are sent immediately.
     let _ = socket.set_nodelay(true); // if it fails, they are only slower
-    // Cancelled when the connection ends, or its stream: then the other one
-    // ends, too.
+    // A connection carries one stream, in a task of its own (step 7). Whichever
+    // of the two ends first cancels this token, and the other one ends, too.
     let gone = CancellationToken::new();
     let service =
         service_fn(|request| answer(request, history.clone(), gone.clone()));
@@ -132,7 +132,7 @@ async fn answer(
         "GET /events" => {
             // What goes into `sender` is sent as the body of the answer. The
             // body ends when `sender` is dropped.
-            let (sender, body) = Channel::new(1);
+            let (sender, body) = Channel::new(1); // holds one write
             let last_id = last_event_id(&request);
             tokio::spawn(stream(sender, history, last_id, gone));
             response
@@ -169,7 +169,7 @@ async fn stream(
     log::line("client connected");
     let stop = shutdown::token();
     tokio::select! {
-        biased; // one that is gone is not dropped
+        biased; // from top to bottom: who has gone is not reported as dropped
         () = gone.cancelled() => {}
         () = stop.cancelled() => {} // `sender` is dropped: the body ends
         Err(error) = send_events(sender, history, last_id) => {
@@ -180,9 +180,9 @@ async fn stream(
     log::line("client disconnected");
 }
 
-/// 8. Sends events to one client. Nothing is queued for it: from the history,
-///    a slow client takes its next event later, and one that was away finds
-///    what it missed.
+/// 8. Sends events to one client, until sending fails. Nothing is queued for it:
+///    from the history, a slow client takes its next event later, and one that
+///    was away finds what it missed.
 async fn send_events(
     mut sender: Sender<Bytes>,
     history: History,

@@ -7,8 +7,8 @@
 //!
 //! Try this: stop the server while the client runs, and start it again.
 
-use std::future::pending;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
@@ -65,7 +65,8 @@ type Writer = SplitSink<WebSocket, Message>;
 type Reader = SplitStream<WebSocket>;
 
 /// 1 while a message is on its way, else 0: send() and receive() set it, and
-/// send() can wait until it changes.
+/// send() can wait until it changes. A channel that holds one value; nothing
+/// of it goes over the network.
 type InFlight = watch::Sender<u64>;
 
 #[tokio::main(flavor = "current_thread")]
@@ -86,7 +87,8 @@ async fn main() -> common::Result {
     loop {
         let code = talk(socket, &args, &mut ticks, &in_flight).await;
         log::line(format_args!("disconnected: {code}"));
-        lost += in_flight.send_replace(0);
+        let unanswered = in_flight.send_replace(0); // the value until now
+        lost += unanswered;
         if ticks.is_over() || !is_temporary(code) {
             break;
         }
@@ -98,8 +100,8 @@ async fn main() -> common::Result {
         ticks.restart(); // the next message is due at once
     }
 
-    // 3. Did everything come back? What was on its way in a connection that
-    //    was lost is lost, too: WebSocket does not send it again.
+    // 3. Did everything come back? A message that was on its way when the
+    //    connection broke is lost: WebSocket does not send it again.
     if lost > 0 {
         return Err(anyhow!("{lost} messages did not come back").into());
     }
@@ -121,7 +123,7 @@ async fn connect(args: &Args) -> Result<WebSocket> {
         .with_context(|| format!("connect to {url}"))?
         .map_err(|error| match error {
             Error::Io(_) => anyhow!("connect to {url}: {error}; {ADVICE}"),
-            refused => anyhow!("connect to {url}: {refused}"),
+            other => anyhow!("connect to {url}: {other}"),
         })?;
     log::line("connected.");
     Ok(socket)
@@ -151,14 +153,12 @@ async fn talk(
     in_flight: &InFlight,
 ) -> CloseCode {
     let (mut writer, reader) = socket.split();
-    let sending = async {
-        // Why it failed, receive() will learn.
-        let _ = send(&mut writer, args, ticks, in_flight).await;
-        pending().await // never ends: when all is sent, we still receive
-    };
+    let mut receiving = pin!(receive(reader, in_flight));
     let result = tokio::select! {
-        result = receive(reader, in_flight) => result,
-        result = sending => result,
+        result = &mut receiving => result,
+        // All is sent, or sending failed: receive() learns why. Either way,
+        // receive until the end.
+        _ = send(&mut writer, args, ticks, in_flight) => receiving.await,
     };
     match result {
         Ok(code) => code,
@@ -208,9 +208,9 @@ async fn receive(
     loop {
         // Heartbeat: the server pings a silent client, so if nothing arrives,
         // it is frozen or unreachable.
-        let next = timeout(SILENCE_TIMEOUT, reader.try_next()).await;
-        let message = next.context("the server is silent")??;
-        let Some(message) = message else {
+        let received = timeout(SILENCE_TIMEOUT, reader.try_next()).await;
+        let received = received.context("the server is silent")??;
+        let Some(message) = received else {
             return Ok(code);
         };
         match message {
@@ -226,7 +226,7 @@ async fn receive(
 }
 
 /// Can it help to reconnect? The server is about to stop (1001), the
-/// connection was lost (1006), or the server has a trouble of its own.
+/// connection was lost (1006), or the server has a fault of its own.
 fn is_temporary(code: CloseCode) -> bool {
     matches!(u16::from(code), 1001 | 1006 | 1011 | 1012 | 1013)
 }

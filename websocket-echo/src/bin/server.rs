@@ -76,7 +76,8 @@ async fn main() -> common::Result {
     // 2. Accept clients until Ctrl-C. A task is spawned for each; Node
     //    accepts them by itself.
     let args = Arc::new(args); // shared by all tasks
-    let tasks = TaskTracker::new(); // knows which tasks still run
+    // Knows which tasks still run. Its clones share one list.
+    let tasks = TaskTracker::new();
     while let Some(client) = stop.run_until_cancelled(listener.accept()).await {
         match client {
             Ok((socket, _)) => {
@@ -121,7 +122,7 @@ async fn answer(
 ) -> Result<Response<String>> {
     match args.access.status(&request).await {
         StatusCode::SWITCHING_PROTOCOLS => upgrade(request, args, tasks),
-        refused => reply(refused),
+        other => reply(other), // 200 with the page, or an error
     }
 }
 
@@ -144,7 +145,7 @@ fn upgrade(
     if offered.any(|name| name.trim() == PROTOCOL) {
         response = response.header("sec-websocket-protocol", PROTOCOL);
     }
-    // When hyper has sent this answer, it hands the connection over.
+    // A future: when hyper has sent this answer, it hands the connection over.
     let upgraded = hyper::upgrade::on(&mut request);
     tasks.spawn(talk(upgraded, args.clone()));
     Ok(response.body(String::new())?)
@@ -178,15 +179,17 @@ async fn echo(socket: &mut WebSocket, args: &Args) -> Result<()> {
     let heartbeat = Duration::from_millis(args.heartbeat);
     while let Some(message) = receive(socket, heartbeat).await? {
         if !message.is_text() && !message.is_binary() {
-            continue; // ping, pong, close: tungstenite has answered
+            continue; // ping, pong, close: tungstenite has dealt with it
         }
         let text = shown(&message);
         log::line(format_args!("receive: {text}"));
 
         // 9. Send. Back-pressure: this waits while the client does not read,
         //    and meanwhile we read nothing from it. Our memory stays bounded.
+        //    A client that accepts no bytes for as long as one that answers no
+        //    ping is given up, too. Two layers: too late, or an error.
         let sent = timeout(2 * heartbeat, socket.send(message)).await;
-        sent.context("the client does not read")??; // too late, or an error
+        sent.context("the client does not read")??;
         log::line(format_args!("send: {text}"));
     }
     Ok(())
@@ -200,22 +203,25 @@ async fn receive(
     socket: &mut WebSocket,
     heartbeat: Duration,
 ) -> Result<Option<Message>> {
-    if let Ok(message) = timeout(heartbeat, socket.try_next()).await {
-        return Ok(message?); // None: the client has closed
+    // Three layers: nothing came in time (timeout's Err); an error of the
+    // connection (`?`); None, since the client has closed.
+    if let Ok(received) = timeout(heartbeat, socket.try_next()).await {
+        return Ok(received?);
     }
-    let ping = async {
+    // Silence. Ping, and wait once more: any message is a sign of life.
+    let ping_and_receive = async {
         socket.send(Message::Ping(Bytes::new())).await?;
         socket.try_next().await
     };
-    let message = timeout(heartbeat, ping).await.context("no pong")?;
-    Ok(message?)
+    let received = timeout(heartbeat, ping_and_receive).await;
+    Ok(received.context("no pong")??)
 }
 
-/// 11. Closes: tells the client why, and waits until it closes too. 1006 is
-///     never sent: then the connection is terminated, without a word.
+/// 11. Closes: tells the client why, and waits until it closes too, for
+///     CLOSE_TIMEOUT at most.
 async fn close(socket: &mut WebSocket, code: CloseCode) {
     if code == CloseCode::Abnormal {
-        return; // the socket is dropped
+        return; // 1006 is never sent: the connection is closed without a word
     }
     let closing = async {
         socket.send(close_frame(code)).await?;
