@@ -1,7 +1,7 @@
 // Log lines: one per event, and text from a peer made safe to print. Rust
 // twin: ../src/log.rs.
 
-import { request } from './shutdown.js'
+import { requestStop } from './shutdown.js'
 
 // How many characters of a text from a peer are shown.
 const SHOWN = 160
@@ -33,7 +33,7 @@ export function line(text) {
 // EPIPE: nobody reads any more (`server | head -1`). End quietly, as Unix
 // filters do. Without a listener, the 'error' event would crash Node.
 process.stdout.on('error', failure => {
-  if (failure.code === 'EPIPE') return request()
+  if (failure.code === 'EPIPE') return requestStop()
   fail(Error(`write to stdout: ${failure.message}`))
 })
 

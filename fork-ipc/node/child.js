@@ -35,8 +35,8 @@ async function main() {
   //    buffers would fill up and each would wait for the other: a deadlock.
   await Promise.all([send(), receive()])
 
-  // 3. Disconnect: the parent learns of it at once. (Here Node loses what the
-  //    system has not taken yet; step 4 has waited for it.)
+  // 3. Disconnect, after all that we sent has been delivered: step 4 has waited
+  //    for that, as Node would lose the rest. The parent learns of it at once.
   if (process.connected) process.disconnect()
 }
 
@@ -55,8 +55,8 @@ async function send() {
   }
 }
 
-// 5. Receives until all is answered, or Ctrl-C. A message is whole, whatever
-//    pieces it came in, and any JSON value.
+// 5. Receives until all is answered, or Ctrl-C. A message is any JSON value,
+//    and arrives whole, also when its bytes came in pieces.
 async function receive() {
   const messages = on(process, 'message', { close: ['disconnect'] })
   stop.addEventListener('abort', () => {

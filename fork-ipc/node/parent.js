@@ -20,7 +20,7 @@ import { overdue, stop } from '../../common/node/shutdown.js'
 const { message, every, count, program } = args(
   'Starts a child, prints what it sends, and answers each message.', {
     message: { value: 'TEXT', default: 'hi', help: 'What to answer' },
-    ...pace, // for its own child
+    ...pace, // --every and --count, which are passed on to the child
     program: {
       rest: true,
       help: 'The program to start instead of its own child, and its arguments',
@@ -51,18 +51,17 @@ async function parent() {
 //    and stderr, and one of two connected Unix sockets as descriptor 3.
 //    `NODE_CHANNEL_FD=3` in its environment tells it where.
 async function start() {
-  const [name = process.execPath, ...rest] = program
+  const [name, ...rest] = program
+  const flags = [`--every=${every}`]
+  if (count < Infinity) flags.push(`--count=${count}`)
   try {
-    const child = program.length > 0
+    const child = name
       ? spawn(name, rest, { stdio: ['inherit', 'inherit', 'inherit', 'ipc'] })
-      : fork(fileURLToPath(new URL('child.js', import.meta.url)), [
-        `--every=${every}`,
-        ...count < Infinity ? [`--count=${count}`] : [],
-      ])
+      : fork(fileURLToPath(new URL('child.js', import.meta.url)), flags)
     await once(child, 'spawn')
     return child
-  } catch ({ message }) {
-    throw Error(`start ${name}: ${message}`)
+  } catch (error) {
+    throw Error(`start ${name ?? process.execPath}: ${error.message}`)
   }
 }
 
@@ -77,16 +76,16 @@ async function answer(child) {
     const text = isText ? received : JSON.stringify(received)
     line(`message from child: ${shown(text)}`)
     // No back-pressure: Node reads on from a channel, whatever we do. While
-    // the child does not read, the answers queue. An error means that the
-    // child has disconnected: then the loop ends.
+    // the child does not read, the answers queue. The callback gets an error
+    // when the child has disconnected: then the loop ends, too.
     child.send(message, () => {})
   }
 }
 
-// 6. Disconnects, and waits for the child's end. A second after Ctrl-C it kills
-//    the child. (Node has disconnected already: that has ended the loop above.)
+// 6. Disconnects, and waits for the child's end. (Node has disconnected
+//    already: that has ended the loop above.) A child that still runs a second
+//    after Ctrl-C is killed.
 async function end(child, exited) {
-  const killed = overdue().then(() => child.kill('SIGKILL'))
-  await Promise.race([exited, killed])
+  overdue().then(() => child.kill('SIGKILL'))
   return exited
 }

@@ -6,7 +6,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 
 const [program] = process.argv.slice(2)
-if (program) process.execPath = program // what fork() starts: Node, otherwise
+if (program) process.execPath = program // cluster.fork() runs this, else Node
 cluster.setupPrimary({ exec: 'node-cluster/first/worker.js', args: [] })
 
 let port

@@ -20,7 +20,7 @@ import { fileURLToPath } from 'node:url'
 import { args, wholeNumber } from '../../common/node/args.js'
 import { error, fail, line, shown } from '../../common/node/log.js'
 import { pace, ticks } from '../../common/node/pace.js'
-import { request, stop } from '../../common/node/shutdown.js'
+import { requestStop, stop } from '../../common/node/shutdown.js'
 
 const { address, workers, shared, mixed, program, message, ...timing } = args(
   'Starts workers that share one port, and asks them who serves.', {
@@ -36,7 +36,7 @@ const { address, workers, shared, mixed, program, message, ...timing } = args(
       parse: text => wholeNumber(text, 1, 1000),
     },
     shared: { help: 'Share the listening socket, in place of round robin' },
-    mixed: { help: 'Behind -- is the program of every second worker only' },
+    mixed: { help: 'Every second worker is worker.js, whatever the program' },
     message: { value: 'TEXT', default: 'hello', help: 'What to send' },
     ...pace, // --every and --count
     program: {
@@ -55,7 +55,7 @@ const END_TIMEOUT = 1000
 // How long a client waits for an answer.
 const ANSWER_TIMEOUT = 2000
 
-let there // where the workers listen
+let workersAddress // where the workers listen; the first one tells us
 
 main().catch(fail) // prints the error, and ends with status 1
 
@@ -65,22 +65,22 @@ async function main() {
   //    the listening socket itself, and the first one that is free accepts.
   cluster.schedulingPolicy = shared ? cluster.SCHED_NONE : cluster.SCHED_RR
 
-  // 2. Start the workers, one after the other, and keep each place filled. The
-  //    first worker that asks for the port has this process open it.
+  // 2. Start the workers, one after the other, and replace those that crash.
+  //    The first worker that asks for the port has this process open it.
   const ends = []
   for (let place = 0; place < workers; place += 1) {
-    const end = keep(await start(place), place)
+    const end = replace(await start(place), place)
     end.catch(fail)
     ends.push(end)
   }
-  line(`listening on ${there.host}:${there.port}`)
+  line(`listening on ${workersAddress.host}:${workersAddress.port}`)
 
   // 3. Be a client, until the last message or Ctrl-C.
   await talk()
 
   // 4. Stop: have all workers leave. Each one ends when it has served those who
   //    are connected; after END_TIMEOUT in any case.
-  request() // as if Ctrl-C had been typed: no worker is replaced any more
+  requestStop() // `stop` is aborted, as by Ctrl-C: no worker is replaced now
   const all = Object.values(cluster.workers)
   for (const worker of all) worker.disconnect()
   setTimeout(() => {
@@ -95,20 +95,21 @@ async function main() {
 // 5. Starts a worker: a child with a channel (see fork-ipc), and a number in
 //    NODE_UNIQUE_ID. It asks for the port by itself.
 async function start(place) {
-  const [exec = WORKER, ...rest] = mixed && place % 2 > 0 ? [] : program
+  const isOwn = program.length === 0 || (mixed && place % 2 === 1)
+  const [exec, ...rest] = isOwn ? [WORKER] : program
   cluster.setupPrimary({ exec, args: [...rest, address], execArgv: [] })
-  // fork() runs process.execPath, which is Node, with `exec` as its script. A
-  // program that is no script takes Node's place meanwhile.
+  // fork() runs process.execPath, which is Node, with `exec` as its script, and
+  // has no option for another program. So set it for this one call.
   if (!/\.[cm]?js$/.test(exec)) process.execPath = exec
   const worker = cluster.fork()
   process.execPath = NODE
   if (mixed) line(`worker ${worker.id} runs ${relative('', exec)}`)
   worker.on('online', () => line(`worker ${worker.id} online`))
   worker.on('listening', ({ address: host, port }) => {
-    there = { host, port }
+    workersAddress = { host, port }
     line(`worker ${worker.id} listening`)
   })
-  worker.on('error', () => {}) // it has ended before it had our message
+  worker.on('error', () => {}) // it ended before we could send to it
   const exited = new Promise(resolve =>
     worker.on('exit', (...how) => resolve(how)))
   await Promise.race([once(worker, 'listening'), exited])
@@ -121,7 +122,7 @@ async function start(place) {
 
 // 6. Replaces a worker that ends, unless it has left on purpose. A crash costs
 //    the clients of that worker, and nobody else's.
-async function keep({ worker, exited }, place) {
+async function replace({ worker, exited }, place) {
   for (;;) {
     const ended = reason(worker, await exited)
     if (stop.aborted) return ended
@@ -141,7 +142,7 @@ function reason({ id }, [code, signal]) {
 // 7. Connects at each tick, as any client does, and prints the answer.
 async function talk() {
   for await (const _ of ticks(timing, stop)) {
-    const socket = connect(there)
+    const socket = connect(workersAddress)
     // Where the worker dies before it has accepted the client, Node keeps the
     // connection open, and nobody answers.
     socket.setTimeout(ANSWER_TIMEOUT, () => socket.destroy(Error('no answer')))

@@ -25,9 +25,9 @@ const { message, ...timing } = args(
 main().catch(fail) // prints the error, and ends with status 1
 
 async function main() {
-  // 1. Make the memory. So far only this thread has it. What is in it, all
-  //    zeros at first, are the fields of `memory`: a number, and a ring of
-  //    messages for each direction.
+  // 1. Make the memory. So far only this thread has it. `memory` holds a number
+  //    and two rings of messages, one for each direction. At first, all its
+  //    bytes are zero.
   const buffer = new SharedArrayBuffer(SIZE)
   const memory = views(buffer, waitAsync)
 
@@ -36,12 +36,12 @@ async function main() {
     workerData: buffer,
   })
   child.on('message', line) // its lines: see child.js
-  const exited = new AbortController()
-  const exit = once(child, 'exit').finally(() => exited.abort())
+  const childGone = new AbortController()
+  const exited = once(child, 'exit').finally(() => childGone.abort())
 
-  // 3. Count, then talk, then wait for the child's end. It ends when the rings
-  //    are closed: Rust does that when it drops them, in step 5.
-  const ended = AbortSignal.any([stop, exited.signal])
+  // 3. Count, then talk, then wait for the child's end. It ends when we close
+  //    the rings. (Rust closes them when it drops them, in step 5.)
+  const ended = AbortSignal.any([stop, childGone.signal])
   ended.addEventListener('abort', () => endAllWaiting(memory))
   let failure
   try {
@@ -52,7 +52,7 @@ async function main() {
   }
   memory.toChild.closeSender()
   memory.toParent.closeReceiver()
-  const [code] = await exit
+  const [code] = await exited
   line(`Child exited with code ${code}`)
   if (failure && !stop.aborted) throw failure
 }
@@ -71,7 +71,7 @@ async function count({ number }, ended) {
   // events, Ctrl-C among them.
   while (Atomics.load(number, 0) === 1) {
     if (ended.aborted) throw Error('no number came')
-    await Atomics.waitAsync(number, 0, 1).value
+    await waitAsync(number, 0, 1)
   }
   line(`value after: ${Atomics.load(number, 0)}`)
 }

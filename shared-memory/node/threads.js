@@ -48,7 +48,8 @@ async function main() {
     answers.push(once(worker, 'message'))
   }
 
-  // 3. Wait until all are done. Each of them wakes us, so check again.
+  // 3. Wait until all are done. The messages below would be enough; this shows
+  //    how threads wake each other. Each of them wakes us, so check again.
   for (;;) {
     const done = Atomics.load(numbers, DONE)
     if (done === WORKERS) break

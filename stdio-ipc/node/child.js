@@ -16,11 +16,11 @@ args('Answers each line from its parent.', {})
 
 main().catch(fail) // prints the error, and ends with status 1
 
-// Ctrl-C does not end us at once: the parent closes stdin, and we read the
-// end. After 1.5 seconds shutdown.js ends the program in any case.
+// Ctrl-C does not end us at once: the parent closes stdin, and we read the end
+// of it. (shutdown.js, which log.js imports, ends us after 1.5 seconds.)
 async function main() {
-  // 1. Receive lines until the parent closes its end. (Rust needs a thread
-  //    for that, as read() blocks there.)
+  // 1. Receive lines until the parent closes its end of the pipe. (Rust needs a
+  //    thread for that: reading stdin blocks there.)
   await receive()
 
   // 2. The end. It also comes when the parent was killed, as the system
@@ -33,9 +33,9 @@ async function receive() {
   for await (const text of lines(process.stdin)) await answer(text)
 }
 
-// 4. Answers one line. Back-pressure: while the parent does not read, this
-//    waits, and we read nothing more from it. Otherwise Node would queue the
-//    answers.
+// 4. Answers one line: stdout is the pipe to the parent, so what line() prints
+//    is the answer. Back-pressure: while the parent does not read, this waits,
+//    and we read nothing more from it. Otherwise Node would queue the answers.
 async function answer(text) {
   line(`Received from parent: ${shown(text)}\nHello from child`)
   const { stdout } = process

@@ -43,9 +43,10 @@ async function parent() {
   const child = await start()
 
   // 2. Send and receive at the same time. A pipe holds some 64 KiB. If we
-  //    read nothing, the child's output would fill its pipe, and the child
-  //    would wait for us. The same happens if we read stdout, and never
-  //    stderr. A child that has not ended a second after Ctrl-C is killed.
+  //    wrote everything first, the child's output would fill its pipe, the
+  //    child would stop reading, and each would wait for the other: a
+  //    deadlock. The same happens if we read stdout, and never stderr. A
+  //    child that has not ended a second after Ctrl-C is killed.
   const sending = new AbortController()
   send(child.stdin, sending.signal)
   const exited = once(child, 'exit') // with the code, or the signal's name
@@ -72,7 +73,7 @@ async function start() {
   const [command, ...argv] = program.length > 0 ? program : own
   try {
     const child = spawn(command, argv, { stdio: ['pipe', 'pipe', 'pipe'] })
-    process.on('exit', () => child.kill()) // should we fail: not left behind
+    process.on('exit', () => child.kill()) // if we fail, it ends as well
     await once(child, 'spawn')
     return child
   } catch ({ message }) {
@@ -84,7 +85,7 @@ async function start() {
 async function send(stdin, signal) {
   // write() with a promise in place of a callback.
   const write = promisify(stdin.write).bind(stdin)
-  stdin.on('error', () => {}) // `write` throws it, too
+  stdin.on('error', () => {}) // without it Node ends; `write` throws it, too
   for await (const _ of ticks(timing, signal)) {
     // Back-pressure: this waits while the child does not read. An error
     // (EPIPE) means that the child reads no more, as `head` when it has
@@ -95,8 +96,8 @@ async function send(stdin, signal) {
       return
     }
   }
-  // The child reads the end. Without that most programs would wait for more,
-  // and we for them.
+  // Now the child reads the end of its input. Without that most programs would
+  // wait for more, and we for them.
   stdin.end()
 }
 

@@ -30,16 +30,17 @@ struct Args {
 #[tokio::main(flavor = "current_thread")]
 // An error becomes one line on stderr, and status 1.
 pub async fn main() -> common::Result {
-    // Node's fork() puts a script and flags of Node's own in front of our
-    // arguments: this leaves them out.
+    // In front of our arguments stands what is not for us: `child` from our
+    // own parent, a script and flags of Node's from fork(). This skips it.
     let args = node_channel::parse_arguments(Args::try_parse_from)
         .unwrap_or_else(|mistake| mistake.exit());
     let stop = shutdown::token(); // cancelled by Ctrl-C and SIGTERM
 
     // 1. Take the channel: the socket whose number is in NODE_CHANNEL_FD.
     //    This removes the variable, so that no program that we start looks
-    //    for a channel. Do it before anything starts a thread: removing a
-    //    variable while another thread reads the environment is undefined.
+    //    for a channel. Do it before anything starts a thread: to remove a
+    //    variable while another thread reads the environment is undefined
+    //    behaviour. (This runtime has one thread, and the flavor says so.)
     let mut channel = node_channel::child::channel()?;
 
     // 2. Send and receive at the same time. If both sides only sent, all
@@ -52,8 +53,9 @@ pub async fn main() -> common::Result {
         receive(&mut channel, count, &stop),
     )?;
 
-    // 3. Disconnect: the parent learns of it at once. What we sent is
-    //    delivered before. After Ctrl-C the parent may have been faster.
+    // 3. Disconnect, after all that we sent has been delivered. The parent
+    //    learns of it at once. After Ctrl-C, it may have disconnected first:
+    //    that is no error.
     let disconnected = channel.disconnect().await;
     if !stop.is_cancelled() {
         disconnected.context("disconnect")?;
@@ -75,8 +77,8 @@ async fn send(sender: Sender, message: &str, mut ticks: Ticks) -> Result<()> {
     Ok(())
 }
 
-/// 5. Receives until all is answered, or Ctrl-C. A message is whole, whatever
-///    pieces it came in, and any JSON value.
+/// 5. Receives until all is answered, or Ctrl-C. A message is any JSON value,
+///    and arrives whole, also when its bytes came in pieces.
 async fn receive(
     channel: &mut Channel,
     count: u64,

@@ -83,7 +83,7 @@ fn start(args: &Args) -> Result<Forked> {
     } else {
         Fork::this_program()?.arg("child").args(args.pace.flags())
     };
-    Ok(fork.spawn()?)
+    Ok(fork.spawn()?) // `?` also turns the error into anyhow's
 }
 
 /// 5. Receives and answers. Each message is one line of JSON.
@@ -107,14 +107,14 @@ async fn answer(child: &mut Forked, message: &str, stop: &CancellationToken) {
         // means that the child has disconnected: then the loop ends.
         tokio::select! {
             biased; // what was received is answered, even after Ctrl-C
-            _ = channel.send(message) => {}
+            _ = channel.send(message) => {} // an error: recv() says None
             () = stop.cancelled() => {}
         }
     }
 }
 
-/// 6. Disconnects, and waits for the child's end. A second after Ctrl-C it
-///    kills the child.
+/// 6. Disconnects, and waits for the child's end. A child that still runs a
+///    second after Ctrl-C is killed.
 async fn end(mut child: Forked) -> Result<ExitStatus> {
     tokio::select! {
         // Closes our end of the channel, and waits for the child's exit.

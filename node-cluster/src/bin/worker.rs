@@ -64,8 +64,9 @@ async fn main() -> common::Result {
             Some(Ok(Event::Connection(socket))) => {
                 clients.spawn(serve(socket, id));
             }
-            Some(Ok(_)) => {} // a message of the primary's: worker.send()
-            // This client is lost, and the next one comes.
+            Some(Ok(_)) => {} // a message that the primary's program has sent
+            // Out of file descriptors, say: this client is lost. Some others
+            // may leave meanwhile.
             Some(Err(error)) => {
                 log::error(format_args!("[{id}] accept: {error}"));
                 sleep(Duration::from_millis(100)).await;
@@ -79,15 +80,16 @@ async fn main() -> common::Result {
     if stop.is_cancelled() {
         let _ = worker.disconnect().await; // an error: the primary has gone
     }
+    // Clients that the primary had handed over before it knew.
     while let Some(event) = worker.next().await {
         if let Ok(Event::Connection(socket)) = event {
-            clients.spawn(serve(socket, id)); // it came before the end
+            clients.spawn(serve(socket, id));
         }
     }
     if worker.is_leaving() {
-        clients.close(); // no task will be added: now wait() can return
+        clients.close(); // the list, no connection: now wait() can return
         clients.wait().await;
-    }
+    } // else the primary has died: end at once, as Node's workers do
     Ok(())
 }
 

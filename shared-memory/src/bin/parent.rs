@@ -62,8 +62,8 @@ fn main() -> common::Result {
     let stop = process::stop_flag()?; // set by Ctrl-C and SIGTERM
 
     // 1. Make the memory: a file without a name (memfd) that is mapped into
-    //    this process. What is in it, all zeros at first, are the fields of
-    //    `memory`: a number, and a ring of messages for each direction.
+    //    this process. `memory` holds a number and two rings of messages, one
+    //    for each direction. At first, all its bytes are zero.
     let memory = Memory::create().context("make the memory")?;
 
     // 2. Start the child. It inherits the descriptor of that file, and maps
@@ -71,13 +71,12 @@ fn main() -> common::Result {
     let mut child = Child::start(&args.program, &memory, &stop)
         .context("start the child")?;
 
-    // 3. Count, then talk, then wait for the child's end. A second after Ctrl-C
-    //    it is killed.
-    let mut talked = count(&memory, &child);
-    if talked.is_ok() {
-        talked = talk(&memory, &child, &args);
+    // 3. Count, then talk, then wait for the child's end.
+    let mut result = count(&memory, &child);
+    if result.is_ok() {
+        result = talk(&memory, &child, &args);
     }
-    let status = child.wait()?;
+    let status = child.wait()?; // kills it a second after Ctrl-C
     match status.code() {
         Some(code) => log::line(format_args!("Child exited with code {code}")),
         None => log::line(format_args!("Child ended by {status}")),
@@ -85,7 +84,7 @@ fn main() -> common::Result {
     if stop.load(Ordering::Relaxed) {
         return Ok(());
     }
-    talked.context("talk to the child")?;
+    result.context("talk to the child")?;
     if !status.success() {
         return Err(anyhow!("the child failed").into());
     }
@@ -120,15 +119,15 @@ fn count(memory: &Memory, child: &Child) -> Result<(), Error> {
 ///    Both sleep as in step 4: the receiver while the ring is empty, and the
 ///    sender while it is full (back-pressure).
 fn talk(memory: &Memory, child: &Child, args: &Args) -> Result<(), Error> {
-    // With `child`, they notice when the child has died.
+    // They are given `child`, so that they notice when it has died.
     let mut to_child = memory.to_child.sender(child);
     let mut from_child = memory.to_parent.receiver(child);
     let message = log::shown(&args.message);
     let mut echo = Vec::new();
     for turn in 0..args.count.unwrap_or(u64::MAX) {
         if turn > 0 {
-            // Pause. Unlike thread::sleep, this ends early on Ctrl-C, and when
-            // the child has closed its ring.
+            // Pause. Unlike thread::sleep, it ends early: with `true` when the
+            // child has closed its ring, with an error on Ctrl-C.
             let pause = Duration::from_millis(args.every);
             if from_child.is_closed_within(pause)? {
                 break;

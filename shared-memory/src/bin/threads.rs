@@ -43,7 +43,7 @@ fn main() -> common::Result {
     let before = value.load(Ordering::Relaxed);
     log::line(format_args!("value before: {before}"));
 
-    // 2. Start the workers: each with a handle of its own to the same numbers.
+    // 2. Start the workers. A cloned Arc is one more handle to the same number.
     let mut workers = Vec::new();
     for _ in 0..WORKERS {
         let value = Arc::clone(&value);
@@ -54,7 +54,9 @@ fn main() -> common::Result {
         }));
     }
 
-    // 3. Wait until all are done. `park` can also return for no reason, so
+    // 3. Wait until all are done. The join() below would be enough; this shows
+    //    how threads wake each other. An unpark() that comes first is not lost:
+    //    the next park() returns at once. It can also return for no reason: so
     //    check again. Acquire: a thread that sees `done` sees the additions.
     while done.load(Ordering::Acquire) < WORKERS {
         thread::park();
@@ -78,11 +80,11 @@ fn work(
     each: i32,
 ) -> i32 {
     for _ in 0..each {
-        // One atomic step: no other thread can write in between. Relaxed: it
-        // says nothing about the rest of the memory.
+        // One atomic step: no other thread can write in between. Relaxed: only
+        // this number matters here, not the order of other writes.
         value.fetch_add(1, Ordering::Relaxed);
     }
-    // Release: the additions happen before `done` says so.
+    // Release, for the Acquire in step 3: the additions come before this.
     done.fetch_add(1, Ordering::Release);
     main_thread.unpark();
     each

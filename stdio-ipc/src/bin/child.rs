@@ -35,9 +35,9 @@ pub async fn main() -> common::Result {
     // any case.
     let _stop = shutdown::token(); // nothing here waits for it
 
-    // 1. Receive lines until the parent closes its end. In a thread of its
-    //    own, as read() and write() block it: not every system lets a program
-    //    wait for stdin in an event loop.
+    // 1. Receive lines until the parent closes its end of the pipe. In a
+    //    thread of its own: reading stdin blocks the thread, as not every
+    //    system lets a program wait for stdin in an event loop.
     task::spawn_blocking(receive).await?.context("read stdin")?;
 
     // 2. The end. It also comes when the parent was killed, as the system
@@ -64,7 +64,8 @@ fn receive() -> io::Result<()> {
     }
 }
 
-/// 4. Answers one line. Back-pressure: while the parent does not read, this
+/// 4. Answers one line: stdout is the pipe to the parent, so what log::line()
+///    prints is the answer. Back-pressure: while the parent does not read, this
 ///    waits, and we read nothing more from it.
 fn answer(line: &str) {
     let line = log::shown(line);

@@ -80,7 +80,7 @@ async fn parent() -> common::Result {
         tokio::try_join!(
             receive(stdout, "Received from child"),
             receive(stderr, "Child stderr"),
-            child.wait(), // else the child would remain as a zombie
+            child.wait(), // without it, the child would remain as a zombie
         )
     };
     let status = tokio::select! {
@@ -89,7 +89,7 @@ async fn parent() -> common::Result {
             status
         }
         () = shutdown::overdue() => {
-            child.kill().await?;
+            child.start_kill()?; // sends SIGKILL
             child.wait().await?
         }
     };
@@ -98,7 +98,7 @@ async fn parent() -> common::Result {
     // 3. Say how the child ended. If it failed, we fail as well.
     log::line(format_args!("Child process {}", ExitReason(status)));
     if !status.success() && !stop.is_cancelled() {
-        process::exit(1);
+        process::exit(1); // the child has said what is wrong
     }
     Ok(())
 }
@@ -112,7 +112,7 @@ fn start(program: &[OsString]) -> Result<Child> {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .kill_on_drop(true) // should we fail, it is not left behind
+        .kill_on_drop(true) // if we fail, it ends as well
         .spawn()
         .with_context(|| format!("start {}", words[0].display()))
 }
@@ -128,8 +128,8 @@ async fn send(mut stdin: ChildStdin, message: String, mut ticks: Ticks) {
             return;
         }
     }
-    // Dropped here, stdin is closed, and the child reads the end. Without
-    // that most programs would wait for more, and we for them.
+    // Dropped here, stdin is closed, and the child reads the end of its input.
+    // Without that most programs would wait for more, and we for them.
 }
 
 /// 6. Receives lines from one of the child's outputs, and prints them.
