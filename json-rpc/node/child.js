@@ -10,8 +10,9 @@
 
 import { args } from '../../common/node/args.js'
 import { fail } from '../../common/node/log.js'
-import '../../common/node/shutdown.js' // Ctrl-C: the parent closes our stdin
-import { messages } from './framing.js'
+// From here on Ctrl-C does not end us at once: the parent closes our stdin.
+import '../../common/node/shutdown.js'
+import { framingFlag, messages } from './framing.js'
 import * as methods from './methods.js'
 import * as running from './running.js' // cancels requests, by their ids
 
@@ -20,15 +21,7 @@ import * as running from './running.js' // cancels requests, by their ids
 console.log = console.error
 
 const { framing } = args('Answers the requests of its parent.', {
-  framing: {
-    value: 'FRAMING',
-    default: 'lines',
-    help: 'How the end of a message is marked: lines or headers',
-    parse: text => {
-      if (text === 'lines' || text === 'headers') return text
-      throw Error('expected lines or headers')
-    },
-  },
+  framing: framingFlag,
 })
 
 main().catch(fail) // prints the error, and ends with status 1
@@ -67,16 +60,18 @@ function receive(text) {
 
 // 4. Answers one request: with the result, or with an error that has a code.
 async function answer(id, request, cancelled) {
-  let answer
+  let response
   try {
+    // Cancelling aborts the signal `cancelled`, for which call() listens. (In
+    // Rust the future that call() returned is dropped.)
     const result = await methods.call(request, cancelled)
-    answer = { id, jsonrpc: '2.0', result }
+    response = { id, jsonrpc: '2.0', result }
   } catch (failure) {
     const isCancelled = cancelled.aborted
-    answer = error(id, isCancelled ? methods.REQUEST_CANCELLED : failure)
+    response = error(id, isCancelled ? methods.REQUEST_CANCELLED : failure)
   }
   running.remove(id)
-  send(answer)
+  send(response)
 }
 
 // The answer that says what went wrong.

@@ -10,6 +10,17 @@
 // fill the memory.
 const MAX_MESSAGE = 16 * 1024 * 1024
 
+/** The flag `--framing` of both halves. */
+export const framingFlag = {
+  value: 'FRAMING',
+  default: 'lines',
+  help: 'How the end of a message is marked: lines or headers',
+  parse: text => {
+    if (text === 'lines' || text === 'headers') return text
+    throw Error('expected lines or headers')
+  },
+}
+
 /**
  * Hands out the messages of a stream. Throws when nobody can say where the
  * next one begins.
@@ -51,7 +62,7 @@ function nextAfterHeaders(bytes) {
     if (found.message === '') break
     const [name, value] = found.message.split(/:(.*)/s)
     if (value === undefined) {
-      throw Error(`${JSON.stringify(found.message)} is no header`)
+      throw Error(`${JSON.stringify(found.message)} is no header: is it a log?`)
     }
     if (name.toLowerCase() === 'content-length') length = Number(value)
   }

@@ -14,10 +14,11 @@ import { promisify } from 'node:util'
 import { args } from '../../common/node/args.js'
 import { error, fail, line, shown } from '../../common/node/log.js'
 import { stop } from '../../common/node/shutdown.js'
-import { messages } from './framing.js'
+import { framingFlag, messages } from './framing.js'
 import { start, wait } from './process.js'
 
-const { program } = args('Starts a child, and calls its methods.', {
+const { framing, program } = args('Starts a child, and calls its methods.', {
+  framing: framingFlag,
   program: {
     rest: true,
     help: 'What to start instead of our own child, with its arguments',
@@ -37,7 +38,7 @@ parent().catch(fail) // prints the error, and ends with status 1
 async function parent() {
   // 1. Start the child. Its stdin and stdout are pipes for messages; its
   //    stderr is ours, so that we see what it logs there.
-  const child = await start(program)
+  const child = await start(program, framing)
 
   // 2. Call and receive at the same time. After the last call, or Ctrl-C, close
   //    the child's stdin. The child reads the end, and ends as well.
@@ -51,7 +52,9 @@ async function parent() {
 // 3. Makes four calls: two at the same time, one that fails, and one that takes
 //    too long.
 async function callAll(stdin) {
-  stdin.on('error', () => {}) // write() in send() fails, too
+  // Without a listener an error here would end Node. write() in send() fails,
+  // too, and says why.
+  stdin.on('error', () => {})
   // Two calls at the same time. The quick one is answered first.
   const [slow, quick] = await Promise.all([
     call(stdin, 'wait', { ms: 500 }, TIMEOUT),
@@ -98,14 +101,22 @@ async function cancel(stdin, id) {
   await send(stdin, { jsonrpc: '2.0', method: '$/cancelRequest', params })
 }
 
-// 6. Sends one message. Framing: a line each. There is no line break within a
-//    message, as JSON writes \n in a text.
+// 6. Sends one message. Framing: its end must be marked, as a pipe carries
+//    bytes, and not messages.
 async function send(stdin, message) {
   const text = JSON.stringify(message)
   line(`Sent to child: ${text}`)
+  let framed
+  if (framing === 'lines') {
+    // JSON has no line break within a message: it writes \n in a text.
+    framed = `${text}\n`
+  } else {
+    const length = Buffer.byteLength(text) // in bytes: 中 has three
+    framed = `Content-Length: ${length}\r\n\r\n${text}`
+  }
   // Back-pressure: this waits while the child does not read.
   const write = promisify(stdin.write).bind(stdin) // returns a promise
-  await write(`${text}\n`).catch(({ message }) => {
+  await write(framed).catch(({ message }) => {
     throw Error(`write to the child: ${message}`)
   })
 }
@@ -113,15 +124,15 @@ async function send(stdin, message) {
 // 7. Receives messages, and hands each answer to the call that waits for it.
 async function receive(stdout) {
   // One read from a pipe may return half a message, or three. messages()
-  // yields whole lines.
-  for await (const text of messages('lines', stdout)) {
+  // yields whole ones.
+  for await (const text of messages(framing, stdout)) {
     line(`Received from child: ${shown(text)}`)
     let message
     try {
       message = JSON.parse(text)
     } catch {
       // The most common mistake: the child prints a log to stdout. The next
-      // line may be a message again.
+      // line may be a message again. (With headers, messages() throws.)
       error('this is no JSON: does the child log to its stdout?')
       continue
     }
@@ -129,5 +140,7 @@ async function receive(stdout) {
     waiting.delete(message?.id)
     resolve?.(message)
   }
-  for (const resolve of waiting.values()) resolve() // those calls fail
+  // call() takes undefined as "stdout closed", and throws: the calls that still
+  // wait end with an error.
+  for (const resolve of waiting.values()) resolve(undefined)
 }

@@ -7,9 +7,10 @@ import { fileURLToPath } from 'node:url'
 import { overdue } from '../../common/node/shutdown.js'
 
 /** Starts the program that was named or, if none was, child.js. */
-export async function start(program) {
+export async function start(program, framing) {
   const script = fileURLToPath(new URL('child.js', import.meta.url))
-  const words = program.length > 0 ? program : [process.execPath, script]
+  const own = [process.execPath, script, '--framing', framing]
+  const words = program.length > 0 ? program : own
   const [command, ...argv] = words
   try {
     const child = spawn(command, argv, { stdio: ['pipe', 'pipe', 'inherit'] })

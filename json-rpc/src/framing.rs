@@ -19,6 +19,14 @@ pub enum Framing {
 }
 
 impl Framing {
+    /// Its name on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Lines => "lines",
+            Self::Headers => "headers",
+        }
+    }
+
     /// Reads the next message; `None` at the end of the input.
     ///
     /// # Errors
@@ -34,11 +42,8 @@ impl Framing {
     }
 }
 
-/// Reads one line, without its end; `None` at the end of the input.
-///
-/// # Errors
-/// When the line is longer than 16 MiB.
-pub async fn read_line(
+/// One line, without its end.
+async fn read_line(
     input: &mut (impl AsyncBufRead + Unpin),
 ) -> Result<Option<Vec<u8>>> {
     let mut line = Vec::new();
@@ -67,7 +72,9 @@ async fn read_headers(
         }
         let line = String::from_utf8_lossy(&line);
         let Some((name, value)) = line.split_once(':') else {
-            return Err(invalid(&format!("{line:?} is no header")));
+            return Err(invalid(&format!(
+                "{line:?} is no header: is it a log?"
+            )));
         };
         if name.eq_ignore_ascii_case("content-length") {
             length = value.trim().parse().ok();

@@ -9,19 +9,29 @@ use common::shutdown;
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio_util::sync::CancellationToken;
 
+use crate::framing::Framing;
+
 /// Whether the parent started this program in the child's role.
 pub fn is_child() -> bool {
     env::args_os().nth(1).is_some_and(|role| role == "child")
 }
 
 /// Starts the program that was named or, if none was, this program again with
-/// the argument `child`. (`cargo run --bin parent` does not build the program
-/// `child`.)
+/// the argument `child`, and the framing. (`cargo run --bin parent` does not
+/// build the program `child`.)
 ///
 /// # Errors
 /// When there is no such program.
-pub fn start(program: &[OsString]) -> Result<(Child, ChildStdin, ChildStdout)> {
-    let own = [env::current_exe()?.into_os_string(), "child".into()];
+pub fn start(
+    program: &[OsString],
+    framing: Framing,
+) -> Result<(Child, ChildStdin, ChildStdout)> {
+    let own = [
+        env::current_exe()?.into_os_string(),
+        "child".into(),
+        "--framing".into(),
+        framing.name().into(),
+    ];
     let words = if program.is_empty() { &own } else { program };
     let mut child = Command::new(&words[0])
         .args(&words[1..])

@@ -48,6 +48,7 @@ pub fn tests() -> Vec<Test> {
             .map(|test| test.needs(Need::Proc)),
         // The parent.
         on_unix(both("a_log_on_stdout_is_said_and_skipped", stray_line)),
+        on_unix(both("among_headers_a_log_on_stdout_ends_it", stray_header)),
         on_unix(both("a_child_that_ends_fails_the_parent", dead_child)),
         both("a_program_that_is_none_is_said", no_program),
         on_unix(both("ctrl_c_ends_both", ctrl_c))
@@ -70,6 +71,18 @@ pub fn tests() -> Vec<Test> {
     .into_iter()
     .flatten()
     .collect();
+    for languages in lesson(LESSON).map_or(&[][..], |it| it.pairings()) {
+        let [parent, child] = *languages;
+        let name =
+            format!("parents_headers_do_as_lines_do::{parent:?}-{child:?}");
+        let run = move || headers_of_parent([parent, child]);
+        let test = test(name.to_lowercase(), run);
+        tests.push(if languages.contains(&Language::Node) {
+            test.needs(harness::testing::NODE)
+        } else {
+            test
+        });
+    }
     let stray = test("console_log_goes_to_stderr_in_nodes_child", stray_log);
     tests.push(stray.needs(harness::testing::NODE));
     let rmcp = test("rmcp_calls_the_child", rmcp).long();
@@ -263,12 +276,20 @@ fn orphan(language: Language) -> Result<()> {
 /// A parent whose child is what the shell makes of `script`; `$0` and what
 /// follows are our own child.
 fn with_shell(language: Language, script: &str) -> Result<Half> {
+    with_shell_framed(language, "lines", script)
+}
+
+fn with_shell_framed(
+    language: Language,
+    framing: &str,
+    script: &str,
+) -> Result<Half> {
     let lesson = lesson(LESSON)?;
     let mut command = lesson.half(language, "parent")?;
-    command.args(["--", "sh", "-c", script]);
+    command.args(["--framing", framing, "--", "sh", "-c", script]);
     let child = lesson.half(language, "child")?;
     command.arg(child.get_program()).args(child.get_args());
-    Half::start(&mut command)
+    Half::start(command.args(["--framing", framing]))
 }
 
 fn stray_line(language: Language) -> Result<()> {
@@ -282,6 +303,12 @@ fn stray_line(language: Language) -> Result<()> {
     let said = "this is no JSON: does the child log to its stdout?";
     ensure!(stderr == [said], "{stderr:?}");
     Ok(())
+}
+
+fn stray_header(language: Language) -> Result<()> {
+    let script = "echo hello; exec \"$0\" \"$@\"";
+    let mut parent = with_shell_framed(language, "headers", script)?;
+    parent.fails(&["\"hello\" is no header: is it a log?"])
 }
 
 fn dead_child(language: Language) -> Result<()> {
@@ -355,6 +382,27 @@ fn headers(language: Language) -> Result<()> {
         expected.push(format!("Content-Length: {}\n\n{text}", text.len()));
     }
     ensure!(stdout == expected.concat(), "{stdout}\n{lines:?}");
+    Ok(())
+}
+
+/// The same output with headers, with our own child and with another.
+fn headers_of_parent([parent, child]: [Language; 2]) -> Result<()> {
+    let lesson = lesson(LESSON)?;
+    let run = |framing: &str| -> Result<Vec<String>> {
+        let mut command = lesson.half(parent, "parent")?;
+        command.args(["--framing", framing]);
+        if parent != child {
+            let child = lesson.half(child, "child")?;
+            command.arg("--").arg(child.get_program());
+            command.args(child.get_args()).args(["--framing", framing]);
+        }
+        let mut half = Half::start(&mut command)?;
+        half.succeeds()?;
+        Ok(half.stdout())
+    };
+    let (lines, headers) = (run("lines")?, run("headers")?);
+    ensure!(lines == headers, "{lines:#?}\n{headers:#?}");
+    ensure!(lines.len() > 10, "{lines:?}");
     Ok(())
 }
 

@@ -88,11 +88,13 @@ fn receive(server: &Server, text: &[u8]) -> Result<()> {
         return send(server, &error(&id, methods::INVALID_REQUEST));
     };
     if let Some(id) = id {
-        // Before the task runs: the next message may cancel it already. A task
-        // for each, so that a slow request does not delay the others.
+        // This is done before the task runs, because the next message may
+        // cancel the request already.
         let cancelled = server.running.insert(&id);
-        let answer = answer(server.clone(), id, message, cancelled);
-        server.tasks.spawn(answer);
+        // Each request has its own task, so that a slow one does not delay the
+        // others.
+        let task = answer(server.clone(), id, message, cancelled);
+        server.tasks.spawn(task);
     } else if method == "$/cancelRequest" {
         server.running.cancel(&message["params"]["id"]); // language servers
     } else if method == "notifications/cancelled" {
@@ -108,17 +110,21 @@ async fn answer(
     request: Value,
     cancelled: CancellationToken,
 ) -> Result<()> {
+    // Cancelling drops the future that call() returned: it does not go on. (In
+    // Node a promise goes on, so call() gets a signal there.)
     let outcome = tokio::select! {
-        biased; // try `call` first: at the end, `add` still gets its result
+        // Check call() first: when stdin has ended, a request that is finished
+        // still gets its result.
+        biased;
         outcome = methods::call(&request) => outcome,
         () = cancelled.cancelled() => Err(methods::REQUEST_CANCELLED),
     };
     server.running.remove(&id);
-    let answer = match outcome {
+    let response = match outcome {
         Ok(result) => json!({ "id": id, "jsonrpc": "2.0", "result": result }),
         Err(failure) => error(&id, failure),
     };
-    send(&server, &answer)
+    send(&server, &response)
 }
 
 /// The answer that says what went wrong.
@@ -141,6 +147,6 @@ fn send(server: &Server, message: &Value) -> Result<()> {
             write!(stdout, "Content-Length: {length}\r\n\r\n{text}")?;
         }
     }
-    stdout.flush()?; // stdout holds back what follows the last line end
+    stdout.flush()?; // without it, stdout keeps bytes until a line ends
     Ok(())
 }

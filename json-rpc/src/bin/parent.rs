@@ -15,7 +15,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 use common::{log, shutdown};
-use json_rpc::{framing, process};
+use json_rpc::framing::Framing;
+use json_rpc::process;
 use serde_json::{Value, json};
 use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::process::{ChildStdin, ChildStdout};
@@ -29,6 +30,10 @@ mod child;
 /// Starts a child, and calls its methods
 #[derive(Parser)]
 struct Args {
+    /// How the end of a message is marked in the stream
+    #[arg(long, value_enum, default_value = "lines")]
+    framing: Framing,
+
     /// What to start instead of our own child, with its arguments
     #[arg(last = true)]
     program: Vec<OsString>,
@@ -41,11 +46,12 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// oneshot channel hands over one value, as `resolve` does in Node.
 type Waiting = RefCell<HashMap<u64, oneshot::Sender<Value>>>;
 
-/// What a call needs. Calls share it: hence the Mutex, the Cell, the RefCell.
+/// What all calls share.
 struct Client<'a> {
-    stdin: Mutex<ChildStdin>,
-    last_id: Cell<u64>,
-    waiting: &'a Waiting,
+    framing: Framing,
+    stdin: Mutex<ChildStdin>, // one call writes at a time, the others wait
+    last_id: Cell<u64>,       // can be changed through a shared &Client
+    waiting: &'a Waiting, // borrowed: receive() uses it after this is dropped
 }
 
 // An error becomes one line on stderr, and status 1.
@@ -59,27 +65,29 @@ fn main() -> common::Result {
 
 #[tokio::main(flavor = "current_thread")]
 async fn parent() -> common::Result {
-    let Args { program } = Args::parse();
+    let Args { framing, program } = Args::parse();
     let stop = shutdown::token(); // cancelled by Ctrl-C and SIGTERM
 
     // 1. Start the child. Its stdin and stdout are pipes for messages; its
     //    stderr is ours, so that we see what it logs there.
-    let (child, stdin, stdout) = process::start(&program)?;
+    let (child, stdin, stdout) = process::start(&program, framing)?;
     let waiting = Waiting::default();
     let client = Client {
+        framing,
         stdin: Mutex::new(stdin),
         last_id: Cell::new(0),
         waiting: &waiting,
     };
 
     // 2. Call and receive at the same time. After the last call, or Ctrl-C,
-    //    `client` is dropped, which closes the child's stdin. The child reads
-    //    the end, and ends as well.
+    //    close the child's stdin. The child reads the end, and ends as well.
     let calls = async {
-        let ended = stop.run_until_cancelled(call_all(client)).await;
-        ended.unwrap_or(Ok(())) // None: Ctrl-C
+        // call_all() owns `client`. When it returns or is cancelled, `client`
+        // is dropped, and this closes stdin.
+        let outcome = stop.run_until_cancelled(call_all(client)).await;
+        outcome.unwrap_or(Ok(())) // None: Ctrl-C
     };
-    let receiving = receive(stdout, &waiting);
+    let receiving = receive(framing, stdout, &waiting);
     let ended = process::wait(child, &stop); // kills it a second after Ctrl-C
     tokio::try_join!(calls, receiving, ended)?;
     Ok(())
@@ -88,10 +96,12 @@ async fn parent() -> common::Result {
 /// 3. Makes four calls: two at the same time, one that fails, and one that
 ///    takes too long.
 async fn call_all(client: Client<'_>) -> Result<()> {
-    // Two calls at the same time. The quick one is answered first.
-    let slow = call(&client, "wait", json!({ "ms": 500 }), TIMEOUT);
-    let quick = call(&client, "add", json!({ "a": 2, "b": 3 }), TIMEOUT);
-    let (slow, quick) = tokio::try_join!(slow, quick)?;
+    // Two calls at the same time. The quick one is answered first. Unlike a
+    // promise, a future does nothing by itself: try_join! starts both.
+    let (slow, quick) = tokio::try_join!(
+        call(&client, "wait", json!({ "ms": 500 }), TIMEOUT),
+        call(&client, "add", json!({ "a": 2, "b": 3 }), TIMEOUT),
+    )?;
     log::line(format_args!("wait: {}", slow["result"]));
     log::line(format_args!("add: {}", quick["result"]));
 
@@ -145,38 +155,52 @@ async fn cancel(client: &Client<'_>, id: u64) -> Result<()> {
     send(client, &notification).await
 }
 
-/// 6. Sends one message. Framing: a line each. There is no line break within a
-///    message, as JSON writes \n in a text.
+/// 6. Sends one message. Framing: its end must be marked, as a pipe carries
+///    bytes, and not messages.
 async fn send(client: &Client<'_>, message: &Value) -> Result<()> {
-    log::line(format_args!("Sent to child: {message}"));
-    let line = format!("{message}\n");
+    let text = message.to_string();
+    log::line(format_args!("Sent to child: {text}"));
+    let framed = match client.framing {
+        // JSON has no line break within a message: it writes \n in a text.
+        Framing::Lines => format!("{text}\n"),
+        Framing::Headers => {
+            let length = text.len(); // in bytes: 中 has three
+            format!("Content-Length: {length}\r\n\r\n{text}")
+        }
+    };
     // The lock keeps the bytes of two calls apart. Back-pressure: both wait
     // while the child does not read.
     let mut stdin = client.stdin.lock().await;
     stdin
-        .write_all(line.as_bytes())
+        .write_all(framed.as_bytes())
         .await
         .context("write to the child")
 }
 
 /// 7. Receives messages, and hands each answer to the call that waits for it.
-async fn receive(stdout: ChildStdout, waiting: &Waiting) -> Result<()> {
+async fn receive(
+    framing: Framing,
+    stdout: ChildStdout,
+    waiting: &Waiting,
+) -> Result<()> {
     let mut stdout = BufReader::new(stdout);
-    // One read from a pipe may return half a message, or three. read_line()
-    // returns a whole line, or None at the end.
-    while let Some(line) = framing::read_line(&mut stdout).await? {
-        log::line(format_args!("Received from child: {}", log::shown(&line)));
-        let Ok(message) = serde_json::from_slice::<Value>(&line) else {
+    // One read from a pipe may return half a message, or three. framing.read()
+    // returns a whole one, or None at the end.
+    while let Some(text) = framing.read(&mut stdout).await? {
+        log::line(format_args!("Received from child: {}", log::shown(&text)));
+        let Ok(message) = serde_json::from_slice::<Value>(&text) else {
             // The most common mistake: the child prints a log to stdout. The
-            // next line may be a message again.
+            // next line may be a message again. (With headers, read() fails.)
             log::error("this is no JSON: does the child log to its stdout?");
             continue;
         };
         let id = message["id"].as_u64().unwrap_or(0); // no call has 0
-        if let Some(call) = waiting.borrow_mut().remove(&id) {
-            let _ = call.send(message); // nothing to do if it has ended
+        if let Some(sender) = waiting.borrow_mut().remove(&id) {
+            let _ = sender.send(message); // fails if the call has ended: fine
         }
     }
-    waiting.borrow_mut().clear(); // the calls that still wait fail
+    // Dropping a sender makes its receiver fail: the calls that still wait end
+    // with an error.
+    waiting.borrow_mut().clear();
     Ok(())
 }
