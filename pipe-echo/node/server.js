@@ -82,7 +82,8 @@ async function echo(socket) {
   // 6. Receive. A pipe has no framing: one piece may hold half a "hello", or
   //    three.
   for await (const bytes of socket) {
-    if (stop.aborted) break // step 3 has ended our direction
+    // Step 3 has ended our direction: this is not answered, unlike in Rust.
+    if (stop.aborted) break
     // For the log, the decoder keeps a character whole that was split over
     // two reads; the bytes themselves go back as they came.
     const text = decoder.decode(bytes)

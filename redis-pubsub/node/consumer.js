@@ -84,7 +84,9 @@ async function receive(messages) {
 async function subscribe() {
   client = clientFor(redis) // with timeouts; sends nothing yet
   // The client calls a function for each message, and another one when the
-  // connection ends. `on` makes of both what Rust has: something to await.
+  // connection ends. `on` makes of both something to await, as Rust has it:
+  // next() resolves with the next message, or with `done: true` after 'end'.
+  // On Ctrl-C it rejects (`signal`).
   const inbox = new EventEmitter()
   const messages = on(inbox, 'message', { close: ['end'], signal: stop })
   const push = (message, from) => inbox.emit('message', message, from)

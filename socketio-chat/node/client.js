@@ -46,8 +46,13 @@ async function main() {
 
   // 2. Send until that was all, or Ctrl-C. When the connection is lost,
   //    reconnect. What was not acknowledged may be lost, too.
-  while (!await send(session, texts).then(() => true, () => false)) {
-    line('disconnected: trying again')
+  while (true) {
+    try {
+      await send(session, texts)
+      break // that was all; Ctrl-C ends the texts, too
+    } catch {
+      line('disconnected: trying again')
+    }
     const next = await Promise.race([reconnect(), once(stop, 'abort')])
     if (stop.aborted) break // Ctrl-C
     session = next

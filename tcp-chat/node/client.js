@@ -53,15 +53,16 @@ async function main() {
   //    user leaves. In a terminal there is a line editor; from a pipe, bytes
   //    come as they are.
   const { input, screen, isTerminal } = open()
-  const hasLeft = once(stop, 'abort') // also by Ctrl-C in the editor
+  const ctrlC = once(stop, 'abort') // also in the editor
+  const sending = send(socket, input).then(() => isTerminal, () => false)
   let failure
   await Promise.race([
     receive(socket, screen).catch(error => { failure = error }),
-    // A person typed Ctrl-D, so leave. Otherwise a pipe has ended, or nothing
-    // can be sent any more: wait for `hasLeft`, and so go on with receive().
-    // The server's last line may say why.
-    send(socket, input).then(() => isTerminal || hasLeft, () => hasLeft),
-    hasLeft,
+    // `true`: a person typed Ctrl-D, so leave. Otherwise a pipe has ended, or
+    // nothing can be sent any more. Then only Ctrl-C ends the wait, and
+    // receive() goes on: the server's last line may say why.
+    sending.then(isLeaving => isLeaving ? undefined : ctrlC),
+    ctrlC,
   ])
 
   // 3. Give the terminal back before anything else is printed.

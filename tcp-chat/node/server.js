@@ -70,7 +70,7 @@ async function serve(socket, room) {
   try {
     await Promise.all([receiving, send(socket, client.queue)])
   } catch ({ message }) {
-    // After Ctrl-C, send() has closed the socket.
+    // After Ctrl-C, an error no longer matters.
     if (!stop.aborted) error(`${address}: ${message}`)
     socket.destroy()
     room.leave(client) // if send() failed, it is still there

@@ -56,8 +56,8 @@ async function main() {
   await close(broker)
 }
 
-// 3. Adds the jobs. Until the broker confirms that they are on its disk, they
-//    are ours.
+// 3. Adds the jobs. Until the broker confirms that they are on its disk, this
+//    program has to keep them.
 //
 //    When the connection breaks before that, nobody knows whether the broker
 //    has them, so they are added again. This is at-least-once delivery: a job

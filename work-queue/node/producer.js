@@ -67,8 +67,8 @@ async function main() {
   client.destroy()
 }
 
-// 3. Adds the jobs. Until Redis confirms that they are on its disk, they are
-//    ours.
+// 3. Adds the jobs. Until Redis confirms that they are on its disk, this
+//    program has to keep them.
 //
 //    When the connection breaks before that, nobody knows whether Redis has
 //    them, so they are added again. This is at-least-once delivery: a job may

@@ -99,17 +99,17 @@ async function join() {
 async function take() {
   const name = `worker-${process.pid}` // ours in the group
   // One job and no more: the next ones are for the other workers.
-  const options = { COUNT: 1, BLOCK: WAIT }
+  const onlyOne = { COUNT: 1, BLOCK: WAIT }
   while (true) {
     const overdue = await takeOver(client, queue, GROUP, name, idle)
     if (overdue) return overdue
     const queues = { key: queue, id: '>' } // '>': what no worker was given yet
     // As bytes: in strings, what is not UTF-8 would be replaced.
     const inBytes = asBytes(client)
-    const streams = await inBytes.xReadGroup(GROUP, name, queues, options)
+    const streams = await inBytes.xReadGroup(GROUP, name, queues, onlyOne)
     // One stream, and in it one job; or none in time.
     const entry = streams?.[0].messages[0]
-    if (entry) return new Job(entry, 1)
+    if (entry) return new Job(entry, 1) // its first delivery
   }
 }
 

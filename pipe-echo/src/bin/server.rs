@@ -111,7 +111,9 @@ async fn echo(mut socket: Stream, stop: CancellationToken) -> Result<()> {
         //    and only then allocate: 32 KiB for each of 10,000 idle clients
         //    would be 320 MB.
         tokio::select! {
-            biased; // what has arrived is answered, even after Ctrl-C
+            // From top to bottom: what has arrived is answered, even after
+            // Ctrl-C. Node drops it.
+            biased;
             readable = socket.readable() => readable?,
             () = stop.cancelled() => break,
         }

@@ -98,7 +98,7 @@ async fn receive(
 
 /// 4. Connects, and waits until Redis has confirmed the subscription.
 async fn subscribe(client: &Client, args: &Args) -> RedisResult<PubSubStream> {
-    let subscribed = async {
+    let subscribing = async {
         let mut pubsub = client.get_async_pubsub().await?;
         if args.pattern {
             pubsub.psubscribe(&args.channel).await?;
@@ -107,9 +107,9 @@ async fn subscribe(client: &Client, args: &Args) -> RedisResult<PubSubStream> {
         }
         Ok(pubsub.into_on_message())
     };
-    match time::timeout(TIMEOUT, subscribed).await {
-        Ok(subscribed) => subscribed,
-        Err(elapsed) => Err(io::Error::from(elapsed).into()),
+    match time::timeout(TIMEOUT, subscribing).await {
+        Ok(result) => result, // in time: a stream, or Redis' error
+        Err(elapsed) => Err(io::Error::from(elapsed).into()), // too late
     }
 }
 

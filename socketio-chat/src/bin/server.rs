@@ -13,9 +13,10 @@ use anyhow::Context;
 use clap::Parser;
 use common::{log, shutdown};
 use serde_json::json;
-// SocketIo (all clients) and SocketRef (one) are those of socketioxide. Text is
-// what a client sent, or an error if that is none; Answer is what it gets back,
-// a value or a Refusal: why not, in words.
+// SocketIo (all clients) and SocketRef (one) are those of socketioxide. Text: a
+// Result with the text that a client sent, or an error if it sent something
+// else. Answer: a Result with what the client gets back; its error is a
+// Refusal, a text that says why not.
 use socketio_chat::chat::{
     self, Answer, Auth, Message, Refusal, SocketIo, SocketRef, Text,
     acknowledged,
@@ -60,8 +61,8 @@ async fn main() -> common::Result {
         .await
         .with_context(|| format!("listen on {}", args.address))?;
     let (service, io) = web::open(args.redis.as_deref()).await?;
-    // As in Node: io.use(admit) and io.on('connection', connected). A function
-    // has `with` from the trait ConnectHandler.
+    // For each new client, first admit(), and if that is Ok, connected(). In
+    // Node: io.use(admit) and io.on('connection', connected).
     io.ns("/", connected.with(admit)).await?;
     log::line(format_args!("listening on {}", listener.local_addr()?));
 
@@ -80,13 +81,15 @@ async fn main() -> common::Result {
 /// 4. Admit a client that gives a good name. It comes with the connection.
 async fn admit(socket: SocketRef, auth: TryData<Auth>) -> Result<(), Refusal> {
     let name = chat::name(auth.0)?; // checks it
-    socket.extensions.insert(name); // chat::name_of() finds it there
+    socket.extensions.insert(name); // one value of each type: chat::name_of()
     Ok(())
 }
 
 /// 5. Connection: say what is to be done with each event, and greet.
 async fn connected(socket: SocketRef) {
-    // What a handler returns is sent back, as the event's acknowledgement.
+    // What a handler returns is sent back, as the event's acknowledgement. The
+    // library calls it with what its parameters ask for by their types; in Node
+    // we pass that ourselves.
     socket.on("chat message", acknowledged(send_to_all));
     socket.on("clientmessage", acknowledged(send_to_others));
     rooms::register(&socket); // "join room" and others: see rooms.rs
@@ -107,6 +110,7 @@ async fn send_to_all(io: SocketIo, socket: SocketRef, text: Text) -> Answer {
     let message = Message::new(&socket, text, None)?; // None: to no room
     log::line(format_args!("chat message from {message}"));
     if let Some(all) = io.of("/") {
+        // None once step 3 has closed it
         let _ = all.emit("chat message", &message).await;
     }
     Ok(json!({})) // the acknowledgement: the server has it

@@ -69,8 +69,9 @@ async fn main() -> common::Result {
     }
 
     // 3. Stop: accept nobody else, and let the clients read what was sent.
+    //    Ctrl-C has ended each receive(): see step 4.
     drop(listener);
-    clients.close();
+    clients.close(); // no task will be added: now wait() can return
     clients.wait().await;
     Ok(())
 }
@@ -85,15 +86,17 @@ async fn serve(
 ) {
     let (reader, writer) = socket.into_split();
     let queue = room.join(address); // the lines that wait for this client
-    let receiving = async {
+    // Unlike a promise, this does nothing yet: try_join! runs it.
+    let receive_and_leave = async {
         let receiving = receive(reader, address, &room);
-        let result = stop.run_until_cancelled(receiving).await;
+        let received = stop.run_until_cancelled(receiving).await;
         room.leave(address); // ends the queue, and so send()
-        result.unwrap_or(Ok(())) // None: Ctrl-C
+        received.unwrap_or(Ok(())) // None: Ctrl-C
     };
 
     // An error ends this connection and no other.
-    if let Err(error) = tokio::try_join!(receiving, send(writer, queue)) {
+    let ended = tokio::try_join!(receive_and_leave, send(writer, queue));
+    if let Err(error) = ended {
         log::error(format_args!("{address}: {error}"));
         room.leave(address); // if send() failed, it is still there
     }
@@ -110,6 +113,7 @@ async fn receive(
     let mut reader = BufReader::new(reader);
     let mut line = Vec::new();
     loop {
+        // `&mut`: else take() would keep the reader.
         let mut limited = (&mut reader).take(MAX_LINE);
         if limited.read_until(b'\n', &mut line).await? == 0 {
             return Ok(()); // half-close: the client will send nothing more

@@ -71,8 +71,8 @@ async fn main() -> common::Result {
     Ok(())
 }
 
-/// 3. Adds the jobs. Until Redis confirms that they are on its disk, they are
-///    ours.
+/// 3. Adds the jobs. Until Redis confirms that they are on its disk, this
+///    program has to keep them.
 ///
 /// When the connection breaks before that, nobody knows whether Redis has
 /// them, so they are added again. This is at-least-once delivery: a job may
@@ -84,12 +84,14 @@ async fn add(
 ) -> Result<()> {
     let mut backoff = Backoff::default();
     loop {
-        // One round trip, and one write to the disk, for all of them.
-        let mut pipe = pipe();
+        // One round trip, and one write to the disk, for all of them. "*": let
+        // Redis choose the id. ignore(): we do not need it (errors come all the
+        // same).
+        let mut commands = pipe();
         for job in jobs {
-            pipe.xadd(&args.queue, "*", &[("job", job)]).ignore();
+            commands.xadd(&args.queue, "*", &[("job", job)]).ignore();
         }
-        match pipe.exec_async(redis).await {
+        match commands.exec_async(redis).await {
             Ok(()) => return Ok(()),
             Err(error) => {
                 *redis = reconnect(&args.redis, error, &mut backoff).await?

@@ -53,11 +53,11 @@ const WAIT: usize = 500;
 async fn main() -> common::Result {
     let args = Args::parse();
     let stop = shutdown::token(); // cancelled by Ctrl-C and SIGTERM
-    let queue = log::shown(&args.queue);
+    let shown_queue = log::shown(&args.queue);
 
     // 1. Connect. This also warns when this Redis may lose jobs in a crash.
     let mut redis = connect(&args.redis).await?;
-    log::line(format_args!("listening on {queue}"));
+    log::line(format_args!("listening on {shown_queue}"));
 
     // 2. Work until Ctrl-C. When the connection breaks, the job in hand is
     //    not acknowledged, so it will come again, to us or to another worker.
@@ -69,7 +69,7 @@ async fn main() -> common::Result {
             Some(connection) => redis = connection?,
             None => break, // Ctrl-C
         }
-        log::line(format_args!("listening on {queue} again"));
+        log::line(format_args!("listening on {shown_queue} again"));
     }
     Ok(())
 }
@@ -119,10 +119,11 @@ async fn take(redis: &mut Redis, args: &Args) -> RedisResult<Job> {
         // ">": what no worker was given yet.
         let new: Option<StreamReadReply> =
             redis.xread_options(&[queue], &[">"], &options).await?;
-        // One stream, and in it one job; or none in time.
+        // One stream, and in it one job; or none in time. In this crate, the
+        // streams are `keys`, and their entries `ids`.
         let stream = new.unwrap_or_default().keys.pop();
         if let Some(entry) = stream.and_then(|mut stream| stream.ids.pop()) {
-            return Ok(Job::new(entry, 1));
+            return Ok(Job::new(entry, 1)); // its first delivery
         }
     }
 }
