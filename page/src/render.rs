@@ -56,6 +56,7 @@ impl View<'_> {
             view: self,
             folder,
             pages,
+            results: "costs.html",
         }
     }
 }
@@ -65,6 +66,8 @@ pub struct In<'a> {
     view: &'a View<'a>,
     folder: &'a str,
     pages: Option<&'a Pages>,
+    /// Where links to what was measured lead.
+    results: &'a str,
 }
 
 impl Links for In<'_> {
@@ -97,7 +100,7 @@ impl Links for In<'_> {
             "README" => "index.html".to_owned(),
             "docs/glossary" => "glossary.html".to_owned(),
             "bench" | "bench/README" | "bench/RESULTS" => {
-                return Some("costs.html".to_owned());
+                return Some(self.results.to_owned());
             }
             "docs/tour.svg" => return Some(self.view.asset("tour.svg")),
             other => {

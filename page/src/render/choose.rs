@@ -9,14 +9,15 @@ use crate::render::costs::cost;
 use crate::render::shell::line;
 
 /// The questions, each within the answer that leads to it: the browser itself
-/// opens them, and closes the other answers of the same question.
-pub fn decision(view: &View) -> Markup {
+/// opens them, and closes the other answers of the same question. `costs` is
+/// where a lesson's cost leads to all that was measured.
+pub fn decision(view: &View, costs: &str) -> Markup {
     html! {
-        div.ask { (asked(view, &view.content.questions, "ask")) }
+        div.ask { (asked(view, costs, &view.content.questions, "ask")) }
     }
 }
 
-fn asked(view: &View, question: &Question, id: &str) -> Markup {
+fn asked(view: &View, costs: &str, question: &Question, id: &str) -> Markup {
     let tongue = view.tongue as usize;
     html! {
         p.q { (question.text[tongue]) }
@@ -26,9 +27,9 @@ fn asked(view: &View, question: &Question, id: &str) -> Markup {
                 div.then {
                     @match &answer.next {
                         Next::Ask(question) => {
-                            (asked(view, question, &format!("{id}-{place}")))
+                            (asked(view, costs, question, &format!("{id}-{place}")))
                         }
-                        Next::Take(lesson) => { (taken(view, lesson)) }
+                        Next::Take(lesson) => { (taken(view, costs, lesson)) }
                     }
                 }
             }
@@ -37,7 +38,7 @@ fn asked(view: &View, question: &Question, id: &str) -> Markup {
 }
 
 /// The lesson to take, and what the README's table says of it.
-fn taken(view: &View, name: &str) -> Markup {
+fn taken(view: &View, costs: &str, name: &str) -> Markup {
     let pages = view.content.lesson(name);
     let row = pages.map(|pages| &pages.row[view.tongue as usize]);
     let cell = |place: usize| {
@@ -55,7 +56,7 @@ fn taken(view: &View, name: &str) -> Markup {
             dd { (cell(1)) }
             dt.rust { "Rust" }
             dd { (cell(2)) }
-            @if let Some(cost) = cost(view, name) {
+            @if let Some(cost) = cost(view, costs, name) {
                 dt { (view.say("A round trip", "一次往返")) }
                 dd { (cost) }
             }

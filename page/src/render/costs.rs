@@ -11,7 +11,7 @@ use crate::markdown::{Section, inline, read};
 use crate::render::choose::{decision, places};
 use crate::render::readme::blocks;
 use crate::render::shell::{Head, shell, terms};
-use crate::render::{View, slug};
+use crate::render::{In, View, slug};
 
 /// What was measured of a lesson: in Rust and in Node.
 struct Cost {
@@ -43,14 +43,14 @@ static COSTS: LazyLock<Vec<Cost>> = LazyLock::new(|| {
         .collect()
 });
 
-/// What a lesson costs, in a line.
-pub fn cost(view: &View, name: &str) -> Option<Markup> {
+/// What a lesson costs, in a line with a link to all that was measured.
+pub fn cost(view: &View, costs: &str, name: &str) -> Option<Markup> {
     let cost = COSTS.iter().find(|cost| cost.name == name)?;
     let [rust, node] = cost.round_trip;
     Some(html! {
         (rust) (view.say(" µs in Rust, ", " µs（Rust），"))
         (node) (view.say(" µs in Node; ", " µs（Node）；"))
-        a href="costs.html" { (view.say("costs", "开销")) }
+        a href=(costs) { (view.say("costs", "开销")) }
     })
 }
 
@@ -96,7 +96,7 @@ pub fn overview(view: &View) -> Result<String> {
         }
         section id="choose" aria-labelledby="h-choose" { div.wide {
             h2 id="h-choose" { (view.say("Which should I take?", "该选哪一个？")) }
-            (decision(view))
+            (decision(view, "costs.html"))
         } }
         section id="lessons" aria-labelledby="h-lessons" { div.wide {
             h2 id="h-lessons" { (view.say("All lessons", "全部示例")) }
@@ -153,17 +153,38 @@ pub fn costs(view: &View) -> Result<String> {
     let links = view.links("bench", None);
     let results = read(&text(&root().join("bench/RESULTS.md"))?, &links);
     let readme = text(&root().join(view.tongue.file("README")))?;
-    let document = read(&readme, &view.links("", None));
-    let english = read(&text(&root().join("README.md"))?, &links);
+    // A link to the results stays on this page, which shows them.
+    let here = In {
+        results: "#results",
+        ..view.links("", None)
+    };
+    let document = read(&readme, &here);
+    let english = read(&text(&root().join("README.md"))?, &here);
     let is_costs = |title: &str| title.starts_with("What each costs");
     let at = english.sections.iter().position(|it| is_costs(&it.title));
     let told = at.and_then(|at| document.sections.get(at));
     let title = told.map_or("", |section| &section.title);
-    let is_choice =
-        |section: &&Section| slug(&section.title) == "which-should-i-take";
+    // The questions above say which one to take.
+    let is_measured =
+        |section: &&Section| slug(&section.title) != "which-should-i-take";
     let main = html! {
-        div.wide.lead { div { h1 { (title) } } }
-        section { div.wide {
+        div.wide.lead { div {
+            h1 { (title) }
+            div.idea { p { (view.say(
+                "A small message takes microseconds in either language, so \
+                 choose a transport by what it does rather than by its speed. \
+                 Rust and Node differ most in the start of a program and in \
+                 its memory.",
+                "两种语言传一条小消息都只要若干微秒，所以选传输方式先看它能做什么，再看速度。Rust 和 \
+                 Node 差别最大的是程序的启动时间和内存。"
+            )) } }
+        } }
+        section id="choose" aria-labelledby="h-choose" { div.wide {
+            h2 id="h-choose" { (view.say("Which should I take?", "该选哪一个？")) }
+            (decision(view, "#measured"))
+        } }
+        section id="measured" aria-labelledby="h-measured" { div.wide {
+            h2 id="h-measured" { (view.say("The lessons, measured", "各示例的测量")) }
             div.plots {
                 (plot(view.say("A round trip of 5 bytes, in µs",
                     "5 字节的一次往返，µs"), |cost| Some(cost.round_trip)))
@@ -174,18 +195,8 @@ pub fn costs(view: &View) -> Result<String> {
                 (blocks(view, None, &section.blocks))
             }
         } }
-        section id="choose" { div.wide {
-            h2 { (view.say("Which should I take?", "该选哪一个？")) }
-            (decision(view))
-            // What was measured says more about it.
-            div.more lang="en" {
-                @for section in results.sections.iter().filter(is_choice) {
-                    (blocks(view, None, &section.blocks))
-                }
-            }
-        } }
-        div lang="en" {
-            @for section in results.sections.iter().filter(|it| !is_choice(it)) {
+        div #results lang="en" {
+            @for section in results.sections.iter().filter(is_measured) {
                 section id=(slug(&section.title)) { div.wide {
                     h2 { (section.title) }
                     (blocks(view, None, &section.blocks))

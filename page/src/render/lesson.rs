@@ -101,7 +101,7 @@ fn lead(view: &View, pages: &Pages, document: &Document) -> Markup {
                     dd { (cell(1)) }
                     dt.rust { "Rust" }
                     dd { (cell(2)) }
-                    @if let Some(cost) = cost(view, name) {
+                    @if let Some(cost) = cost(view, "costs.html", name) {
                         dt { (view.say("A round trip", "一次往返")) }
                         dd { (cost) }
                     }
