@@ -124,8 +124,8 @@ fn start(view: &View) -> Markup {
             a.go href={ (name) ".html" } {
                 (view.say("Start with ", "从这里开始：")) (name)
             }
-            (view.say(" Five minutes, from twenty lines to a real service.",
-                " 五分钟，从二十行到真正的服务。"))
+            (view.say(" Five minutes for the first version.",
+                " 初版只要五分钟。"))
         }
     }
 }

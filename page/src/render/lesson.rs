@@ -45,6 +45,7 @@ pub fn lesson(view: &View, pages: &Pages) -> String {
         @for (id, section) in before { (shown(view, pages, id, section)) }
         (steps(view, pages))
         @for (id, section) in after { (shown(view, pages, id, section)) }
+        (onward(view, pages))
     };
     let file = format!("{folder}.html");
     let head = Head {
@@ -54,6 +55,21 @@ pub fn lesson(view: &View, pages: &Pages) -> String {
         pages: Some(pages),
     };
     shell(view, &head, &main)
+}
+
+/// The lesson that follows, for those who have read to the end.
+fn onward(view: &View, pages: &Pages) -> Markup {
+    let lessons = view.content.lessons.iter();
+    let mut rest =
+        lessons.skip_while(|other| other.lesson.name != pages.lesson.name);
+    html! {
+        @if let Some(next) = rest.nth(1) {
+            section { div.wide { p.start {
+                (view.say("Next: ", "下一个：")) " "
+                a href={ (next.lesson.name) ".html" } { (next.lesson.name) }
+            } } }
+        }
+    }
 }
 
 fn shown(view: &View, pages: &Pages, id: &str, section: &Section) -> Markup {
@@ -112,16 +128,33 @@ fn lead(view: &View, pages: &Pages, document: &Document) -> Markup {
 }
 
 fn steps(view: &View, pages: &Pages) -> Markup {
+    let first = view.content.lessons[0].lesson.name;
+    let names = match pages.lesson.name == first {
+        true => "#names-that-every-half-uses".to_owned(),
+        false => format!("{first}.html#names-that-every-half-uses"),
+    };
     html! {
         div.bench #halves {
             div.wide {
                 h2 { (view.say("Step by step", "逐步对照")) }
                 p.text { (view.say(
-                    "The same program as it has to be in practice. A name with \
-                     dots below it is a function of both languages; ≠ marks \
-                     what they do differently.",
-                    "同一个程序在实践中应有的样子。带点线的名字是两种语言都有的函数；≠ 标出两者的不同之处。"
+                    "The same program as it has to be in practice. Each program \
+                     of the pair is a half; its twin is the same half in the \
+                     other language. A name with dots below it is a function \
+                     of both languages; ≠ marks what they do differently.",
+                    "同一个程序在实践中应有的样子。一对程序中的每一个都有 Node 和 Rust 两个版本。带点线的名字是两种语言都有的函数；≠ 标出两者的不同之处。"
                 )) }
+                p.text {
+                    (view.say("Names that are not explained here, such as ",
+                        "这里没有解释的名字，例如 "))
+                    code { "log::line" } (view.say(" or ", " 或 "))
+                    code { "args" } (view.say(", are in the table ", "，见表格："))
+                    a href=(names) {
+                        (view.say("Names that every half uses",
+                            "每个程序都用到的名字"))
+                    }
+                    (view.say(".", "。"))
+                }
             }
             (strip(view, pages))
             @for role in &pages.roles { (half(view, pages, role)) }
@@ -186,7 +219,8 @@ fn half(view: &View, pages: &Pages, role: &Role) -> Markup {
     });
     let lines = lines.collect::<Vec<_>>().join(view.say(", ", "，"));
     html! {
-        div.role id={ "half-" (role.name) } { div.wide {
+        div.role.one[columns.clone().count() == 1]
+            id={ "half-" (role.name) } { div.wide {
             h3.rolehead { (role.name) }
             p.what lang=(lang) { (prose(&about)) }
             details.fold {

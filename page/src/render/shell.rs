@@ -118,10 +118,10 @@ fn top(view: &View, head: &Head, at: Option<usize>) -> Markup {
                     (other.of("English", "中文"))
                 }
                 button #theme type="button" data-js hidden
-                    data-auto=(view.say("Auto", "自动"))
-                    data-light=(view.say("Light", "浅色"))
-                    data-dark=(view.say("Dark", "深色"))
-                    data-name=(view.say("Colours", "配色")) {}
+                    data-auto=(view.say("auto", "自动"))
+                    data-light=(view.say("light", "浅色"))
+                    data-dark=(view.say("dark", "深色"))
+                    data-name=(view.say("Theme: ", "配色：")) {}
             }
         } }
     }
@@ -240,7 +240,8 @@ pub fn terms(glossary: &str) -> Vec<(String, String, String)> {
         .collect()
 }
 
-/// Text of a comment: code in backticks, and quotes as in a book.
+/// Text of a comment: code in backticks, quotes as in a book, and a link where
+/// an address stands between angle brackets.
 pub fn prose(text: &str) -> Markup {
     let mut html = String::new();
     for (place, piece) in text.split('`').enumerate() {
@@ -250,6 +251,9 @@ pub fn prose(text: &str) -> Markup {
         }
         let mut escaped = String::new();
         crate::paint::escape(&mut escaped, piece);
+        if !in_code {
+            escaped = with_links(&escaped);
+        }
         let mut parts = escaped.split("&quot;");
         html.push_str(parts.next().unwrap_or_default());
         for (place, part) in parts.enumerate() {
@@ -265,6 +269,26 @@ pub fn prose(text: &str) -> Markup {
         }
     }
     PreEscaped(html)
+}
+
+/// The same with `<http://...>` as a link.
+fn with_links(escaped: &str) -> String {
+    let mut pieces = escaped.split("&lt;http");
+    let mut shown = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        match piece.split_once("&gt;") {
+            Some((rest, after)) => {
+                let link = format!("<a href='http{rest}'>http{rest}</a>");
+                shown.push_str(&link);
+                shown.push_str(after);
+            }
+            None => {
+                shown.push_str("&lt;http");
+                shown.push_str(piece);
+            }
+        }
+    }
+    shown
 }
 
 /// Markdown of one line.
