@@ -26,8 +26,7 @@ const THEMES = ['auto', 'light', 'dark']
 function setTheme(name) {
   if (name === 'auto') delete root.dataset.theme
   else root.dataset.theme = name
-  theme.textContent = theme.dataset[name]
-  theme.setAttribute('aria-label', `${theme.dataset.name}: ${theme.textContent}`)
+  theme.textContent = theme.dataset.name + theme.dataset[name]
   kept.set('theme', name)
 }
 setTheme(THEMES.includes(kept.get('theme')) ? kept.get('theme') : 'auto')
