@@ -10,11 +10,10 @@
 //
 // Try this: start a second consumer, and kill the first one.
 
-import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { args, wholeNumber } from '../../common/node/args.js'
 import { error, fail, line } from '../../common/node/log.js'
-import { stop } from '../../common/node/shutdown.js'
+import { stopped } from '../../common/node/shutdown.js'
 import { PartitionAssigners, createTopic, place, shown } from './topic.js'
 
 const options = args('Reads the events of a topic as a member of a group.', {
@@ -56,7 +55,7 @@ async function main() {
   //    on one: that has 1.5 seconds until shutdown.js exits. kafkajs calls
   //    `work` for one event after the other, where Rust has a loop.
   consumer.run({ autoCommit: false, eachMessage: work }).catch(fail)
-  await once(stop, 'abort')
+  await stopped
 
   // 4. Leave the group, so that the other members get our partitions at once
   //    and not only after `--session`.

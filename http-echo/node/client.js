@@ -58,12 +58,12 @@ async function main() {
 async function askAll() {
   for (let number = 0; number < count; number += 1) {
     if (number > 0) await sleep(every, undefined, { signal: stop })
-    await Promise.race([ask(), overdue()])
+    await Promise.race([ask(), tooLate()])
   }
 }
 
 // Rejects when TIMEOUT is over. The program does not wait for it (`ref`).
-async function overdue() {
+async function tooLate() {
   await sleep(TIMEOUT, undefined, { ref: false })
   throw Error('no whole answer in 10 seconds')
 }

@@ -11,7 +11,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { address, args, shownAddress } from '../../common/node/args.js'
 import { error, fail, line, shown } from '../../common/node/log.js'
-import { stop } from '../../common/node/shutdown.js'
+import { stopped } from '../../common/node/shutdown.js'
 
 // How long a client may take for a request's headers, how long it may wait
 // between two requests, and how long it may pause within a body; milliseconds.
@@ -45,15 +45,15 @@ async function main() {
   // 2. Accept clients until Ctrl-C. Node does so by itself, where Rust spawns
   //    a task for each.
   serve(server)
-  await once(stop, 'abort') // by Ctrl-C and SIGTERM
+  await stopped // by Ctrl-C and SIGTERM
 
   // 3. Stop: accept nobody else, finish the answers, close the rest.
   server.close()
 }
 
 // 4. Serves each connection: Node reads its requests, one after the other,
-//    and calls answer() for each. An error ends no other connection. (It is
-//    called once, for the server: Node has its connections out of sight.)
+//    and calls answer() for each. An error ends no other connection.
+//    (Node handles the connections itself; this runs once, for all.)
 function serve(server) {
   // Slow-loris: a client that sends one byte of its headers every few seconds
   // would hold its connection for Node's default of a minute.

@@ -13,7 +13,7 @@ import { createSecureServer } from 'node:http2'
 import { join } from 'node:path'
 import { address, args, shownAddress } from '../../common/node/args.js'
 import { error, fail, line } from '../../common/node/log.js'
-import { stop } from '../../common/node/shutdown.js'
+import { stopped } from '../../common/node/shutdown.js'
 import { answer } from './answer.js'
 import { FOLDER, makeIfMissing } from './certs.js'
 
@@ -51,7 +51,7 @@ async function main() {
   // 3. Accept clients until Ctrl-C. Node does so by itself, where Rust spawns
   //    a task for each.
   serve(server)
-  await once(stop, 'abort') // by Ctrl-C and SIGTERM
+  await stopped // by Ctrl-C and SIGTERM
 
   // 4. Stop: accept nobody else, finish the answers, close the rest.
   server.close()
@@ -77,8 +77,8 @@ function tls() {
   }
 }
 
-// 6. Serves each client. An error ends this connection and no other. (It is
-//    called once, for the server: Node has its connections out of sight.)
+// 6. Serves each client. An error ends this connection and no other.
+//    (Node handles the connections itself; this runs once, for all.)
 function serve(server) {
   // For step 4, as server.close() leaves connections of HTTP/2 open.
   server.on('session', session => {

@@ -43,11 +43,11 @@ function receive(text) {
   try {
     message = JSON.parse(text)
   } catch {
-    return send(error(null, methods.PARSE_ERROR))
+    return send(errorAnswer(null, methods.PARSE_ERROR))
   }
   const { id, method, params } = message ?? {}
   if (typeof method !== 'string') {
-    send(error(id ?? null, methods.INVALID_REQUEST))
+    send(errorAnswer(id ?? null, methods.INVALID_REQUEST))
   } else if (id !== undefined) {
     // Nobody awaits this, so that a slow request does not delay the others.
     answer(id, message, running.insert(id))
@@ -68,14 +68,15 @@ async function answer(id, request, cancelled) {
     response = { id, jsonrpc: '2.0', result }
   } catch (failure) {
     const isCancelled = cancelled.aborted
-    response = error(id, isCancelled ? methods.REQUEST_CANCELLED : failure)
+    const why = isCancelled ? methods.REQUEST_CANCELLED : failure
+    response = errorAnswer(id, why)
   }
   running.remove(id)
   send(response)
 }
 
 // The answer that says what went wrong.
-function error(id, { code, message }) {
+function errorAnswer(id, { code, message }) {
   return { error: { code, message }, id, jsonrpc: '2.0' }
 }
 

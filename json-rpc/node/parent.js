@@ -8,12 +8,11 @@
 //
 // Try this: `sh -c 'echo hello; exec node json-rpc/node/child.js'` after `--`.
 
-import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { args } from '../../common/node/args.js'
 import { error, fail, line, shown } from '../../common/node/log.js'
-import { stop } from '../../common/node/shutdown.js'
+import { stop, stopped } from '../../common/node/shutdown.js'
 import { framingFlag, messages } from './framing.js'
 import { start, wait } from './process.js'
 
@@ -42,7 +41,7 @@ async function parent() {
 
   // 2. Call and receive at the same time. After the last call, or Ctrl-C, close
   //    the child's stdin. The child reads the end, and ends as well.
-  const calls = Promise.race([callAll(child.stdin), once(stop, 'abort')])
+  const calls = Promise.race([callAll(child.stdin), stopped])
     .then(() => child.stdin.end())
   const receiving = receive(child.stdout)
   const ended = wait(child, stop) // kills it a second after Ctrl-C

@@ -67,13 +67,15 @@ async function main() {
 
   // 2. Start the workers, one after the other, and replace those that crash.
   //    The first worker that asks for the port has this process open it.
-  const ends = []
-  for (let place = 0; place < workers; place += 1) {
-    const end = replace(await start(place), place)
+  const ends = [] // a promise for each, with the last thing to say of it
+  for (let slot = 0; slot < workers && !stop.aborted; slot += 1) {
+    const end = keepRunning(await start(slot), slot)
     end.catch(fail)
     ends.push(end)
   }
-  line(`listening on ${workersAddress.host}:${workersAddress.port}`)
+  if (!stop.aborted) {
+    line(`listening on ${workersAddress.address}:${workersAddress.port}`)
+  }
 
   // 3. Be a client, until the last message or Ctrl-C.
   await talk()
@@ -87,15 +89,15 @@ async function main() {
     for (const worker of all) worker.process.kill('SIGKILL')
   }, END_TIMEOUT).unref()
   for (const end of ends) {
-    const ended = await end
-    if (ended) line(ended)
+    const last = await end
+    if (last) line(last)
   }
 }
 
 // 5. Starts a worker: a child with a channel (see fork-ipc), and a number in
 //    NODE_UNIQUE_ID. It asks for the port by itself.
-async function start(place) {
-  const isOwn = program.length === 0 || (mixed && place % 2 === 1)
+async function start(slot) {
+  const isOwn = program.length === 0 || (mixed && slot % 2 === 1)
   const [exec, ...rest] = isOwn ? [WORKER] : program
   cluster.setupPrimary({ exec, args: [...rest, address], execArgv: [] })
   // fork() runs process.execPath, which is Node, with `exec` as its script, and
@@ -105,8 +107,8 @@ async function start(place) {
   process.execPath = NODE
   if (mixed) line(`worker ${worker.id} runs ${relative('', exec)}`)
   worker.on('online', () => line(`worker ${worker.id} online`))
-  worker.on('listening', ({ address: host, port }) => {
-    workersAddress = { host, port }
+  worker.on('listening', address => {
+    workersAddress = address
     line(`worker ${worker.id} listening`)
   })
   worker.on('error', () => {}) // it ended before we could send to it
@@ -120,17 +122,18 @@ async function start(place) {
   return { worker, exited }
 }
 
-// 6. Replaces a worker that ends, unless it has left on purpose. A crash costs
-//    the clients of that worker, and nobody else's.
-async function replace({ worker, exited }, place) {
+// 6. Keeps a slot filled, until Ctrl-C: replaces a worker that ends, unless it
+//    has left on purpose. A crash costs the clients of that worker, and nobody
+//    else's.
+async function keepRunning(started, slot) {
   for (;;) {
-    const ended = reason(worker, await exited)
-    if (stop.aborted) return ended
-    error(ended)
-    if (worker.exitedAfterDisconnect) return
+    const how = reason(started.worker, await started.exited)
+    if (stop.aborted) return how
+    error(how)
+    if (started.worker.exitedAfterDisconnect) return
     await sleep(RESTART_PAUSE)
     if (stop.aborted) return
-    ;({ worker, exited } = await start(place))
+    started = await start(slot)
   }
 }
 
@@ -142,7 +145,8 @@ function reason({ id }, [code, signal]) {
 // 7. Connects at each tick, as any client does, and prints the answer.
 async function talk() {
   for await (const _ of ticks(timing, stop)) {
-    const socket = connect(workersAddress)
+    const { address: host, port } = workersAddress
+    const socket = connect({ host, port })
     // Where the worker dies before it has accepted the client, Node keeps the
     // connection open, and nobody answers.
     socket.setTimeout(ANSWER_TIMEOUT, () => socket.destroy(Error('no answer')))

@@ -14,7 +14,7 @@ import { createServer } from 'node:net'
 import { promisify } from 'node:util'
 import { address, args } from '../../common/node/args.js'
 import { error, fail, line } from '../../common/node/log.js'
-import { stop } from '../../common/node/shutdown.js'
+import { stop, stopped } from '../../common/node/shutdown.js'
 
 const { address: { host, port } } = args('Serves clients in a cluster.', {
   address: {
@@ -46,9 +46,7 @@ async function main() {
   // 3. Serve clients, until the primary has us leave, or Ctrl-C. With each
   //    message `newconn` comes a connected socket.
   server.on('connection', socket => serve(socket, worker.id))
-  if (!stop.aborted) {
-    await Promise.race([once(stop, 'abort'), once(worker, 'disconnect')])
-  }
+  await Promise.race([stopped, once(worker, 'disconnect')])
 
   // 4. Leave: give the port back, so that no more clients come, and close the
   //    channel. Those who are connected are served: this process ends when

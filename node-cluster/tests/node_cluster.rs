@@ -32,6 +32,7 @@ pub fn tests() -> Vec<Test> {
         both("who_is_connected_is_served_after_sigterm", served),
         both("an_idle_client_does_not_hold_up_the_end", idle),
         both("ctrl_c_in_a_terminal_ends_all_in_order", terminal),
+        both("ctrl_c_while_workers_start_ends_all_in_order", early),
         both("a_killed_primary_ends_its_workers", killed_primary),
         both("a_worker_without_a_primary_says_what_to_start", alone),
     ];
@@ -215,6 +216,18 @@ fn terminal(language: Language) -> Result<()> {
     for id in [1, 2] {
         half.wait_for(&format!("worker {id} exited with code 0"))?;
     }
+    Ok(())
+}
+
+/// Ctrl-C comes while there are more to start: nobody starts them any more.
+fn early(language: Language) -> Result<()> {
+    let mut half = start(language, &["--workers", "1000"])?;
+    half.wait_for("worker 1 listening")?;
+    let group = format!("-{}", half.id());
+    let kill = Command::new("kill").args(["-INT", "--", &group]).status()?;
+    ensure!(kill.success(), "{kill}");
+    half.succeeds()?;
+    half.wait_for("worker 1 exited with code 0")?;
     Ok(())
 }
 

@@ -12,7 +12,7 @@ import { createServer } from 'node:net'
 import { promisify } from 'node:util'
 import { args } from '../../common/node/args.js'
 import { Decoder, error, fail, line } from '../../common/node/log.js'
-import { stop } from '../../common/node/shutdown.js'
+import { stop, stopped } from '../../common/node/shutdown.js'
 import { DEFAULT_PATH, checked } from './path.js'
 import { removeStaleFile } from './stale-file.js'
 
@@ -40,7 +40,7 @@ async function main() {
   // 2. Accept clients until Ctrl-C. A function is called for each, where Rust
   //    spawns a task. Node itself deals with an `accept` that fails.
   server.on('connection', serve)
-  await once(stop, 'abort') // by Ctrl-C and SIGTERM
+  await stopped // by Ctrl-C and SIGTERM
 
   // 3. Stop: accept nobody else, which removes the file, and let each
   //    connection finish its answer (destroySoon: once it is written). After

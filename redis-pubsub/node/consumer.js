@@ -46,7 +46,7 @@ main().catch(fail) // prints the error, and ends with status 1
 async function main() {
   // 1. Connect and subscribe. Redis stores nothing for those who are not
   //    subscribed: what was published before this line is gone.
-  check(redis, ['redis', 'unix']) // refuses what would be ignored
+  check(redis, ['redis', 'unix']) // refuses a URL that is not understood
   const messages = await subscribe().catch(error => {
     // The error in words: where it was, and what to do.
     throw noConnection(redis, error)

@@ -40,7 +40,7 @@ main().catch(fail) // prints the error, and ends with status 1
 
 async function main() {
   // 1. Connect.
-  check(redis, ['redis', 'unix']) // refuses what would be ignored
+  check(redis, ['redis', 'unix']) // refuses a URL that is not understood
   const client = clientFor(redis) // with timeouts; sends nothing yet
   await connect(client)
 

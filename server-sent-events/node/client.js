@@ -8,11 +8,10 @@
 //
 // Try this: stop the server, and start it again.
 
-import { once } from 'node:events'
 import { address, args, wholeNumber } from '../../common/node/args.js'
 import { fail, line, shown } from '../../common/node/log.js'
 import { missing } from '../../common/node/packages.js'
-import { stop } from '../../common/node/shutdown.js'
+import { stop, stopped } from '../../common/node/shutdown.js'
 
 const { EventSource } = await import('eventsource').catch(missing)
 
@@ -50,12 +49,12 @@ async function main() {
 //    away for a while is normal; one that was never there is a mistake, and so
 //    is an answer that is no stream of events.
 async function receive() {
+  // It calls connect() for each connection.
   const source = new EventSource(`http://${server}/events`, { fetch: connect })
   source.onopen = () => {
     line('connected.')
     wasConnected = true
   }
-  const stopped = once(stop, 'abort') // by Ctrl-C and SIGTERM
   try {
     await Promise.race([print(source), reconnect(source), stopped])
   } finally {
@@ -81,7 +80,7 @@ function print(source) {
 
 // 4. Reconnects. EventSource does it: it waits as long as `retry:` said, and
 //    asks for what has come since; again and again, until a server is there.
-//    This fails when that cannot help.
+//    This promise never resolves. It rejects when reconnecting cannot help.
 function reconnect(source) {
   return new Promise((_, reject) => {
     source.onerror = ({ message }) => {

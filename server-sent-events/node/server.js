@@ -14,7 +14,7 @@ import { promisify } from 'node:util'
 import { address, args, shownAddress } from '../../common/node/args.js'
 import { fail, line, shown } from '../../common/node/log.js'
 import { pace, ticks } from '../../common/node/pace.js'
-import { stop } from '../../common/node/shutdown.js'
+import { stop, stopped } from '../../common/node/shutdown.js'
 import { History } from './history.js'
 
 // How long a client is to wait before it connects again; milliseconds.
@@ -61,7 +61,7 @@ async function main() {
   //    until Ctrl-C. Node accepts them by itself, where Rust spawns a task.
   publish()
   serve(server)
-  await once(stop, 'abort') // by Ctrl-C and SIGTERM
+  await stopped // by Ctrl-C and SIGTERM
 
   // 3. Stop: accept nobody else, and end each stream as it should.
   server.close()
@@ -119,7 +119,7 @@ async function stream(response, lastId) {
     streams.delete(response)
     line('client disconnected')
   })
-  response.on('error', () => {}) // without it Node ends; write() rejects, too
+  response.on('error', () => {}) // unheard, it would end this program
   // Step 9: a client that has accepted no bytes for WRITE_TIMEOUT is dropped.
   response.setTimeout(WRITE_TIMEOUT, () => {
     line('client dropped: it does not read')

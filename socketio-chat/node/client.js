@@ -12,7 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { args } from '../../common/node/args.js'
 import { fail, line, shown } from '../../common/node/log.js'
 import { pace } from '../../common/node/pace.js'
-import { stop } from '../../common/node/shutdown.js'
+import { stop, stopped } from '../../common/node/shutdown.js'
 import { Refusal, open } from './session.js'
 import * as show from './show.js'
 import { Texts } from './texts.js'
@@ -53,7 +53,7 @@ async function main() {
     } catch {
       line('disconnected: trying again')
     }
-    const next = await Promise.race([reconnect(), once(stop, 'abort')])
+    const next = await Promise.race([reconnect(), stopped])
     if (stop.aborted) break // Ctrl-C
     session = next
   }
@@ -101,7 +101,9 @@ async function reconnect() {
 //    connection may still be lost, and the text with it. While this waits,
 //    for a text or for an answer, events arrive and are shown.
 async function send({ socket, lost }, texts) {
-  for (let text; (text = await texts.next(lost)) !== undefined;) {
+  while (true) {
+    const text = await texts.next(lost)
+    if (text === undefined) return // that was all, or Ctrl-C
     line(`send: ${shown(text)}`)
     pending += 1 // until its answer is here
     const asking = room === undefined

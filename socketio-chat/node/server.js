@@ -13,7 +13,7 @@ import {
   address, args, shownAddress, wholeNumber,
 } from '../../common/node/args.js'
 import { fail, line } from '../../common/node/log.js'
-import { stop } from '../../common/node/shutdown.js'
+import { stopped } from '../../common/node/shutdown.js'
 import * as chat from './chat.js'
 import { acknowledged } from './chat.js'
 import * as rooms from './rooms.js'
@@ -57,7 +57,7 @@ async function main() {
   // 2. Serve until Ctrl-C, and tell everybody the time. Node accepts the
   //    connections; web.js decides which sites' pages may connect.
   sendTime(io)
-  await once(stop, 'abort') // by Ctrl-C and SIGTERM
+  await stopped // by Ctrl-C and SIGTERM
 
   // 3. Stop: disconnect all clients. They will try to reconnect. After 1.5
   //    seconds shutdown.js ends the program in any case, with status 0.

@@ -70,6 +70,8 @@ pub fn tests() -> Vec<Test> {
         alike("a_client_comes_back_to_its_room", comes_back),
         alike("a_client_whose_text_was_lost_says_so", text_lost)
             .map(|test| test.needs(Need::Unix)),
+        alike("also_after_ctrl_c_a_lost_text_is_said", left_with_loss)
+            .map(|test| test.needs(Need::Unix)),
         plain("where_no_websocket_gets_through_it_is_said", no_websocket),
         alike("a_client_says_what_is_typed", typed),
         alike("a_client_shows_the_time_if_asked", client_time),
@@ -531,6 +533,25 @@ fn text_lost(language: Language) -> Result<()> {
     let answers = lines.iter().filter(|line| *line == "acknowledged.");
     ensure!(answers.count() == 2, "{lines:?}");
     ensure!(lines.last().is_some_and(|line| line == "disconnected."));
+    let why = "Error: something on its way was lost";
+    ensure!(client.stderr() == [why], "{:?}", client.stderr());
+    Ok(())
+}
+
+/// Ctrl-C comes first, and the server is killed afterwards: nobody reconnects
+/// any more, and what was lost is said all the same.
+fn left_with_loss(language: Language) -> Result<()> {
+    let mut server = Server::start(NAME, language)?;
+    let mut client = server.client(language, &["--name", "Ada"])?;
+    let mut keyboard = client.take_stdin()?;
+    keyboard.write_all(b"one\n")?;
+    client.wait_for("acknowledged.")?;
+    server.half.signal(Signal::Freeze)?;
+    keyboard.write_all(b"two\n")?;
+    client.wait_for("send: two")?;
+    client.signal(Signal::Interrupt)?;
+    ensure!(server.half.stop(Signal::Kill)? == Exit::Signal(9));
+    ensure!(client.wait()? == Exit::Code(1), "{:?}", client.stdout());
     let why = "Error: something on its way was lost";
     ensure!(client.stderr() == [why], "{:?}", client.stderr());
     Ok(())

@@ -40,6 +40,7 @@ async function answer(text) {
   line(`Received from parent: ${shown(text)}\nHello from child`)
   const { stdout } = process
   if (stdout.writableNeedDrain) {
+    // Not once(), which would throw an error of stdout: log.js handles it.
     await new Promise(resolve => stdout.once('drain', resolve))
   }
 }

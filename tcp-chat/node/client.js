@@ -12,7 +12,7 @@ import { connect } from 'node:net'
 import { promisify } from 'node:util'
 import { address, args } from '../../common/node/args.js'
 import { escaped, fail, line } from '../../common/node/log.js'
-import { stop } from '../../common/node/shutdown.js'
+import { stopped } from '../../common/node/shutdown.js'
 import { open } from './terminal.js'
 
 const { address: { host, port }, name } = args(
@@ -53,16 +53,18 @@ async function main() {
   //    user leaves. In a terminal there is a line editor; from a pipe, bytes
   //    come as they are.
   const { input, screen, isTerminal } = open()
-  const ctrlC = once(stop, 'abort') // also in the editor
-  const sending = send(socket, input).then(() => isTerminal, () => false)
+  const sendAll = async () => {
+    const isSent = await send(socket, input).then(() => true, () => false)
+    if (isSent && isTerminal) return // a person typed Ctrl-D, and leaves
+    // A pipe has ended, or nothing can be sent any more. Then receive() goes
+    // on until Ctrl-C: the server's last line may say why.
+    await stopped
+  }
   let failure
   await Promise.race([
     receive(socket, screen).catch(error => { failure = error }),
-    // `true`: a person typed Ctrl-D, so leave. Otherwise a pipe has ended, or
-    // nothing can be sent any more. Then only Ctrl-C ends the wait, and
-    // receive() goes on: the server's last line may say why.
-    sending.then(isLeaving => isLeaving ? undefined : ctrlC),
-    ctrlC,
+    sendAll(),
+    stopped, // by Ctrl-C, also in the editor
   ])
 
   // 3. Give the terminal back before anything else is printed.
@@ -90,17 +92,17 @@ async function receive(socket, screen) {
   let begun = Buffer.alloc(0) // a line whose end has not arrived
   for await (const bytes of socket) {
     begun = Buffer.concat([begun, bytes])
-    let start = 0
-    for (let end; (end = begun.indexOf('\n', start)) >= 0; start = end + 1) {
-      await show(begun.subarray(start, end))
+    while (begun.includes('\n')) {
+      const end = begun.indexOf('\n') + 1
+      await show(begun.subarray(0, end))
+      begun = begun.subarray(end)
     }
-    begun = begun.subarray(start)
     // A server that sends no line feed would fill the memory.
     if (begun.length >= LONGEST) throw Error('a line without an end')
   }
   if (begun.length > 0) await show(begun)
 
-  function show(line) {
-    return screen.line(escaped(line.toString().replace(/[\r\n]+$/, '')))
+  function show(bytes) {
+    return screen.line(escaped(bytes.toString().replace(/[\r\n]+$/, '')))
   }
 }

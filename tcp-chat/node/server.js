@@ -12,7 +12,7 @@ import { createServer } from 'node:net'
 import { promisify } from 'node:util'
 import { address, args, shownAddress } from '../../common/node/args.js'
 import { error, fail, line } from '../../common/node/log.js'
-import { stop } from '../../common/node/shutdown.js'
+import { stop, stopped } from '../../common/node/shutdown.js'
 import { Room } from './room.js'
 
 const { address: { host, port } } = args(
@@ -47,7 +47,7 @@ async function main() {
   //    share is the room: it knows all clients, and the order of all lines.
   const room = new Room()
   server.on('connection', socket => serve(socket, room))
-  await once(stop, 'abort') // by Ctrl-C and SIGTERM
+  await stopped // by Ctrl-C and SIGTERM
 
   // 3. Stop: accept nobody else, and let the clients read what was sent.
   server.close()
@@ -95,12 +95,12 @@ async function receive(socket, room, client) {
   // The last line of a stream may lack its line feed.
   if (begun.length > 0) await handle(begun)
 
-  async function handle(line) {
+  async function handle(text) {
     // Back-pressure: while half of this client's own queue waits for it, we
     // read nothing from it. So it cannot flood the others.
     await room.hasSpace(client)
     // A new name, or text for everybody. Some end lines with CR LF.
-    room.handle(client, line.toString().replace(/[\r\n]+$/, ''))
+    room.handle(client, text.toString().replace(/[\r\n]+$/, ''))
   }
 }
 

@@ -65,6 +65,7 @@ async function main() {
     } catch (failure) {
       // "ECONNREFUSED": nobody listens there at the moment. There is no
       // connection that could break, so go on; the server may come back.
+      // After the time limit, on() throws an AbortError.
       if (failure.name !== 'AbortError') {
         const length = Buffer.byteLength(message)
         error(`send ${length} bytes: ${failure.message}`)

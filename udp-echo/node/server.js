@@ -13,7 +13,7 @@ import { lookup } from 'node:dns/promises'
 import { once } from 'node:events'
 import { address, args, shownAddress } from '../../common/node/args.js'
 import { error, fail, line, shown } from '../../common/node/log.js'
-import { stop } from '../../common/node/shutdown.js'
+import { stop, stopped } from '../../common/node/shutdown.js'
 
 const { address: { host, port } } = args(
   'Sends each datagram back to its sender.', {
@@ -42,7 +42,7 @@ async function main() {
   //    none is cut.
   socket.on('message', (bytes, sender) => echo(socket, bytes, sender, own.port))
   socket.on('error', ({ message }) => error(`receive: ${message}`))
-  await once(stop, 'abort') // by Ctrl-C and SIGTERM
+  await stopped // by Ctrl-C and SIGTERM
 
   // 3. Stop. No client is connected, so there is nothing else to close.
   socket.close()

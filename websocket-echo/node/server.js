@@ -15,7 +15,7 @@ import {
 } from '../../common/node/args.js'
 import { error, fail, line } from '../../common/node/log.js'
 import { missing } from '../../common/node/packages.js'
-import { stop } from '../../common/node/shutdown.js'
+import { stopped } from '../../common/node/shutdown.js'
 import {
   accessFlags, allowOwnPages, refuse, reply, status,
 } from './access.js'
@@ -73,9 +73,9 @@ async function main() {
   // 2. Accept clients until Ctrl-C. Node does so by itself, where Rust spawns
   //    a task for each.
   serve(server)
-  await once(stop, 'abort') // by Ctrl-C and SIGTERM
+  await stopped // by Ctrl-C and SIGTERM
 
-  // 3. Stop: accept nobody else, and let each connection close: step 11.
+  // 3. Stop: accept nobody else, and close each connection: step 11.
   server.close()
   for (const socket of webSockets.clients) close(socket, 1001)
 }

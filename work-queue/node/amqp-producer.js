@@ -72,7 +72,7 @@ async function add(jobs) {
       // Rust closes the connection by replacing it. Not awaited here, as
       // perhaps nobody answers.
       close(broker)
-      const why = broker.failure ?? error
+      const why = broker.failure ?? error // the connection's own error
       broker = await reconnect(options, why, backoff)
     }
   }
@@ -81,7 +81,7 @@ async function add(jobs) {
 // 4. Publishes the jobs, and waits until the broker has confirmed each.
 async function publish(jobs) {
   const { channel, queue } = broker
-  broker.returned = false
+  broker.returned = false // amqp.js sets it when a job is returned
   for (const job of jobs) {
     channel.sendToQueue(queue, Buffer.from(job), {
       persistent: true, // on the disk, not only in memory

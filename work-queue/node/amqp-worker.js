@@ -62,7 +62,8 @@ async function main() {
 async function work(backoff) {
   const { channel, queue } = broker
   // The client calls a function for each job. `on` makes of that what Rust
-  // has: something to await.
+  // has: something to await. So 'job' is an event of ours. An 'error' makes
+  // jobs.next() reject.
   const jobs = on(channel, 'job', { close: ['close'] })
   // Back-pressure: the broker pushes jobs to us, at most `--prefetch` that are
   // not acknowledged. Without a limit it would send all it has.
@@ -72,7 +73,9 @@ async function work(backoff) {
     if (job) channel.emit('job', job)
     else channel.emit('error', Error('the broker deleted the queue'))
   })
-  for (let next; (next = await untilStop(jobs.next()));) {
+  while (true) {
+    const next = await untilStop(jobs.next())
+    if (!next) return // Ctrl-C
     if (next.done) throw Error('the connection ended')
     await handle(next.value[0])
     backoff.reset() // only now: a job is done

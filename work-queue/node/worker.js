@@ -76,7 +76,9 @@ async function main() {
 //    work on one: that has 1.5 seconds until shutdown.js exits.
 async function work(backoff) {
   await join()
-  for (let job; (job = await untilStop(take()));) {
+  while (true) {
+    const job = await untilStop(take())
+    if (!job) return // Ctrl-C
     await handle(job)
     backoff.reset() // only now: a job is done
   }

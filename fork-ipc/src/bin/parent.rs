@@ -44,7 +44,7 @@ fn main() -> common::Result {
     // Node's fork() starts Node again, with another script. This program
     // starts itself again, with another first argument.
     if env::args_os().nth(1).is_some_and(|role| role == "child") {
-        return child::main();
+        return child::main(); // #[tokio::main] makes it an ordinary function
     }
     parent()
 }
@@ -78,10 +78,9 @@ async fn parent() -> common::Result {
 ///    stdout and stderr, and one of two connected Unix sockets as descriptor 3.
 ///    `NODE_CHANNEL_FD=3` in its environment tells it where.
 fn start(args: &Args) -> Result<Forked> {
-    let mut fork = if let [program, arguments @ ..] = &args.program[..] {
-        Fork::new(program).args(arguments)
-    } else {
-        Fork::this_program()?.arg("child").args(args.pace.flags())
+    let mut fork = match args.program.split_first() {
+        Some((program, arguments)) => Fork::new(program).args(arguments),
+        None => Fork::this_program()?.arg("child").args(args.pace.flags()),
     };
     Ok(fork.spawn()?) // `?` also turns the error into anyhow's
 }

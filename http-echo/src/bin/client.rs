@@ -75,7 +75,7 @@ async fn ask_all(args: &Args) -> Result<()> {
 async fn ask(url: &Url) -> Result<()> {
     // 3. Connect. hyper makes two of it: `sender` takes requests, and
     //    `connection` moves the bytes, in a task of its own. Node does so
-    //    out of sight.
+    //    by itself.
     let host = &url[Position::BeforeHost..Position::AfterHost]; // as given
     let address = format!("{host}:{}", url.port().unwrap_or(80));
     let socket = TcpStream::connect(&address)
@@ -100,7 +100,7 @@ async fn ask(url: &Url) -> Result<()> {
     let mut decoder = log::Decoder::default();
     let mut body = response.into_body();
     while let Some(frame) = body.frame().await {
-        // The other kind of frame holds trailers: headers after the body.
+        // A frame holds bytes, or trailers: headers after the body.
         let bytes = frame?.into_data().unwrap_or_default();
         log::line(decoder.decode(&bytes));
     }

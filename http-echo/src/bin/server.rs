@@ -101,7 +101,7 @@ async fn answer(request: Request<Incoming>) -> Result<Response<String>> {
     let mut body = request.into_body();
     let mut length = 0;
     while let Some(frame) = timeout(TIMEOUT, body.frame()).await? {
-        // The other kind of frame holds trailers: headers after the body.
+        // A frame holds bytes, or trailers: headers after the body.
         let bytes = frame?.into_data().unwrap_or_default();
         length += bytes.len();
         if length > BODY_LIMIT {

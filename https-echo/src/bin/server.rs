@@ -88,8 +88,9 @@ fn tls(certs: &Path) -> Result<TlsAcceptor> {
     certs::make_if_missing(certs)?; // a CA, and a leaf that it has signed
     let leaf = CertificateDer::from_pem_file(certs.join("leaf.pem"))?;
     let key = PrivateKeyDer::from_pem_file(certs.join("leaf-key.pem"))?;
-    // The crate that computes. If two crates bring one each, rustls has no
-    // default, and would panic. An error means that it was chosen before.
+    // rustls leaves the cryptography to another crate: `ring` here. Without a
+    // choice, it would panic if two such crates were compiled in. An error
+    // means that one was chosen before.
     let _ = ring::default_provider().install_default();
     let mut config = ServerConfig::builder()
         .with_no_client_auth()
@@ -127,8 +128,9 @@ async fn speak(
         .context("TLS handshake")?;
     let socket = shaken.context("TLS handshake")?;
 
-    // 8. Speak what was agreed on: the client may know no HTTP/2. hyper sees
-    //    which one it is, as HTTP/2 begins with fixed bytes (the preface).
+    // 8. Speak what was agreed on: the client may know no HTTP/2. hyper does
+    //    not ask TLS which one it is, but sees it: HTTP/2 begins with fixed
+    //    bytes (the preface).
     let mut http = auto::Builder::new(TokioExecutor::new());
     // Slow-loris: a client that sends one byte of its headers now and then
     // would hold its connection indefinitely. Over HTTP/2, nothing else can

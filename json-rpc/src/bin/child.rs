@@ -80,12 +80,12 @@ pub async fn main() -> common::Result {
 ///    notification has none, and gets none, even if it makes no sense.
 fn receive(server: &Server, text: &[u8]) -> Result<()> {
     let Ok(message) = serde_json::from_slice::<Value>(text) else {
-        return send(server, &error(&Value::Null, methods::PARSE_ERROR));
+        return send(server, &error_answer(&Value::Null, methods::PARSE_ERROR));
     };
     let id = message.get("id").cloned();
     let Some(method) = message["method"].as_str() else {
         let id = id.unwrap_or_default(); // null
-        return send(server, &error(&id, methods::INVALID_REQUEST));
+        return send(server, &error_answer(&id, methods::INVALID_REQUEST));
     };
     if let Some(id) = id {
         // This is done before the task runs, because the next message may
@@ -122,13 +122,13 @@ async fn answer(
     server.running.remove(&id);
     let response = match outcome {
         Ok(result) => json!({ "id": id, "jsonrpc": "2.0", "result": result }),
-        Err(failure) => error(&id, failure),
+        Err(failure) => error_answer(&id, failure),
     };
     send(&server, &response)
 }
 
 /// The answer that says what went wrong.
-fn error(id: &Value, (code, message): Failure) -> Value {
+fn error_answer(id: &Value, (code, message): Failure) -> Value {
     let error = json!({ "code": code, "message": message });
     json!({ "error": error, "id": id, "jsonrpc": "2.0" })
 }

@@ -34,9 +34,9 @@ struct Args {
     path: PathBuf,
 }
 
-// One thread for every connection, like Node's event loop: an echo server
-// waits far more than it computes. An error becomes one line on stderr, and
-// status 1.
+// A single thread serves all connections, like Node's event loop: an echo
+// server waits far more than it computes. An error becomes one line on stderr,
+// and status 1.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> common::Result {
     let Args { path } = Args::parse();
@@ -114,7 +114,7 @@ async fn echo(mut socket: Stream, stop: CancellationToken) -> Result<()> {
             // From top to bottom: what has arrived is answered, even after
             // Ctrl-C. Node drops it.
             biased;
-            readable = socket.readable() => readable?,
+            result = socket.readable() => result?, // go on, unless it failed
             () = stop.cancelled() => break,
         }
         let mut bytes = Vec::with_capacity(32 * 1024);

@@ -80,7 +80,7 @@ async fn print(mut body: Incoming, parser: &mut Parser, mut left: u64) -> u64 {
     // Ok: in time; Some: the stream goes on; Ok: it has not broken.
     while let Ok(Some(Ok(frame))) = timeout(SILENCE_TIMEOUT, body.frame()).await
     {
-        // The other kind of frame holds trailers: headers after the body.
+        // A frame holds bytes, or trailers: headers after the body.
         let bytes = frame.into_data().unwrap_or_default();
         let Ok(events) = parser.read(&bytes) else {
             break; // an event that is too long

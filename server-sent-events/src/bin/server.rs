@@ -53,7 +53,7 @@ struct Args {
     pace: Pace, // --every and --count
 }
 
-/// What an answer holds: a stream, or a text.
+/// What an answer holds: a stream (Left), or a text (Right).
 type Body = Either<Channel<Bytes>, String>;
 
 #[tokio::main(flavor = "current_thread")]
@@ -109,8 +109,8 @@ async fn publish(args: Args, history: History) {
 async fn serve(socket: TcpStream, history: History, watcher: Watcher) {
     // Disable Nagle's algorithm, so that small events are sent immediately.
     let _ = socket.set_nodelay(true); // if it fails, they are only slower
-    // A connection carries one stream, in a task of its own (step 7). Whichever
-    // of the two ends first cancels this token, and the other one ends, too.
+    // Two tasks serve a client: this one moves the bytes, stream() (step 7)
+    // makes the events. The first to end cancels this, which ends the other.
     let gone = CancellationToken::new();
     let service =
         service_fn(|request| answer(request, history.clone(), gone.clone()));
@@ -169,9 +169,9 @@ async fn stream(
     log::line("client connected");
     let stop = shutdown::token();
     tokio::select! {
-        biased; // from top to bottom: who has gone is not reported as dropped
+        biased; // from top to bottom: one that has left was not thrown out
         () = gone.cancelled() => {}
-        () = stop.cancelled() => {} // `sender` is dropped: the body ends
+        () = stop.cancelled() => {} // the body ends, with `sender`
         Err(error) = send_events(sender, history, last_id) => {
             log::line(format_args!("client dropped: {error}"));
             gone.cancel();
@@ -180,9 +180,9 @@ async fn stream(
     log::line("client disconnected");
 }
 
-/// 8. Sends events to one client, until sending fails. Nothing is queued for it:
-///    from the history, a slow client takes its next event later, and one that
-///    was away finds what it missed.
+/// 8. Sends events to one client, until sending fails. Nothing is queued for
+///    it: from the history, a slow client takes its next event later, and one
+///    that was away finds what it missed.
 async fn send_events(
     mut sender: Sender<Bytes>,
     history: History,

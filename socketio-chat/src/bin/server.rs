@@ -81,7 +81,7 @@ async fn main() -> common::Result {
 /// 4. Admit a client that gives a good name. It comes with the connection.
 async fn admit(socket: SocketRef, auth: TryData<Auth>) -> Result<(), Refusal> {
     let name = chat::name(auth.0)?; // checks it
-    socket.extensions.insert(name); // one value of each type: chat::name_of()
+    socket.extensions.insert(name); // by its type; chat::name_of() gets it
     Ok(())
 }
 
@@ -109,8 +109,8 @@ async fn connected(socket: SocketRef) {
 async fn send_to_all(io: SocketIo, socket: SocketRef, text: Text) -> Answer {
     let message = Message::new(&socket, text, None)?; // None: to no room
     log::line(format_args!("chat message from {message}"));
+    // `None`: step 3 has closed it.
     if let Some(all) = io.of("/") {
-        // None once step 3 has closed it
         let _ = all.emit("chat message", &message).await;
     }
     Ok(json!({})) // the acknowledgement: the server has it

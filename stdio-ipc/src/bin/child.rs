@@ -54,6 +54,7 @@ fn receive() -> io::Result<()> {
     // collects a whole one; take() limits it, as a line without an end would
     // fill our memory. A longer one comes in pieces of MAX_LINE.
     loop {
+        // `&mut`: else take() would keep the reader.
         let mut limited = (&mut stdin).take(MAX_LINE);
         if limited.read_until(b'\n', &mut line)? == 0 {
             return Ok(()); // the parent has closed it

@@ -53,7 +53,7 @@ const MAX_LINE: u64 = 1024 * 1024;
 fn main() -> common::Result {
     // The child is this program again, with another first argument.
     if env::args_os().nth(1).is_some_and(|role| role == "child") {
-        return child::main();
+        return child::main(); // #[tokio::main] makes it an ordinary function
     }
     parent()
 }
@@ -84,8 +84,9 @@ async fn parent() -> common::Result {
         )
     };
     let status = tokio::select! {
-        ended = ended => {
-            let ((), (), status) = ended.context("receive")?;
+        results = ended => {
+            // One result each, in the order above; only wait() has a value.
+            let ((), (), status) = results.context("receive")?;
             status
         }
         () = shutdown::overdue() => {
@@ -140,6 +141,7 @@ async fn receive(output: impl AsyncRead + Unpin, what: &str) -> io::Result<()> {
     // collects a whole one; take() limits it, as a line without an end would
     // fill our memory. A longer one comes in pieces of MAX_LINE.
     loop {
+        // `&mut`: else take() would keep the reader.
         let mut limited = (&mut output).take(MAX_LINE);
         if limited.read_until(b'\n', &mut line).await? == 0 {
             return Ok(()); // the child has closed it

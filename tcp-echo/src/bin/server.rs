@@ -27,9 +27,9 @@ struct Args {
     address: String,
 }
 
-// One thread for every connection, like Node's event loop: an echo server
-// waits far more than it computes. An error becomes one line on stderr, and
-// status 1.
+// A single thread serves all connections, like Node's event loop: an echo
+// server waits far more than it computes. An error becomes one line on stderr,
+// and status 1.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> common::Result {
     let Args { address } = Args::parse();
@@ -88,7 +88,7 @@ async fn echo(mut socket: TcpStream, stop: CancellationToken) -> Result<()> {
         //    320 MB.
         tokio::select! {
             biased; // what has arrived is answered, even after Ctrl-C
-            readable = socket.readable() => readable?,
+            result = socket.readable() => result?, // go on, unless it failed
             () = stop.cancelled() => break,
         }
         let mut bytes = Vec::with_capacity(32 * 1024);

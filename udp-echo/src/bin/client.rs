@@ -118,7 +118,8 @@ async fn round_trip(
     let mut buffer = vec![0; MAX_DATAGRAM];
     loop {
         let receiving = socket.recv(&mut buffer);
-        // The first `?`: nothing came in time. The second: recv() failed.
+        // The first `?`: nothing came in time; as an io::Error, its kind is
+        // TimedOut. The second: recv() failed.
         let length = timeout_at(deadline, receiving).await??;
         let bytes = &buffer[..length];
         if bytes == message.as_bytes() {

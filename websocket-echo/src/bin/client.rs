@@ -153,6 +153,8 @@ async fn talk(
     in_flight: &InFlight,
 ) -> CloseCode {
     let (mut writer, reader) = socket.split();
+    // Pinned, so that select! can borrow it: when send() ends first, this is
+    // not dropped, and goes on where it was.
     let mut receiving = pin!(receive(reader, in_flight));
     let result = tokio::select! {
         result = &mut receiving => result,

@@ -91,7 +91,8 @@ async fn main() -> common::Result {
         }
     }
 
-    // 3. Stop: accept nobody else, and let each connection close: step 11.
+    // 3. Stop: accept nobody else, and let each connection close: step 7 sees
+    //    that `stop` is cancelled.
     drop(listener);
     tasks.close(); // none will be added: now wait() can return
     tasks.wait().await;
@@ -145,7 +146,8 @@ fn upgrade(
     if offered.any(|name| name.trim() == PROTOCOL) {
         response = response.header("sec-websocket-protocol", PROTOCOL);
     }
-    // A future: when hyper has sent this answer, it hands the connection over.
+    // A future: when hyper has sent the answer that this function returns, it
+    // hands the connection over. So talk() is a task of its own.
     let upgraded = hyper::upgrade::on(&mut request);
     tasks.spawn(talk(upgraded, args.clone()));
     Ok(response.body(String::new())?)
@@ -203,10 +205,10 @@ async fn receive(
     socket: &mut WebSocket,
     heartbeat: Duration,
 ) -> Result<Option<Message>> {
-    // Three layers: nothing came in time (timeout's Err); an error of the
-    // connection (`?`); None, since the client has closed.
-    if let Ok(received) = timeout(heartbeat, socket.try_next()).await {
-        return Ok(received?);
+    match timeout(heartbeat, socket.try_next()).await {
+        Ok(Ok(message)) => return Ok(message), // None: the client has closed
+        Ok(Err(error)) => return Err(error.into()),
+        Err(_) => {} // nothing in time, and what has come in part is kept
     }
     // Silence. Ping, and wait once more: any message is a sign of life.
     let ping_and_receive = async {
@@ -230,7 +232,7 @@ async fn close(socket: &mut WebSocket, code: CloseCode) {
         let socket = socket.get_mut();
         socket.shutdown().await?; // half-close
         copy(socket, &mut sink()).await?;
-        anyhow::Ok(())
+        anyhow::Ok(()) // Ok, with the type of its errors
     };
     let _ = timeout(CLOSE_TIMEOUT, closing).await;
 }

@@ -90,6 +90,7 @@ async fn publish(broker: &Broker, jobs: &[String]) -> Result<()> {
         mandatory: true, // without such a queue, return the job to us
         ..BasicPublishOptions::default()
     };
+    // 2: on the disk, not only in memory.
     let persistent = BasicProperties::default().with_delivery_mode(2);
     let mut confirms = Vec::new();
     for job in jobs {
@@ -107,7 +108,7 @@ async fn publish(broker: &Broker, jobs: &[String]) -> Result<()> {
     }
     for confirm in confirms {
         match confirm.await? {
-            Confirmation::Ack(None) => {}
+            Confirmation::Ack(None) => {} // stored; Some: returned to us
             refused => bail!("publish: the broker answers {refused:?}"),
         }
     }

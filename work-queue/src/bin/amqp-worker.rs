@@ -82,11 +82,12 @@ async fn work(
             broker.queue.clone(),
             ShortString::default(), // the broker invents a name for us
             BasicConsumeOptions::default(), // with acknowledgements
-            FieldTable::default(),
+            FieldTable::default(),  // no further options
         )
         .await?;
-    while let Some(job) = stop.run_until_cancelled(jobs.next()).await {
-        handle(broker, args, job.context("the connection ended")??).await?;
+    while let Some(next) = stop.run_until_cancelled(jobs.next()).await {
+        let job = next.context("the connection ended")?; // it was None
+        handle(broker, args, job?).await?; // a job, or an error of the broker
         backoff.reset(); // only now: a job is done
     }
     Ok(())

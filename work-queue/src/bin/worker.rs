@@ -112,8 +112,8 @@ async fn take(redis: &mut Redis, args: &Args) -> RedisResult<Job> {
     let options = StreamReadOptions::default().group(GROUP, &name);
     let options = options.count(1).block(WAIT);
     loop {
-        let overdue = take_over(redis, queue, GROUP, &name, args.idle);
-        if let Some(job) = overdue.await? {
+        let taking_over = take_over(redis, queue, GROUP, &name, args.idle);
+        if let Some(job) = taking_over.await? {
             return Ok(job);
         }
         // ">": what no worker was given yet.
