@@ -223,6 +223,11 @@ impl Lesson {
         }
     }
 
+    /// Whether a parent knows `--every` and `--count`, for itself or its child.
+    pub fn is_parent_paced(&self) -> bool {
+        self.meet() == Meet::Parent && self.entry.paced.is_some()
+    }
+
     /// Whether the server sets the pace: its client has no `--every`.
     pub fn server_sets_pace(&self) -> bool {
         self.entry.paced.as_deref() == Some("server")

@@ -157,11 +157,11 @@ fn play(
         })
     };
     let arguments = match lesson.meet() {
-        Meet::Nobody => Arguments::default(),
-        Meet::Parent => Arguments {
+        _ if lesson.is_parent_paced() => Arguments {
             first: &PACE,
             second: &[],
         },
+        Meet::Nobody | Meet::Parent => Arguments::default(),
         _ if lesson.server_sets_pace() => Arguments {
             first: &PACE,
             second: &PACE[..2],
