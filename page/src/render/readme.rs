@@ -22,6 +22,9 @@ pub fn blocks(view: &View, pages: Option<&Pages>, blocks: &[Block]) -> Markup {
         } else if let Some((row, after)) = terminals(view, pages, rest) {
             shown.push(row);
             rest = after;
+        } else if let Some((row, after)) = node_only(rest) {
+            shown.push(row);
+            rest = after;
         } else if let [text @ Block::Text(_), command, after @ ..] = rest
             && matches!(command, Block::Code(word, _) if word != "console")
             && twins(&rest[1..]).is_none()
@@ -75,28 +78,36 @@ fn twins(blocks: &[Block]) -> Option<(Markup, &[Block])> {
         true => [other, one],
         false => [one, other],
     };
-    let cell = |class: &str, name: &str, shown: Captioned| {
-        html! {
-            figure class={ "cell " (class) } {
-                figcaption {
-                    b { (name) }
-                    span.own { (PreEscaped(shown.caption)) }
-                    @if let Some(command) = shown.command {
-                        (code("sh", command))
-                    }
-                }
-                (code(shown.language, shown.text))
-            }
-        }
-    };
     let row = html! {
         @if !both.is_empty() { div.text { p { (PreEscaped(both)) } } }
         div.row {
-            (cell("node-c", "Node", node))
-            (cell("rust-c", "Rust", rust))
+            (cell("node-c", "Node", &node))
+            (cell("rust-c", "Rust", &rust))
         }
     };
     Some((row, rest))
+}
+
+/// What exists in Node only: in Node's column.
+fn node_only(blocks: &[Block]) -> Option<(Markup, &[Block])> {
+    let (shown, rest) = captioned(blocks, "js")?;
+    let row = html! { div.row { (cell("node-c", "Node", &shown)) } };
+    Some((row, rest))
+}
+
+fn cell(class: &str, name: &str, shown: &Captioned) -> Markup {
+    html! {
+        figure class={ "cell " (class) } {
+            figcaption {
+                b { (name) }
+                span.own { (PreEscaped(shown.caption)) }
+                @if let Some(command) = shown.command {
+                    (code("sh", command))
+                }
+            }
+            (code(shown.language, shown.text))
+        }
+    }
 }
 
 /// Code, and what stands above it.
