@@ -101,6 +101,18 @@ fn lead(view: &View, pages: &Pages, document: &Document) -> Markup {
                 }
                 h1 { (document.title) }
                 div.idea { (blocks(view, Some(pages), &document.intro)) }
+                p.what {
+                    (view.say(
+                        "The programs of a pair are its halves, and each has a \
+                         twin in the other language. Short first versions come \
+                         first, then ",
+                        "一对程序中的每一个都有 Node 和 Rust 两个版本。先是简短的初版，然后是"))
+                    a href="#halves" {
+                        (view.say("the real halves, step by step",
+                            "正式的程序，逐步对照"))
+                    }
+                    (view.say(".", "。"))
+                }
                 @if view.live {
                     p.start data-js hidden {
                         a.go #try href={ "#" (pages.roles[0].id(1)) } { (view.say("Run it", "运行")) }
@@ -138,11 +150,10 @@ fn steps(view: &View, pages: &Pages) -> Markup {
             div.wide {
                 h2 { (view.say("Step by step", "逐步对照")) }
                 p.text { (view.say(
-                    "The same program as it has to be in practice. Each program \
-                     of the pair is a half; its twin is the same half in the \
-                     other language. A name with dots below it is a function \
-                     of both languages; ≠ marks what they do differently.",
-                    "同一个程序在实践中应有的样子。一对程序中的每一个都有 Node 和 Rust 两个版本。带点线的名字是两种语言都有的函数；≠ 标出两者的不同之处。"
+                    "The same program as it has to be in practice. A name with \
+                     dots below it is a function of both languages; ≠ marks \
+                     what they do differently.",
+                    "同一个程序在实践中应有的样子。带点线的名字是两种语言都有的函数；≠ 标出两者的不同之处。"
                 )) }
                 p.text {
                     (view.say("Names that are not explained here, such as ",

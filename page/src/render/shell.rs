@@ -278,7 +278,7 @@ fn with_links(escaped: &str) -> String {
     for piece in pieces {
         match piece.split_once("&gt;") {
             Some((rest, after)) => {
-                let link = format!("<a href='http{rest}'>http{rest}</a>");
+                let link = format!("<a href=\"http{rest}\">http{rest}</a>");
                 shown.push_str(&link);
                 shown.push_str(after);
             }
