@@ -514,11 +514,7 @@ fn tokens(language: Language) -> Result<()> {
     fs::write(&file, "")?;
     ensure!(status(&ask(&server, "/?token=", "")?) == "401");
     fs::remove_file(&file)?;
-    let mut peer = server.connect()?;
-    peer.write_all(request("/?token=fresh", "").as_bytes())?;
-    let mut answer = String::new();
-    let _ = peer.read_to_string(&mut answer);
-    ensure!(!answer.contains(" 101 "), "{answer}");
+    ensure!(status(&ask(&server, "/?token=fresh", "")?) == "500");
     fs::write(&file, "again")?;
     ensure!(status(&ask(&server, "/?token=again", "")?) == "101");
     Ok(())
