@@ -54,7 +54,7 @@ impl Transcript {
 }
 
 /// `node/HALF.js ARGUMENTS`. Not where these name the program of the other
-/// half, behind `--`: whoever replays it chooses that.
+/// half, behind `--`: the test that replays it chooses that.
 fn script(command: &str) -> Option<(String, Vec<&str>)> {
     let mut words = command.split_whitespace();
     let half = match words.next()?.strip_suffix(".js")?.split_once('/')? {
