@@ -95,7 +95,7 @@ async function echo(socket) {
     await write(bytes)
     line(`send: ${text}`)
   }
-  // 8. Close our direction as well. Most versions of Node have destroyed the
-  //    socket at the loop's end, but not all.
+  // 8. Close our direction as well. In most versions of Node, the end of the
+  //    loop has closed the socket already; in the others, this does.
   socket.end()
 }

@@ -135,6 +135,6 @@ async fn echo(mut socket: Stream, stop: CancellationToken) -> Result<()> {
         socket.write_all(&bytes).await?;
         log::line(format_args!("send: {text}"));
     }
-    // 8. Close our direction as well: `socket` is dropped here.
+    // 8. Close our direction as well: `socket` is dropped, and so closed.
     Ok(())
 }

@@ -109,6 +109,6 @@ async fn echo(mut socket: TcpStream, stop: CancellationToken) -> Result<()> {
         socket.write_all(&bytes).await?;
         log::line(format_args!("send: {text}"));
     }
-    // 7. Close our direction as well: `socket` is dropped here.
+    // 7. Close our direction as well: `socket` is dropped, and so closed.
     Ok(())
 }
