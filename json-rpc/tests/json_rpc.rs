@@ -259,10 +259,13 @@ fn endless(language: Language) -> Result<()> {
     child.fails_at_once(&["longer than 16 MiB"])
 }
 
-/// In front of our own child (`$0` and what follows), `sed` makes the first
+/// In front of our own child (`$0` and what follows), the shell makes the first
 /// request one that takes a minute, so that the parent waits for its answer.
 /// `$1` is printed on stderr: the process that is to end.
-const SLOW_CHILD: &str = r#"sed -u s/500/60000/ |
+const SLOW_CHILD: &str = r#"while IFS= read -r line; do
+        case $line in *:500*) line="${line%:500*}:60000${line#*:500}";; esac
+        printf '%s\n' "$line"
+    done |
     exec sh -c 'echo "$$" >&2; exec "$0" "$@"' "$0" "$@""#;
 
 fn orphan(language: Language) -> Result<()> {
