@@ -204,13 +204,19 @@ fn idle(language: Language) -> Result<()> {
     Ok(())
 }
 
-/// There it reaches the workers, too.
+/// As in a terminal, where Ctrl-C reaches the workers, too.
+fn type_ctrl_c(half: &Half) -> Result<()> {
+    let mut shell = Command::new("sh");
+    let shell = shell.args(["-c", r#"kill -INT -- "-$0""#]);
+    let status = shell.arg(half.id().to_string()).status()?;
+    ensure!(status.success(), "{status}");
+    Ok(())
+}
+
 fn terminal(language: Language) -> Result<()> {
     let (mut half, _) = primary(language, &SELDOM)?;
     half.wait_for("receive: worker 1: hello")?;
-    let group = format!("-{}", half.id());
-    let kill = Command::new("kill").args(["-INT", "--", &group]).status()?;
-    ensure!(kill.success(), "{kill}");
+    type_ctrl_c(&half)?;
     half.succeeds()?;
     ensure!(half.stderr().is_empty(), "{:?}", half.stderr());
     for id in [1, 2] {
@@ -223,9 +229,7 @@ fn terminal(language: Language) -> Result<()> {
 fn early(language: Language) -> Result<()> {
     let mut half = start(language, &["--workers", "1000"])?;
     half.wait_for("worker 1 listening")?;
-    let group = format!("-{}", half.id());
-    let kill = Command::new("kill").args(["-INT", "--", &group]).status()?;
-    ensure!(kill.success(), "{kill}");
+    type_ctrl_c(&half)?;
     half.succeeds()?;
     half.wait_for("worker 1 exited with code 0")?;
     Ok(())
