@@ -207,7 +207,7 @@ fn idle(language: Language) -> Result<()> {
 /// As in a terminal, where Ctrl-C reaches the workers, too.
 fn type_ctrl_c(half: &Half) -> Result<()> {
     let mut shell = Command::new("sh");
-    let shell = shell.args(["-c", r#"kill -INT -- "-$0""#]);
+    let shell = shell.args(["-c", r#"kill -INT "-$0""#]);
     let status = shell.arg(half.id().to_string()).status()?;
     ensure!(status.success(), "{status}");
     Ok(())
