@@ -14,7 +14,7 @@ import { createServer } from 'node:net'
 import { promisify } from 'node:util'
 import { address, args } from '../../common/node/args.js'
 import { error, fail, line } from '../../common/node/log.js'
-import { stop, stopped } from '../../common/node/shutdown.js'
+import { stopped } from '../../common/node/shutdown.js'
 
 const { address: { host, port } } = args('Serves clients in a cluster.', {
   address: {

@@ -11,7 +11,7 @@
 import { address, args, wholeNumber } from '../../common/node/args.js'
 import { fail, line, shown } from '../../common/node/log.js'
 import { missing } from '../../common/node/packages.js'
-import { stop, stopped } from '../../common/node/shutdown.js'
+import { stopped } from '../../common/node/shutdown.js'
 
 const { EventSource } = await import('eventsource').catch(missing)
 

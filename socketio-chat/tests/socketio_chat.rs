@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::Command;
+use std::process::{ChildStdin, Command};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
@@ -508,18 +508,25 @@ fn comes_back(language: Language) -> Result<()> {
     Ok(())
 }
 
-/// A server is killed with a text that it has not answered. The client comes
-/// back to the next one, says the rest there, and does not pretend at its end
-/// that all is well.
-fn text_lost(language: Language) -> Result<()> {
-    let mut server = Server::start(NAME, language)?;
-    let mut client = server.client(language, &["--name", "Ada"])?;
+/// A frozen server, and a client that has sent it a text and waits for the
+/// acknowledgement.
+fn unanswered(language: Language) -> Result<(Server, Half, ChildStdin)> {
+    let server = Server::start(NAME, language)?;
+    let client = server.client(language, &["--name", "Ada"])?;
     let mut keyboard = client.take_stdin()?;
     keyboard.write_all(b"one\n")?;
     client.wait_for("acknowledged.")?;
     server.half.signal(Signal::Freeze)?;
     keyboard.write_all(b"two\n")?;
     client.wait_for("send: two")?;
+    Ok((server, client, keyboard))
+}
+
+/// A server is killed with a text that it has not answered. The client comes
+/// back to the next one, says the rest there, and does not pretend at its end
+/// that all is well.
+fn text_lost(language: Language) -> Result<()> {
+    let (mut server, mut client, mut keyboard) = unanswered(language)?;
     ensure!(server.half.stop(Signal::Kill)? == Exit::Signal(9));
     client.wait_for("disconnected: trying again")?;
 
@@ -541,14 +548,7 @@ fn text_lost(language: Language) -> Result<()> {
 /// Ctrl-C comes first, and the server is killed afterwards: nobody reconnects
 /// any more, and what was lost is said all the same.
 fn left_with_loss(language: Language) -> Result<()> {
-    let mut server = Server::start(NAME, language)?;
-    let mut client = server.client(language, &["--name", "Ada"])?;
-    let mut keyboard = client.take_stdin()?;
-    keyboard.write_all(b"one\n")?;
-    client.wait_for("acknowledged.")?;
-    server.half.signal(Signal::Freeze)?;
-    keyboard.write_all(b"two\n")?;
-    client.wait_for("send: two")?;
+    let (mut server, mut client, _keyboard) = unanswered(language)?;
     client.signal(Signal::Interrupt)?;
     ensure!(server.half.stop(Signal::Kill)? == Exit::Signal(9));
     ensure!(client.wait()? == Exit::Code(1), "{:?}", client.stdout());

@@ -13,7 +13,7 @@ import { lookup } from 'node:dns/promises'
 import { once } from 'node:events'
 import { address, args, shownAddress } from '../../common/node/args.js'
 import { error, fail, line, shown } from '../../common/node/log.js'
-import { stop, stopped } from '../../common/node/shutdown.js'
+import { stopped } from '../../common/node/shutdown.js'
 
 const { address: { host, port } } = args(
   'Sends each datagram back to its sender.', {
