@@ -1,8 +1,6 @@
 // The newest events, kept for clients that were away. Rust twin:
 // ../src/history.rs.
 
-import { EventEmitter, once } from 'node:events'
-
 // How many events are kept, for all clients together.
 const KEPT = 100
 
@@ -12,26 +10,41 @@ export class History {
   // Ids begin at the time in milliseconds, so that they ascend also when the
   // server starts again.
   #lastId = Date.now()
-  #changes = new EventEmitter().setMaxListeners(0)
+  // A function for each client that waits: it ends its waiting. A set, as
+  // thousands may wait: a listener of an EventEmitter is found only by looking
+  // through all of them.
+  #waiting = new Set()
 
   /** Adds an event, forgets the oldest, and wakes those who wait. */
   publish(text) {
     this.#lastId += 1
     this.#events.push({ id: this.#lastId, kind: 'message', text })
     if (this.#events.length > KEPT) this.#events.shift()
-    this.#changes.emit('change')
+    for (const wake of this.#waiting) wake()
   }
 
   /**
    * The next event for a client that had the one with this id last; 0: it had
-   * none. Waits until there is one; rejects when `signal` is aborted.
+   * none. Waits until there is one; after `timeout` milliseconds, undefined.
    */
-  async next(id, signal) {
-    for (;;) {
-      const event = this.#next(id)
-      if (event !== undefined) return event
-      await once(this.#changes, 'change', { signal })
-    }
+  async next(id, timeout) {
+    const event = this.#next(id)
+    if (event !== undefined) return event
+    await this.#change(timeout)
+    return this.#next(id)
+  }
+
+  // Waits until an event is published, for `timeout` milliseconds at most.
+  #change(timeout) {
+    return new Promise(resolve => {
+      const wake = () => {
+        clearTimeout(timer)
+        this.#waiting.delete(wake)
+        resolve()
+      }
+      const timer = setTimeout(wake, timeout).unref() // does not delay the end
+      this.#waiting.add(wake)
+    })
   }
 
   // The next event after this id, if it is there. Where events between are

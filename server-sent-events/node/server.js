@@ -145,9 +145,8 @@ async function sendEvents(response, lastId) {
     // 10. Take the next event. Heartbeat: if there is none for a while, send a
     //     comment. It shows the client, and the proxies between, that the
     //     connection lives.
-    const silence = AbortSignal.timeout(HEARTBEAT)
-    const event = await history.next(lastId, silence).catch(() => null)
-    if (event === null) {
+    const event = await history.next(lastId, HEARTBEAT)
+    if (event === undefined) {
       text = ': heartbeat\n\n'
       continue
     }

@@ -108,6 +108,7 @@ pub fn tests() -> Vec<Test> {
         })
         .needs(NODE),
     );
+    tests.push(test("300_000_clients_can_wait_at_once", many_wait).needs(NODE));
     tests.into_iter().map(|test| test.of(LESSON)).collect()
 }
 
@@ -316,6 +317,16 @@ fn many(language: Language) -> Result<()> {
         }
         ensure!(text.matches("data: ").count() == 3, "{text}");
     }
+    Ok(())
+}
+
+/// In Node a list of all that wait is easily searched once for each of them. In
+/// Rust tokio's `watch` wakes them.
+fn many_wait() -> Result<()> {
+    let script = root().join(LESSON).join("tests/waiting.js");
+    let mut node = Half::start(Command::new("node").arg(script))?;
+    let exit = node.wait()?;
+    ensure!(exit == Exit::Code(0), "{}", node.stderr().join("\n"));
     Ok(())
 }
 
