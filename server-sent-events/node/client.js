@@ -7,13 +7,17 @@
 //     node server-sent-events/node/client.js
 //
 // Try this: stop the server, and start it again.
+//
+// An EventSource reconnects, too (first/client.js), but shows no heartbeats: a
+// server that hangs looks to it like one that has nothing to say.
 
+import { once } from 'node:events'
+import { get } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { address, args, wholeNumber } from '../../common/node/args.js'
 import { fail, line, shown } from '../../common/node/log.js'
-import { missing } from '../../common/node/packages.js'
-import { stopped } from '../../common/node/shutdown.js'
-
-const { EventSource } = await import('eventsource').catch(missing)
+import { stop } from '../../common/node/shutdown.js'
+import { Parser } from './parser.js'
 
 // How long a server may send nothing, not even a heartbeat; milliseconds.
 const SILENCE_TIMEOUT = 15_000
@@ -35,13 +39,13 @@ const { address: server, count } = args('Prints the events of a server.', {
 const ADVICE =
   'start the server first: node server-sent-events/node/server.js'
 
-let wasConnected = false
-
 main().catch(fail) // prints the error, and ends with status 1
 
 async function main() {
   // 1. Receive events until Ctrl-C, or until `--count` have come.
-  await receive()
+  await receive().catch(error => {
+    if (!stop.aborted) throw error // by Ctrl-C and SIGTERM
+  })
   line('disconnected.')
 }
 
@@ -49,69 +53,76 @@ async function main() {
 //    away for a while is normal; one that was never there is a mistake, and so
 //    is an answer that is no stream of events.
 async function receive() {
-  // It calls connect() for each connection.
-  const source = new EventSource(`http://${server}/events`, { fetch: connect })
-  source.onopen = () => {
-    line('connected.')
-    wasConnected = true
-  }
-  try {
-    await Promise.race([print(source), reconnect(source), stopped])
-  } finally {
-    source.close()
-  }
-}
-
-// 3. Prints events: `count` of them at most. EventSource reads the stream.
-function print(source) {
+  const parser = new Parser() // it also keeps the last event's id
   let left = count
-  return new Promise(resolve => {
-    source.addEventListener('missed', ({ data }) => {
-      line(`missed: ${shown(data)}`)
-    })
-    source.addEventListener('message', ({ data }) => {
-      if (left === 0) return
-      line(`receive: ${shown(data)}`)
-      left -= 1
-      if (left === 0) resolve()
-    })
-  })
+  let response = await connect(parser)
+  for (;;) {
+    ensureStream(response)
+    line('connected.')
+    left = await print(response, parser, left)
+    if (left === 0) return
+    response = await reconnect(parser)
+  }
 }
 
-// 4. Reconnects. EventSource does it: it waits as long as `retry:` said, and
-//    asks for what has come since; again and again, until a server is there.
-//    This promise never resolves. It rejects when reconnecting cannot help.
-function reconnect(source) {
-  return new Promise((_, reject) => {
-    source.onerror = ({ message }) => {
-      // EventSource gives up when the answer is no stream of events.
-      const hasGivenUp = source.readyState === EventSource.CLOSED
-      if (!wasConnected || hasGivenUp) return reject(Error(message))
-      line('connection lost, connecting again')
+// 3. Prints events: those of one stream, but `left` at most. Returns how many
+//    are left when the stream ends.
+async function print(response, parser, left) {
+  parser.begin() // forget what a broken stream has left unfinished
+  try {
+    for await (const bytes of response) {
+      for (const { kind, data } of parser.read(bytes)) {
+        if (kind === 'missed') {
+          line(`missed: ${shown(data)}`)
+        } else if (kind === 'message') {
+          line(`receive: ${shown(data)}`)
+          left -= 1
+        }
+        if (left === 0) return 0 // leaving the loop closes the connection
+      }
     }
-  })
+  } catch {
+    // The connection broke, nothing came for too long, or an event is too long.
+  }
+  return left
+}
+
+// 4. Reconnects. Waits as long as `retry:` said, and asks for what has come
+//    since; again and again, until a server is there.
+async function reconnect(parser) {
+  for (;;) {
+    stop.throwIfAborted() // after Ctrl-C, no more
+    line('connection lost, connecting again')
+    await sleep(parser.retry, undefined, { signal: stop })
+    try {
+      return await connect(parser)
+    } catch {
+      // There is no server yet.
+    }
+  }
 }
 
 // 5. Connects: asks for the stream, and says which event was the last one.
-//    That is in `init`. EventSource does not show us the heartbeats, so we
-//    look here at what comes.
-async function connect(url, init) {
-  const silence = new AbortController()
-  const timer = setTimeout(() => {
-    silence.abort(Error('the server is silent'))
-  }, SILENCE_TIMEOUT)
-  timer.unref() // it keeps no program running
-  const signal = AbortSignal.any([init.signal, silence.signal])
-  const response = await fetch(url, { ...init, signal }).catch(error => {
-    const { code, message } = error.cause ?? error
+async function connect(parser) {
+  const headers = {}
+  if (parser.lastId !== '') headers['last-event-id'] = parser.lastId
+  const request = get(`http://${server}/events`, { headers, signal: stop })
+  // It ends when nothing came for so long: no answer, or in step 3 no event.
+  request.setTimeout(SILENCE_TIMEOUT, () => {
+    request.destroy(Error('the server is silent'))
+  })
+  const answer = once(request, 'response').catch(({ code, message }) => {
     throw Error(`connect to ${server}: ${message || code}; ${ADVICE}`)
   })
-  const watch = new TransformStream({
-    transform(bytes, body) {
-      timer.refresh()
-      body.enqueue(bytes)
-    },
-  })
-  // The same response, with a body that restarts the timer.
-  return new Response(response.body?.pipeThrough(watch), response)
+  const [response] = await answer
+  return response
+}
+
+// Fails unless the answer is a stream of events: another server may be there,
+// or a proxy may have answered with an error page.
+function ensureStream({ statusCode: status, headers }) {
+  const isStream = headers['content-type']?.startsWith('text/event-stream')
+  if (status !== 200 || !isStream) {
+    throw Error(`no stream of events, but ${status}`)
+  }
 }

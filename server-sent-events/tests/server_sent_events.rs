@@ -76,6 +76,7 @@ pub fn tests() -> Vec<Test> {
             .map(Test::long),
         client("events_may_arrive_in_pieces", pieces),
         client("a_line_break_arrives_in_the_event", shown_line_breaks),
+        client("an_event_without_end_ends_the_connection", no_end),
         client("a_client_notices_a_server_that_is_silent", silent)
             .map(Test::long),
         client("an_answer_that_is_no_stream_ends_the_client", no_stream),
@@ -503,6 +504,20 @@ fn pieces(language: Language) -> Result<()> {
         "disconnected.",
     ];
     ensure!(client.stdout() == expected, "{:?}", client.stdout());
+    Ok(())
+}
+
+fn no_end(language: Language) -> Result<()> {
+    let (_client, requests) = client_of(language)?;
+    let (mut peer, _) = next(&requests)?;
+    peer.write_all(HEAD)?;
+    peer.write_all(b"retry: 1\n\nid: 5\ndata: one\n\ndata: ")?;
+    // 64 MiB, unless the client has had enough before.
+    let mut pieces = 0..1024;
+    while pieces.next().is_some() && peer.write_all(&[b'x'; 65_536]).is_ok() {}
+    ensure!(!pieces.is_empty(), "it has taken all");
+    let (_again, head) = next(&requests)?;
+    ensure!(head.contains("\r\nlast-event-id: 5\r\n"), "{head}");
     Ok(())
 }
 

@@ -10,7 +10,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::Parser as _;
 use common::{log, shutdown};
 use http_body_util::BodyExt;
@@ -18,7 +18,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use server_sent_events::parser::Parser;
+use server_sent_events::parser::{Event, Parser};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
@@ -74,7 +74,7 @@ async fn receive(args: &Args) -> Result<()> {
 }
 
 /// 3. Prints events: those of one stream, but `left` at most. Returns how many
-///    are left when the stream ends. In Node, `EventSource` reads it.
+///    are left when the stream ends.
 async fn print(mut body: Incoming, parser: &mut Parser, mut left: u64) -> u64 {
     parser.begin(); // forget what a broken stream has left unfinished
     // Ok: in time; Some: the stream goes on; Ok: it has not broken.
@@ -83,19 +83,17 @@ async fn print(mut body: Incoming, parser: &mut Parser, mut left: u64) -> u64 {
         // A frame holds bytes, or trailers: headers after the body.
         let bytes = frame.into_data().unwrap_or_default();
         let Ok(events) = parser.read(&bytes) else {
-            break; // an event that is too long
+            break; // an event is too long
         };
-        for event in events {
-            let data = log::shown(&event.data);
-            if event.kind == "missed" {
-                log::line(format_args!("missed: {data}"));
-            }
-            if event.kind == "message" {
-                log::line(format_args!("receive: {data}"));
+        for Event { kind, data } in events {
+            if kind == "missed" {
+                log::line(format_args!("missed: {}", log::shown(data)));
+            } else if kind == "message" {
+                log::line(format_args!("receive: {}", log::shown(data)));
                 left -= 1;
             }
             if left == 0 {
-                return 0;
+                return 0; // dropping the body closes the connection
             }
         }
     }
@@ -116,33 +114,31 @@ async fn reconnect(address: &str, parser: &Parser) -> Response<Incoming> {
 
 /// 5. Connects: asks for the stream, and says which event was the last one.
 async fn connect(address: &str, parser: &Parser) -> Result<Response<Incoming>> {
+    let mut request = Request::get("/events").header("host", address);
+    if !parser.last_id.is_empty() {
+        request = request.header("last-event-id", &parser.last_id);
+    }
     let socket = TcpStream::connect(address)
         .await
         .map_err(|error| anyhow!("connect to {address}: {error}; {ADVICE}"))?;
     let (mut sender, connection) =
         http1::handshake(TokioIo::new(socket)).await?;
     tokio::spawn(connection); // a task that reads and writes the socket
-    let mut request = Request::get("/events").header("host", address);
-    if !parser.last_id.is_empty() {
-        request = request.header("last-event-id", &parser.last_id);
-    }
     let answer = sender.send_request(request.body(String::new())?);
-    let response = timeout(SILENCE_TIMEOUT, answer)
-        .await
-        .context("wait for the answer")?;
+    let response = timeout(SILENCE_TIMEOUT, answer).await;
+    let response = response.context("the server is silent")?;
     response.context("ask for /events")
 }
 
 /// Fails unless the answer is a stream of events: another server may be there,
 /// or a proxy may have answered with an error page.
 fn ensure_stream(response: &Response<Incoming>) -> Result<()> {
+    let status = response.status();
     let kind = response.headers().get("content-type");
     let is_stream = kind
         .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
-    let status = response.status();
-    ensure!(
-        status == 200 && is_stream,
-        "no stream of events, but {status}"
-    );
+    if status != 200 || !is_stream {
+        bail!("no stream of events, but {status}");
+    }
     Ok(())
 }
