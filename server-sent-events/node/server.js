@@ -8,7 +8,6 @@
 // Try this: open http://127.0.0.1:8888 in a browser.
 
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { promisify } from 'node:util'
 import { address, args, shownAddress } from '../../common/node/args.js'
@@ -16,6 +15,7 @@ import { fail, line, shown } from '../../common/node/log.js'
 import { pace, ticks } from '../../common/node/pace.js'
 import { stop, stopped } from '../../common/node/shutdown.js'
 import { History } from './history.js'
+import * as page from './page.js'
 
 // How long a client is to wait before it connects again; milliseconds.
 const RETRY = 1000
@@ -42,10 +42,8 @@ const { address: { host, port }, message, ...timing } = args(
     ...pace, // --every and --count
   })
 
-const PAGE = readFileSync(new URL('../page/index.html', import.meta.url))
-
 const history = new History() // the newest 100 events
-const streams = new Set()
+const streams = new Set() // the responses of step 7, which step 3 ends
 
 main().catch(fail) // prints the error, and ends with status 1
 
@@ -82,28 +80,19 @@ function serve(server) {
   server.on('request', answer)
 }
 
-// 6. Answers a request: with the stream, with the page, or with 404.
+// 6. Answers a request: with the stream, or with what page.js has for it.
 function answer(request, response) {
-  switch (`${request.method} ${request.url}`) {
-    case 'GET /events':
-      response.writeHead(200, {
-        'content-type': 'text/event-stream',
-        'cache-control': 'no-store',
-        connection: 'close',
-        // A proxy may collect an answer before it passes it on. This tells
-        // nginx not to.
-        'x-accel-buffering': 'no',
-      })
-      stream(response, lastEventId(request))
-      break
-    case 'GET /':
-      response.setHeader('content-type', 'text/html; charset=utf-8')
-      response.end(PAGE)
-      break
-    default:
-      response.statusCode = 404
-      response.end()
-  }
+  const asked = `${request.method} ${request.url}`
+  if (asked !== 'GET /events') return page.answer(asked, response)
+  response.writeHead(200, {
+    'content-type': 'text/event-stream',
+    'cache-control': 'no-store',
+    connection: 'close', // when the stream ends
+    // A proxy may collect an answer before it passes it on. This tells nginx
+    // not to.
+    'x-accel-buffering': 'no',
+  })
+  stream(response, lastEventId(request))
 }
 
 // Which event the client had last: 0 if it is a new one.
@@ -115,44 +104,42 @@ function lastEventId(request) {
 async function stream(response, lastId) {
   line('client connected')
   streams.add(response)
-  response.on('close', () => {
+  response.on('close', () => { // the client has left, or step 3 has ended it
     streams.delete(response)
     line('client disconnected')
   })
-  response.on('error', () => {}) // unheard, it would end this program
-  // Step 9: a client that has accepted no bytes for WRITE_TIMEOUT is dropped.
+  // For step 9: the client has accepted no bytes for this long.
   response.setTimeout(WRITE_TIMEOUT, () => {
     line('client dropped: it does not read')
-    response.destroy()
+    response.destroy() // closes its connection
   })
-  // It fails when the client is gone, or when step 3 has ended the response.
-  // Then there is nothing more to do.
-  await sendEvents(response, lastId).catch(() => {})
+  response.on('error', () => {}) // without a listener, it would end Node
+  await sendEvents(response, lastId).catch(() => {}) // 'close' says the same
 }
 
 // 8. Sends events to one client, until sending fails. Nothing is queued for it:
 //    from the history, a slow client takes its next event later, and one that
 //    was away finds what it missed.
 async function sendEvents(response, lastId) {
-  const write = promisify(response.write).bind(response) // returns a promise
+  const send = promisify(response.write).bind(response) // returns a promise
   let text = `retry: ${RETRY}\n\n`
   for (;;) {
     // 9. Write. Back-pressure: this waits while the client does not read. One
     //    that reads nothing at all is dropped: it can connect again and say
     //    which event was its last one.
-    await write(text)
+    await send(text)
 
     // 10. Take the next event. Heartbeat: if there is none for a while, send a
     //     comment. It shows the client, and the proxies between, that the
     //     connection lives.
     const event = await history.next(lastId, HEARTBEAT)
-    if (event === undefined) {
+    if (event !== undefined) {
+      line(`send: ${shown(event.text)}`)
+      lastId = event.id
+      text = encode(event)
+    } else {
       text = ': heartbeat\n\n'
-      continue
     }
-    line(`send: ${shown(event.text)}`)
-    lastId = event.id
-    text = encode(event)
   }
 }
 

@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
+pub mod body;
 pub mod history;
+pub mod page;
 pub mod parser;
 
 #[cfg(test)]

@@ -13,16 +13,17 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use common::pace::Pace;
 use common::{log, shutdown};
-use http_body_util::Either;
-use http_body_util::channel::{Channel, Sender};
-use hyper::body::{Bytes, Incoming};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use server_sent_events::body::{self, Body};
 use server_sent_events::history::{Event, History};
+use server_sent_events::page;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc::Sender;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -34,9 +35,6 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 
 /// How long a client may read nothing before it is dropped.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// What a browser shows.
-const PAGE: &str = include_str!("../../page/index.html");
 
 /// Sends events to every client.
 #[derive(Parser)]
@@ -52,9 +50,6 @@ struct Args {
     #[command(flatten)]
     pace: Pace, // --every and --count
 }
-
-/// What an answer holds: a stream (Left), or a text (Right).
-type Body = Either<Channel<Bytes>, String>;
 
 #[tokio::main(flavor = "current_thread")]
 // An error becomes one line on stderr, and status 1.
@@ -109,72 +104,65 @@ async fn publish(args: Args, history: History) {
 async fn serve(socket: TcpStream, history: History, watcher: Watcher) {
     // Disable Nagle's algorithm, so that small events are sent immediately.
     let _ = socket.set_nodelay(true); // if it fails, they are only slower
-    // Two tasks serve a client: this one moves the bytes, stream() (step 7)
-    // makes the events. The first to end cancels this, which ends the other.
-    let gone = CancellationToken::new();
+    // Like `stop`, but for this client: step 7 cancels it, to close the
+    // connection of a client that does not read.
+    let client = CancellationToken::new();
     let service =
-        service_fn(|request| answer(request, history.clone(), gone.clone()));
+        service_fn(|request| answer(request, history.clone(), client.clone()));
     let connection =
         http1::Builder::new().serve_connection(TokioIo::new(socket), service);
-    gone.run_until_cancelled(watcher.watch(connection)).await;
-    gone.cancel();
+    client.run_until_cancelled(watcher.watch(connection)).await;
 }
 
-/// 6. Answers a request: with the stream, with the page, or with 404.
+/// 6. Answers a request: with the stream, or with what page.rs has for it.
 async fn answer(
     request: Request<Incoming>,
     history: History,
-    gone: CancellationToken,
+    client: CancellationToken,
 ) -> Result<Response<Body>> {
     let asked = format!("{} {}", request.method(), request.uri());
-    let response = Response::builder();
-    let response = match asked.as_str() {
-        "GET /events" => {
-            // What goes into `sender` is sent as the body of the answer. The
-            // body ends when `sender` is dropped.
-            let (sender, body) = Channel::new(1); // holds one write
-            let last_id = last_event_id(&request);
-            tokio::spawn(stream(sender, history, last_id, gone));
-            response
-                .header("content-type", "text/event-stream")
-                .header("cache-control", "no-store")
-                .header("connection", "close")
-                // A proxy may collect an answer before it passes it on. This
-                // tells nginx not to.
-                .header("x-accel-buffering", "no")
-                .body(Body::Left(body))
-        }
-        "GET /" => response
-            .header("content-type", "text/html; charset=utf-8")
-            .body(Body::Right(PAGE.to_owned())),
-        _ => response.status(404).body(Body::Right(String::new())),
-    };
-    Ok(response?)
+    if asked != "GET /events" {
+        return page::answer(&asked);
+    }
+    // What goes into `sender` is sent as the body of the answer.
+    let (sender, body) = body::stream();
+    let response = Response::builder()
+        .header("content-type", "text/event-stream")
+        .header("cache-control", "no-store")
+        .header("connection", "close") // when the stream ends
+        // A proxy may collect an answer before it passes it on. This tells
+        // nginx not to.
+        .header("x-accel-buffering", "no")
+        .body(body)?;
+    // A task of its own: hyper sends what it makes.
+    tokio::spawn(stream(sender, history, last_event_id(&request), client));
+    Ok(response)
 }
 
 /// Which event the client had last: 0 if it is a new one.
 fn last_event_id(request: &Request<Incoming>) -> u64 {
     let header = request.headers().get("last-event-id");
-    let id = header.and_then(|id| id.to_str().ok()?.parse().ok());
-    id.unwrap_or(0)
+    let text = header.and_then(|value| value.to_str().ok());
+    text.and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
 /// 7. Streams to one client, until one of the two ends it.
 async fn stream(
-    sender: Sender<Bytes>,
+    sender: Sender<String>,
     history: History,
     last_id: u64,
-    gone: CancellationToken,
+    client: CancellationToken,
 ) {
     log::line("client connected");
     let stop = shutdown::token();
+    // All three at once, until one is over: that drops the others.
     tokio::select! {
-        biased; // from top to bottom: one that has left was not thrown out
-        () = gone.cancelled() => {}
-        () = stop.cancelled() => {} // the body ends, with `sender`
-        Err(error) = send_events(sender, history, last_id) => {
+        biased; // when several are over, take the first
+        () = sender.closed() => {} // the client has left
+        () = stop.cancelled() => {} // the body ends, as we drop `sender`
+        Err(error) = send_events(&sender, history, last_id) => {
             log::line(format_args!("client dropped: {error}"));
-            gone.cancel();
+            client.cancel(); // closes its connection
         }
     }
     log::line("client disconnected");
@@ -184,7 +172,7 @@ async fn stream(
 ///    it: from the history, a slow client takes its next event later, and one
 ///    that was away finds what it missed.
 async fn send_events(
-    mut sender: Sender<Bytes>,
+    sender: &Sender<String>,
     history: History,
     mut last_id: u64,
 ) -> Result<()> {
@@ -193,21 +181,20 @@ async fn send_events(
         // 9. Write. Back-pressure: this waits while the client does not read.
         //    One that reads nothing at all is dropped: it can connect again
         //    and say which event was its last one.
-        timeout(WRITE_TIMEOUT, sender.send_data(Bytes::from(text)))
-            .await
-            .context("it does not read")??;
+        let sent = timeout(WRITE_TIMEOUT, sender.send(text)).await;
+        sent.context("it does not read")??; // too late, or it left
 
         // 10. Take the next event. Heartbeat: if there is none for a while,
         //     send a comment. It shows the client, and the proxies between,
         //     that the connection lives.
         let next = timeout(HEARTBEAT, history.next(last_id)).await;
-        let Ok(event) = next else {
+        if let Ok(event) = next {
+            log::line(format_args!("send: {}", log::shown(&event.text)));
+            last_id = event.id;
+            text = encode(event);
+        } else {
             text = ": heartbeat\n\n".to_owned();
-            continue;
-        };
-        log::line(format_args!("send: {}", log::shown(&event.text)));
-        last_id = event.id;
-        text = encode(event);
+        }
     }
 }
 
