@@ -12,9 +12,8 @@ import { args } from '../../common/node/args.js'
 import { fail } from '../../common/node/log.js'
 // From here on Ctrl-C does not end us at once: the parent closes our stdin.
 import '../../common/node/shutdown.js'
-import { framingFlag, messages } from './framing.js'
+import { encode, framingFlag, messages } from './framing.js'
 import * as methods from './methods.js'
-import * as running from './running.js' // cancels requests, by their ids
 
 // stdout belongs to the protocol: one stray line, and the parent no longer
 // understands us. With this, what any module logs goes to stderr.
@@ -23,6 +22,10 @@ console.log = console.error
 const { framing } = args('Answers the requests of its parent.', {
   framing: framingFlag,
 })
+
+// The requests that are being answered, by their ids: an AbortController for
+// each, which cancels it.
+const running = new Map()
 
 main().catch(fail) // prints the error, and ends with status 1
 
@@ -33,7 +36,7 @@ async function main() {
 
   // 2. The end. It also comes when the parent was killed. What still runs is
   //    cancelled, and answered: the parent may still read.
-  running.cancelAll()
+  for (const controller of running.values()) controller.abort()
 }
 
 // 3. Receives one message. A request has an id, and gets an answer; a
@@ -49,29 +52,35 @@ function receive(text) {
   if (typeof method !== 'string') {
     send(errorAnswer(id ?? null, methods.INVALID_REQUEST))
   } else if (id !== undefined) {
+    const controller = new AbortController()
+    running.set(id, controller)
     // Nobody awaits this, so that a slow request does not delay the others.
-    answer(id, message, running.insert(id))
+    answer(id, message, controller.signal)
   } else if (method === '$/cancelRequest') {
-    running.cancel(params?.id) // language servers
+    cancel(params?.id) // language servers
   } else if (method === 'notifications/cancelled') {
-    running.cancel(params?.requestId) // MCP
+    cancel(params?.requestId) // MCP
   }
 }
 
+// Cancels a request. If it has its answer, there is nothing to cancel.
+function cancel(id) {
+  running.get(id)?.abort()
+}
+
 // 4. Answers one request: with the result, or with an error that has a code.
-async function answer(id, request, cancelled) {
+async function answer(id, request, signal) {
   let response
   try {
-    // Cancelling aborts the signal `cancelled`, for which call() listens. (In
-    // Rust the future that call() returned is dropped.)
-    const result = await methods.call(request, cancelled)
+    // Cancelling aborts the signal, for which call() listens. (In Rust the
+    // future that call() returned is dropped.)
+    const result = await methods.call(request, signal)
     response = { id, jsonrpc: '2.0', result }
   } catch (failure) {
-    const isCancelled = cancelled.aborted
-    const why = isCancelled ? methods.REQUEST_CANCELLED : failure
+    const why = signal.aborted ? methods.REQUEST_CANCELLED : failure
     response = errorAnswer(id, why)
   }
-  running.remove(id)
+  running.delete(id) // in Rust, receive() removes it
   send(response)
 }
 
@@ -80,16 +89,10 @@ function errorAnswer(id, { code, message }) {
   return { error: { code, message }, id, jsonrpc: '2.0' }
 }
 
-// 5. Sends one message. Framing: its end must be marked, as a pipe carries
-//    bytes, and not messages.
+// 5. Sends one message. Framing marks its end, as a pipe carries bytes, and not
+//    messages: by a line break, or by a header with its length.
 function send(message) {
-  const text = JSON.stringify(message)
+  const framed = encode(framing, JSON.stringify(message))
   // While the parent does not read, Node queues this; Rust waits.
-  if (framing === 'lines') {
-    // JSON has no line break within a message: it writes \n in a text.
-    process.stdout.write(`${text}\n`)
-  } else {
-    const length = Buffer.byteLength(text) // in bytes: 中 has three
-    process.stdout.write(`Content-Length: ${length}\r\n\r\n${text}`)
-  }
+  process.stdout.write(framed)
 }

@@ -1,6 +1,6 @@
-// Reads whole messages from a stream of bytes, in the two ways that are in use:
+// Where a message ends in a stream of bytes, in the two ways that are in use:
 //
-// - lines: one line each, as in MCP. JSON escapes the line breaks in a text.
+// - lines: one line each, as in MCP.
 // - headers: `Content-Length: N`, an empty line, N bytes, as in language
 //   servers.
 //
@@ -19,6 +19,14 @@ export const framingFlag = {
     if (text === 'lines' || text === 'headers') return text
     throw Error('expected lines or headers')
   },
+}
+
+/** A message as it is sent, with its end marked. */
+export function encode(framing, text) {
+  // JSON has no line break within a message: it writes \n in a text.
+  if (framing === 'lines') return `${text}\n`
+  const length = Buffer.byteLength(text) // in bytes: 中 has three
+  return `Content-Length: ${length}\r\n\r\n${text}`
 }
 
 /**

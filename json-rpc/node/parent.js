@@ -13,7 +13,7 @@ import { promisify } from 'node:util'
 import { args } from '../../common/node/args.js'
 import { error, fail, line, shown } from '../../common/node/log.js'
 import { stop, stopped } from '../../common/node/shutdown.js'
-import { framingFlag, messages } from './framing.js'
+import { encode, framingFlag, messages } from './framing.js'
 import { start, wait } from './process.js'
 
 const { framing, program } = args('Starts a child, and calls its methods.', {
@@ -27,8 +27,8 @@ const { framing, program } = args('Starts a child, and calls its methods.', {
 // How long an answer may take, in milliseconds.
 const TIMEOUT = 10_000
 
-// The calls that wait for their answers, by the ids of their requests: what
-// resolves the promise of each.
+// The requests that wait for their answers, by their ids: what resolves the
+// promise of each.
 const waiting = new Map()
 let lastId = 0
 
@@ -41,11 +41,11 @@ async function parent() {
 
   // 2. Call and receive at the same time. After the last call, or Ctrl-C, close
   //    the child's stdin. The child reads the end, and ends as well.
-  const calls = Promise.race([callAll(child.stdin), stopped])
+  const calling = Promise.race([callAll(child.stdin), stopped])
     .then(() => child.stdin.end())
   const receiving = receive(child.stdout)
   const ended = wait(child, stop) // kills it a second after Ctrl-C
-  await Promise.all([calls, receiving, ended])
+  await Promise.all([calling, receiving, ended])
 }
 
 // 3. Makes four calls: two at the same time, one that fails, and one that takes
@@ -54,70 +54,66 @@ async function callAll(stdin) {
   // Without a listener an error here would end Node. write() in send() fails,
   // too, and says why.
   stdin.on('error', () => {})
-  // Two calls at the same time. The quick one is answered first.
-  const [slow, quick] = await Promise.all([
-    call(stdin, 'wait', { ms: 500 }, TIMEOUT),
-    call(stdin, 'add', { a: 2, b: 3 }, TIMEOUT),
-  ])
+  // Two at the same time: send both requests, then wait for both answers. The
+  // quick one is answered first.
+  let slow = await sendRequest(stdin, 'wait', { ms: 500 })
+  let quick = await sendRequest(stdin, 'add', { a: 2, b: 3 })
+  slow = await waitForAnswer(stdin, slow, TIMEOUT)
+  quick = await waitForAnswer(stdin, quick, TIMEOUT)
   line(`wait: ${JSON.stringify(slow.result)}`)
   line(`add: ${JSON.stringify(quick.result)}`)
 
   // There is no such method. An error is an answer, too.
-  const answer = await call(stdin, 'divide', {}, TIMEOUT)
+  const unknown = await sendRequest(stdin, 'divide', {})
+  const answer = await waitForAnswer(stdin, unknown, TIMEOUT)
   line(`divide: ${JSON.stringify(answer.error)}`)
 
   // No answer within the limit: the call fails, and the program goes on.
+  const late = await sendRequest(stdin, 'wait', { ms: 60_000 })
   try {
-    await call(stdin, 'wait', { ms: 60_000 }, 100)
+    await waitForAnswer(stdin, late, 100)
   } catch ({ message }) {
     line(`wait: ${message}`)
   }
 }
 
-// 4. Calls a method: sends a request with a new id, and waits for the answer
-//    that has the same one.
-async function call(stdin, method, params, limit) {
+// 4. Sends a request with a new id. The answer will have the same one.
+async function sendRequest(stdin, method, params) {
   lastId += 1
   const id = lastId
   const answered = new Promise(resolve => { waiting.set(id, resolve) })
   await send(stdin, { id, jsonrpc: '2.0', method, params })
+  return { id, answered }
+}
+
+// 5. Waits for the answer. If it takes too long, this cancels the request by a
+//    notification: a message without an id, which gets no answer. The request
+//    still gets one: an error, for which nobody waits any more.
+async function waitForAnswer(stdin, { id, answered }, limit) {
   const tooLate = sleep(limit, 'too late', { ref: false })
   const answer = await Promise.race([answered, tooLate])
   if (answer === 'too late') {
-    await cancel(stdin, id)
+    waiting.delete(id)
+    const params = { id }
+    await send(stdin, { jsonrpc: '2.0', method: '$/cancelRequest', params })
     throw Error(`no answer within ${limit}ms, cancelled`)
   }
   if (answer === undefined) throw Error('the child has closed its stdout')
   return answer
 }
 
-// 5. Cancels a request, by a notification: a message without an id, which gets
-//    no answer. The request still gets one: an error, for which no call waits
-//    any more.
-async function cancel(stdin, id) {
-  waiting.delete(id)
-  const params = { id }
-  await send(stdin, { jsonrpc: '2.0', method: '$/cancelRequest', params })
-}
-
-// 6. Sends one message. Framing: its end must be marked, as a pipe carries
-//    bytes, and not messages.
+// 6. Sends one message. Framing marks its end, as a pipe carries bytes, and not
+//    messages: by a line break, or by a header with its length.
 async function send(stdin, message) {
   const text = JSON.stringify(message)
   line(`Sent to child: ${text}`)
-  let framed
-  if (framing === 'lines') {
-    // JSON has no line break within a message: it writes \n in a text.
-    framed = `${text}\n`
-  } else {
-    const length = Buffer.byteLength(text) // in bytes: 中 has three
-    framed = `Content-Length: ${length}\r\n\r\n${text}`
-  }
-  // Back-pressure: this waits while the child does not read.
   const write = promisify(stdin.write).bind(stdin) // returns a promise
-  await write(framed).catch(({ message }) => {
-    throw Error(`write to the child: ${message}`)
-  })
+  try {
+    // Back-pressure: this waits while the child does not read.
+    await write(encode(framing, text))
+  } catch ({ message: why }) {
+    throw Error(`write to the child: ${why}`)
+  }
 }
 
 // 7. Receives messages, and hands each answer to the call that waits for it.
@@ -139,7 +135,7 @@ async function receive(stdout) {
     waiting.delete(message?.id)
     resolve?.(message)
   }
-  // call() takes undefined as "stdout closed", and throws: the calls that still
-  // wait end with an error.
+  // waitForAnswer() takes undefined as "stdout closed", and throws: the calls
+  // that still wait end with an error.
   for (const resolve of waiting.values()) resolve(undefined)
 }

@@ -1,4 +1,4 @@
-//! Reads whole messages from a stream of bytes, in the two ways in use.
+//! Where a message ends in a stream of bytes, in the two ways in use.
 
 use std::io::{Error, ErrorKind, Result};
 
@@ -12,7 +12,7 @@ const MAX_MESSAGE: usize = 16 * 1024 * 1024;
 /// How a message is marked in a stream of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Framing {
-    /// One line each, as in MCP. JSON escapes the line breaks in a text.
+    /// One line each, as in MCP.
     Lines,
     /// `Content-Length: N`, an empty line, N bytes, as in language servers.
     Headers,
@@ -24,6 +24,18 @@ impl Framing {
         match self {
             Self::Lines => "lines",
             Self::Headers => "headers",
+        }
+    }
+
+    /// A message as it is sent, with its end marked.
+    pub fn encode(self, text: &str) -> String {
+        match self {
+            // JSON has no line break within a message: it writes \n in a text.
+            Self::Lines => format!("{text}\n"),
+            Self::Headers => {
+                let length = text.len(); // in bytes: 中 has three
+                format!("Content-Length: {length}\r\n\r\n{text}")
+            }
         }
     }
 

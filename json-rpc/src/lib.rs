@@ -3,7 +3,6 @@
 pub mod framing;
 pub mod methods;
 pub mod process;
-pub mod running;
 
 #[cfg(test)]
 #[path = "../tests/json_rpc.rs"]

@@ -13,6 +13,7 @@
 // Diagnostics go to stderr (`log::error`).
 #![deny(clippy::print_stdout)]
 
+use std::collections::HashMap;
 use std::io::{self, Write};
 
 use anyhow::{Context, Result};
@@ -20,11 +21,10 @@ use clap::Parser;
 use common::shutdown;
 use json_rpc::framing::Framing;
 use json_rpc::methods::{self, Failure};
-use json_rpc::running::Running;
 use serde_json::{Value, json};
 use tokio::io::BufReader;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 /// Answers the requests of its parent.
 #[derive(Parser)]
@@ -38,13 +38,14 @@ struct Args {
     framing: Framing,
 }
 
-/// What the requests share. A clone is another handle to the same.
-#[derive(Clone)]
-struct Server {
-    framing: Framing,
-    running: Running,   // cancels requests, by their ids
-    tasks: TaskTracker, // knows which tasks still run
+/// A request that is being answered.
+struct Request {
+    token: CancellationToken, // cancels it, as an AbortController in Node
+    task: JoinHandle<Result<()>>, // ends when it has its answer
 }
+
+/// The requests that are being answered, by their ids.
+type Running = HashMap<Value, Request>;
 
 /// Public, as the parent also starts this in its own program.
 #[tokio::main(flavor = "current_thread")]
@@ -54,61 +55,67 @@ pub async fn main() -> common::Result {
     // Ctrl-C in a terminal reaches us as well. From here on it does not end us
     // at once: the parent closes our stdin.
     let _stop = shutdown::token();
-    let server = Server {
-        framing,
-        running: Running::default(),
-        tasks: TaskTracker::new(),
-    };
+    let mut running = Running::new();
 
     // 1. Receive messages until the parent closes our stdin. One read from a
     //    pipe may return half a message, or three. framing.read() returns a
     //    whole one, or None at the end.
     let mut stdin = BufReader::new(tokio::io::stdin());
     while let Some(text) = framing.read(&mut stdin).await.context("stdin")? {
-        receive(&server, &text)?;
+        receive(framing, &text, &mut running)?;
     }
 
     // 2. The end. It also comes when the parent was killed. What still runs is
     //    cancelled, and answered: the parent may still read.
-    server.running.cancel_all();
-    server.tasks.close(); // no task will be added: now wait() can return
-    server.tasks.wait().await;
+    for request in running.into_values() {
+        request.token.cancel();
+        let _ = request.task.await; // fails if the parent has gone: fine
+    }
     Ok(())
 }
 
 /// 3. Receives one message. A request has an id, and gets an answer; a
 ///    notification has none, and gets none, even if it makes no sense.
-fn receive(server: &Server, text: &[u8]) -> Result<()> {
+fn receive(framing: Framing, text: &[u8], running: &mut Running) -> Result<()> {
     let Ok(message) = serde_json::from_slice::<Value>(text) else {
-        return send(server, &error_answer(&Value::Null, methods::PARSE_ERROR));
+        let error = error_answer(&Value::Null, methods::PARSE_ERROR);
+        return send(framing, &error);
     };
     let id = message.get("id").cloned();
     let Some(method) = message["method"].as_str() else {
         let id = id.unwrap_or_default(); // null
-        return send(server, &error_answer(&id, methods::INVALID_REQUEST));
+        return send(framing, &error_answer(&id, methods::INVALID_REQUEST));
     };
     if let Some(id) = id {
-        // This is done before the task runs, because the next message may
-        // cancel the request already.
-        let cancelled = server.running.insert(&id);
+        // Forget the requests that have their answers.
+        running.retain(|_, request| !request.task.is_finished());
         // Each request has its own task, so that a slow one does not delay the
-        // others.
-        let task = answer(server.clone(), id, message, cancelled);
-        server.tasks.spawn(task);
+        // others. Clones of a token are cancelled together.
+        let token = CancellationToken::new();
+        let answering = answer(framing, id.clone(), message, token.clone());
+        let task = tokio::spawn(answering);
+        running.insert(id, Request { token, task });
     } else if method == "$/cancelRequest" {
-        server.running.cancel(&message["params"]["id"]); // language servers
+        cancel(running, &message["params"]["id"]); // language servers
     } else if method == "notifications/cancelled" {
-        server.running.cancel(&message["params"]["requestId"]); // MCP
+        cancel(running, &message["params"]["requestId"]); // MCP
     }
     Ok(())
 }
 
+/// Cancels a request. If it has its answer, there is nothing to cancel.
+fn cancel(running: &Running, id: &Value) {
+    if let Some(request) = running.get(id) {
+        request.token.cancel();
+    }
+}
+
 /// 4. Answers one request: with the result, or with an error that has a code.
 async fn answer(
-    server: Server,
+    framing: Framing,
     id: Value,
     request: Value,
-    cancelled: CancellationToken,
+    token: CancellationToken,
 ) -> Result<()> {
     // Cancelling drops the future that call() returned: it does not go on. (In
     // Node a promise goes on, so call() gets a signal there.)
@@ -117,14 +124,13 @@ async fn answer(
         // still gets its result.
         biased;
         outcome = methods::call(&request) => outcome,
-        () = cancelled.cancelled() => Err(methods::REQUEST_CANCELLED),
+        () = token.cancelled() => Err(methods::REQUEST_CANCELLED),
     };
-    server.running.remove(&id);
     let response = match outcome {
         Ok(result) => json!({ "id": id, "jsonrpc": "2.0", "result": result }),
         Err(failure) => error_answer(&id, failure),
     };
-    send(&server, &response)
+    send(framing, &response)
 }
 
 /// The answer that says what went wrong.
@@ -133,20 +139,13 @@ fn error_answer(id: &Value, (code, message): Failure) -> Value {
     json!({ "error": error, "id": id, "jsonrpc": "2.0" })
 }
 
-/// 5. Sends one message. Framing: its end must be marked, as a pipe carries
-///    bytes, and not messages.
-fn send(server: &Server, message: &Value) -> Result<()> {
-    let text = message.to_string();
+/// 5. Sends one message. Framing marks its end, as a pipe carries bytes, and
+///    not messages: by a line break, or by a header with its length.
+fn send(framing: Framing, message: &Value) -> Result<()> {
+    let framed = framing.encode(&message.to_string());
     let mut stdout = io::stdout().lock();
     // Back-pressure: this waits while the parent does not read.
-    match server.framing {
-        // JSON has no line break within a message: it writes \n in a text.
-        Framing::Lines => writeln!(stdout, "{text}")?,
-        Framing::Headers => {
-            let length = text.len(); // in bytes: 中 has three
-            write!(stdout, "Content-Length: {length}\r\n\r\n{text}")?;
-        }
-    }
+    stdout.write_all(framed.as_bytes())?;
     stdout.flush()?; // without it, stdout keeps bytes until a line ends
     Ok(())
 }

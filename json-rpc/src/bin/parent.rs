@@ -7,9 +7,9 @@
 //!
 //! Try this: `sh -c 'echo hello; exec node json-rpc/node/child.js'` after `--`.
 
-use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::ffi::OsString;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -42,16 +42,23 @@ struct Args {
 /// How long an answer may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The calls that wait for their answers, by the ids of their requests. A
-/// oneshot channel hands over one value, as `resolve` does in Node.
-type Waiting = RefCell<HashMap<u64, oneshot::Sender<Value>>>;
+/// The requests that wait for their answers, by their ids. A oneshot channel
+/// hands over one value, as `resolve` does in Node.
+type Waiting = HashMap<u64, oneshot::Sender<Value>>;
 
-/// What all calls share.
-struct Client<'a> {
+/// What is needed to send. It has one owner, so the bytes of two messages
+/// cannot mix. Only `waiting` is shared: receive() changes it, too.
+struct Client {
     framing: Framing,
-    stdin: Mutex<ChildStdin>, // one call writes at a time, the others wait
-    last_id: Cell<u64>,       // can be changed through a shared &Client
-    waiting: &'a Waiting, // borrowed: receive() uses it after this is dropped
+    stdin: ChildStdin,
+    last_id: u64,
+    waiting: Arc<Mutex<Waiting>>,
+}
+
+/// A request that was sent, and the channel through which its answer comes.
+struct Call {
+    id: u64,
+    answered: oneshot::Receiver<Value>,
 }
 
 // An error becomes one line on stderr, and status 1.
@@ -71,117 +78,109 @@ async fn parent() -> common::Result {
     // 1. Start the child. Its stdin and stdout are pipes for messages; its
     //    stderr is ours, so that we see what it logs there.
     let (child, stdin, stdout) = process::start(&program, framing)?;
-    let waiting = Waiting::default();
-    let client = Client {
+    let waiting = Arc::new(Mutex::new(HashMap::new()));
+    let mut client = Client {
         framing,
-        stdin: Mutex::new(stdin),
-        last_id: Cell::new(0),
-        waiting: &waiting,
+        stdin,
+        last_id: 0,
+        waiting: Arc::clone(&waiting),
     };
 
     // 2. Call and receive at the same time. After the last call, or Ctrl-C,
     //    close the child's stdin. The child reads the end, and ends as well.
-    let calls = async {
-        // call_all() owns `client`. When it returns or is cancelled, `client`
-        // is dropped, and this closes stdin.
-        let outcome = stop.run_until_cancelled(call_all(client)).await;
-        outcome.unwrap_or(Ok(())) // None: Ctrl-C
+    let calling = async {
+        let outcome = tokio::select! {
+            outcome = call_all(&mut client) => outcome,
+            () = stop.cancelled() => Ok(()),
+        };
+        drop(client.stdin); // closes it
+        outcome
     };
-    let receiving = receive(framing, stdout, &waiting);
+    let receiving = receive(framing, stdout, waiting);
     let ended = process::wait(child, &stop); // kills it a second after Ctrl-C
-    tokio::try_join!(calls, receiving, ended)?;
+    tokio::try_join!(calling, receiving, ended)?;
     Ok(())
 }
 
 /// 3. Makes four calls: two at the same time, one that fails, and one that
 ///    takes too long.
-async fn call_all(client: Client<'_>) -> Result<()> {
-    // Two calls at the same time. The quick one is answered first. Unlike a
-    // promise, a future does nothing by itself: try_join! starts both.
-    let (slow, quick) = tokio::try_join!(
-        call(&client, "wait", json!({ "ms": 500 }), TIMEOUT),
-        call(&client, "add", json!({ "a": 2, "b": 3 }), TIMEOUT),
-    )?;
+async fn call_all(client: &mut Client) -> Result<()> {
+    // Two at the same time: send both requests, then wait for both answers.
+    // The quick one is answered first.
+    let slow = send_request(client, "wait", json!({ "ms": 500 })).await?;
+    let quick = send_request(client, "add", json!({ "a": 2, "b": 3 })).await?;
+    let slow = wait_for_answer(client, slow, TIMEOUT).await?;
+    let quick = wait_for_answer(client, quick, TIMEOUT).await?;
     log::line(format_args!("wait: {}", slow["result"]));
     log::line(format_args!("add: {}", quick["result"]));
 
     // There is no such method. An error is an answer, too.
-    let answer = call(&client, "divide", json!({}), TIMEOUT).await?;
+    let unknown = send_request(client, "divide", json!({})).await?;
+    let answer = wait_for_answer(client, unknown, TIMEOUT).await?;
     log::line(format_args!("divide: {}", answer["error"]));
 
     // No answer within the limit: the call fails, and the program goes on.
+    let late = send_request(client, "wait", json!({ "ms": 60_000 })).await?;
     let limit = Duration::from_millis(100);
-    let late = call(&client, "wait", json!({ "ms": 60_000 }), limit).await;
-    if let Err(error) = late {
+    if let Err(error) = wait_for_answer(client, late, limit).await {
         log::line(format_args!("wait: {error}"));
     }
     Ok(())
 }
 
-/// 4. Calls a method: sends a request with a new id, and waits for the answer
-///    that has the same one.
-async fn call(
-    client: &Client<'_>,
+/// 4. Sends a request with a new id. The answer will have the same one.
+async fn send_request(
+    client: &mut Client,
     method: &str,
     params: Value,
-    limit: Duration,
-) -> Result<Value> {
-    let id = client.last_id.get() + 1;
-    client.last_id.set(id);
+) -> Result<Call> {
+    client.last_id += 1;
+    let id = client.last_id;
     let (sender, answered) = oneshot::channel();
-    client.waiting.borrow_mut().insert(id, sender);
+    client.waiting.lock().await.insert(id, sender);
     let request = json!({
         "id": id, "jsonrpc": "2.0", "method": method, "params": params,
     });
     send(client, &request).await?;
-    match timeout(limit, answered).await {
-        Ok(answer) => answer.context("the child has closed its stdout"),
-        Err(_) => {
-            cancel(client, id).await?;
-            bail!("no answer within {limit:?}, cancelled");
-        }
-    }
+    Ok(Call { id, answered })
 }
 
-/// 5. Cancels a request, by a notification: a message without an id, which gets
-///    no answer. The request still gets one: an error, for which no call waits
-///    any more.
-async fn cancel(client: &Client<'_>, id: u64) -> Result<()> {
-    client.waiting.borrow_mut().remove(&id);
-    let params = json!({ "id": id });
-    let notification = json!({
-        "jsonrpc": "2.0", "method": "$/cancelRequest", "params": params,
-    });
-    send(client, &notification).await
+/// 5. Waits for the answer. If it takes too long, this cancels the request by a
+///    notification: a message without an id, which gets no answer. The request
+///    still gets one: an error, for which nobody waits any more.
+async fn wait_for_answer(
+    client: &mut Client,
+    call: Call,
+    limit: Duration,
+) -> Result<Value> {
+    let Ok(answer) = timeout(limit, call.answered).await else {
+        client.waiting.lock().await.remove(&call.id);
+        let params = json!({ "id": call.id });
+        let notification = json!({
+            "jsonrpc": "2.0", "method": "$/cancelRequest", "params": params,
+        });
+        send(client, &notification).await?;
+        bail!("no answer within {limit:?}, cancelled");
+    };
+    answer.context("the child has closed its stdout")
 }
 
-/// 6. Sends one message. Framing: its end must be marked, as a pipe carries
-///    bytes, and not messages.
-async fn send(client: &Client<'_>, message: &Value) -> Result<()> {
+/// 6. Sends one message. Framing marks its end, as a pipe carries bytes, and
+///    not messages: by a line break, or by a header with its length.
+async fn send(client: &mut Client, message: &Value) -> Result<()> {
     let text = message.to_string();
     log::line(format_args!("Sent to child: {text}"));
-    let framed = match client.framing {
-        // JSON has no line break within a message: it writes \n in a text.
-        Framing::Lines => format!("{text}\n"),
-        Framing::Headers => {
-            let length = text.len(); // in bytes: 中 has three
-            format!("Content-Length: {length}\r\n\r\n{text}")
-        }
-    };
-    // The lock keeps the bytes of two calls apart. Back-pressure: both wait
-    // while the child does not read.
-    let mut stdin = client.stdin.lock().await;
-    stdin
-        .write_all(framed.as_bytes())
-        .await
-        .context("write to the child")
+    let framed = client.framing.encode(&text);
+    // Back-pressure: this waits while the child does not read.
+    let written = client.stdin.write_all(framed.as_bytes()).await;
+    written.context("write to the child")
 }
 
 /// 7. Receives messages, and hands each answer to the call that waits for it.
 async fn receive(
     framing: Framing,
     stdout: ChildStdout,
-    waiting: &Waiting,
+    waiting: Arc<Mutex<Waiting>>,
 ) -> Result<()> {
     let mut stdout = BufReader::new(stdout);
     // One read from a pipe may return half a message, or three. framing.read()
@@ -194,13 +193,13 @@ async fn receive(
             log::error("this is no JSON: does the child log to its stdout?");
             continue;
         };
-        let id = message["id"].as_u64().unwrap_or(0); // no call has 0
-        if let Some(sender) = waiting.borrow_mut().remove(&id) {
-            let _ = sender.send(message); // fails if the call has ended: fine
+        let id = message["id"].as_u64().unwrap_or(0); // no request has 0
+        if let Some(sender) = waiting.lock().await.remove(&id) {
+            let _ = sender.send(message); // fails if nobody waits: fine
         }
     }
     // Dropping a sender makes its receiver fail: the calls that still wait end
     // with an error.
-    waiting.borrow_mut().clear();
+    waiting.lock().await.clear();
     Ok(())
 }
