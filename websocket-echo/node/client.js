@@ -7,16 +7,17 @@
 //
 // Try this: stop the server while the client runs, and start it again.
 
-import { on, once } from 'node:events'
+import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { promisify } from 'node:util'
 import { args } from '../../common/node/args.js'
 import { error, fail, line } from '../../common/node/log.js'
 import { pace, ticks } from '../../common/node/pace.js'
 import { missing } from '../../common/node/packages.js'
 import { stop } from '../../common/node/shutdown.js'
 import { withToken } from './access.js'
-import { closeCode, limits, shown } from './limits.js'
+import { giveUp } from './closing.js'
+import { receive } from './heartbeat.js'
+import { limits, shown } from './limits.js'
 
 const { WebSocket } = await import('ws').catch(missing)
 
@@ -42,8 +43,11 @@ const PROTOCOL = 'echo.v1'
 // The longest message that we accept, in bytes.
 const LIMIT = 1024 * 1024
 
-// How long the server may be silent; milliseconds. It pings after ten seconds.
-const SILENCE_TIMEOUT = 25_000
+// How long connecting may take, the handshake included; milliseconds.
+const CONNECT_TIMEOUT = 10_000
+
+// The silence after which to ping the server; milliseconds.
+const HEARTBEAT = 10_000
 
 const ADVICE = 'start the server first: node websocket-echo/node/server.js'
 
@@ -61,7 +65,8 @@ async function main() {
   //    unless the server has closed it for a reason that will not go away.
   let lost = 0
   for (;;) {
-    const code = await talk(socket)
+    inFlight = 0
+    const code = await talk(socket).catch(giveUp) // prints the error
     line(`disconnected: ${code}`)
     lost += inFlight
     const isOver = stop.aborted || left === 0
@@ -82,7 +87,7 @@ async function connect() {
   // The token is read each time: tokens expire, and a stale one is refused.
   // `ws` has disabled Nagle's algorithm: it sends small messages immediately.
   const socket = new WebSocket(withToken(url, token), PROTOCOL, {
-    handshakeTimeout: SILENCE_TIMEOUT,
+    handshakeTimeout: CONNECT_TIMEOUT,
     ...limits(LIMIT),
   })
   await once(socket, 'open').catch(({ code, message }) => {
@@ -111,58 +116,36 @@ async function reconnect() {
   }
 }
 
-// 6. Talks: sends and receives at the same time, until the connection ends.
-//    Returns the close code.
+// 6. Talks until the connection ends: sends the message at each tick, and waits
+//    until it has come back. Returns the close code.
 async function talk(socket) {
-  inFlight = 0
+  const messages = receive(socket, HEARTBEAT)
   const closed = new AbortController()
-  send(socket, closed.signal).catch(() => {}) // receive() learns why
-  try {
-    return await receive(socket)
-  } catch (failure) {
-    error(`socket: ${failure.message}`)
-    return closeCode(failure) // `ws` has told the server what is wrong
-  } finally {
-    closed.abort() // ends send(); Rust's select! does so by dropping it
-  }
-}
-
-// 7. Sends the message at each tick, until the last one or Ctrl-C, and waits
-//    until it has come back.
-async function send(socket, signal) {
-  const write = promisify(socket.send).bind(socket) // returns a promise
-  for await (const _ of ticks({ every, count: left }, signal)) {
+  let code
+  socket.on('close', given => {
+    code = given
+    closed.abort() // ends the ticks
+  })
+  // Wait for the next tick. Meanwhile, `ws` reads, and answers pings.
+  for await (const _ of ticks({ every, count: left }, closed.signal)) {
+    // 7. Send. There is no need to wait for back-pressure: no second message is
+    //    sent before the first one is back.
     line(`send: ${message}`)
     left -= 1
     inFlight = 1
-    const echoed = once(socket, 'message', { signal })
-    // Back-pressure: this waits while the server does not read.
-    await Promise.all([write(message), echoed])
-  }
-  // There is no half-close: after a Close frame, the server sends nothing more.
-  // By now, everything has come back. 1000: all is well.
-  socket.close(1000)
-}
+    socket.send(message)
 
-// 8. Receives and prints what comes back, until the connection ends. Returns
-//    the close code.
-async function receive(socket) {
-  let code = 1006 // no Close frame came
-  socket.on('close', given => { code = given })
-  // Heartbeat: the server pings a silent client, so if nothing arrives, it is
-  // frozen or unreachable.
-  const silence = setTimeout(() => {
-    error('socket: the server is silent')
-    socket.terminate()
-  }, SILENCE_TIMEOUT)
-  socket.on('ping', () => silence.refresh())
-  socket.on('message', () => silence.refresh())
-  socket.on('close', () => clearTimeout(silence))
-  const messages = on(socket, 'message', { close: ['close'] })
-  for await (const [message, isBinary] of messages) {
-    line(`receive: ${shown(message, isBinary)}`)
+    // 8. Receive. A Close frame ends the connection: `ws` has answered it.
+    const { done, value } = await messages.next()
+    if (done) break
+    line(`receive: ${shown(...value)}`)
     inFlight = 0
   }
+
+  // 9. Close. There is no half-close: after a Close frame, a side sends nothing
+  //    more. By now, everything has come back. 1000: all is well.
+  socket.close(1000)
+  for await (const _ of messages); // until the connection ends
   return code
 }
 

@@ -1,5 +1,5 @@
-// The limits of a connection, and how what exceeds them is reported. Rust
-// twin: ../src/lib.rs.
+// The limits of a connection, and a message as it is printed. Rust twin:
+// ../src/lib.rs.
 
 import { shown as shownText } from '../../common/node/log.js'
 
@@ -11,22 +11,9 @@ export const limits = limit => ({
   maxFragments: 128 * 1024,
   // No compression: it costs memory for each connection.
   perMessageDeflate: false,
+  // How long the other side may take to close, after we have; milliseconds.
+  closeTimeout: 1000,
 })
-
-const CODES = {
-  WS_ERR_UNSUPPORTED_MESSAGE_LENGTH: 1009,
-  WS_ERR_TOO_MANY_BUFFERED_PARTS: 1008,
-  WS_ERR_INVALID_UTF8: 1007,
-}
-
-/**
- * The close code with which `ws` has told the other side what it did wrong.
- * 1006, which is never sent, where that was nothing: the connection is simply
- * lost.
- */
-export function closeCode({ code }) {
-  return code?.startsWith('WS_ERR_') ? CODES[code] ?? 1002 : 1006
-}
 
 /** A message, ready to be printed. */
 export function shown(message, isBinary) {

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use common::log;
 use hyper::{Request, Response, StatusCode};
 use tokio::fs;
+use tokio_tungstenite::tungstenite::handshake;
 
 /// The server's flags for it.
 #[derive(clap::Args)]
@@ -103,12 +104,9 @@ pub fn header<'a, B>(request: &'a Request<B>, name: &str) -> &'a str {
     value.and_then(|value| value.to_str().ok()).unwrap_or("")
 }
 
-/// Does it ask for an upgrade to a WebSocket?
+/// Does it ask for an upgrade to a WebSocket? Else, none is possible.
 fn wants_websocket<B>(request: &Request<B>) -> bool {
-    let connection = header(request, "connection").to_lowercase();
-    connection.contains("upgrade")
-        && header(request, "upgrade").to_lowercase() == "websocket"
-        && !header(request, "sec-websocket-key").is_empty()
+    handshake::server::create_response_with_body(request, || ()).is_ok()
 }
 
 /// The token that is in the file.

@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use futures_util::{SinkExt, StreamExt};
+use futures_util::SinkExt;
 use harness::testing::server::Server;
 use harness::testing::{Need, Test, both};
 use harness::{Half, Language, root};
@@ -17,7 +17,9 @@ use tokio_tungstenite::connect_async_with_config;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::{NAME, PACKAGES};
-use crate::{close_code, close_frame, limits};
+use crate::closing::give_up;
+use crate::heartbeat::receive;
+use crate::limits;
 
 const KOSOKU: Need = Need::Program("kosoku", "--help");
 
@@ -80,8 +82,8 @@ fn client(language: Language) -> Result<()> {
     in_readme(&results, &format!("{language:?} client"))
 }
 
-/// Sends back what the judge sends, case by case. With the limits and close
-/// codes of the client, which itself speaks first.
+/// Sends back what the judge sends, case by case. It receives and closes as the
+/// client does, which itself speaks first and so cannot be judged as it is.
 async fn echo_all(url: &str) -> Result<()> {
     let mut count = 0;
     talk(url, "/getCaseCount", |message| {
@@ -107,18 +109,18 @@ async fn talk(
     let address = format!("{url}{path}");
     let (mut socket, _) =
         connect_async_with_config(address, Some(limits(LIMIT)), true).await?;
-    while let Some(message) = socket.next().await {
-        match message {
-            Ok(message) if message.is_text() || message.is_binary() => {
+    loop {
+        match receive(&mut socket, TIMEOUT).await {
+            Ok(message) if message.is_close() => break,
+            Ok(message) => {
                 if received(&message) {
-                    // What is wrong with the connection, next() will say.
+                    // What is wrong with the connection, receive() will say.
                     let _ = socket.send(message).await;
                 }
             }
-            Ok(_) => {}
             Err(error) => {
-                let code = close_code(&error.into());
-                let _ = socket.send(close_frame(code)).await;
+                give_up(&mut socket, error).await;
+                break;
             }
         }
     }

@@ -263,7 +263,7 @@ fn frozen_server(language: Language) -> Result<()> {
     let mut client = server.client(language, &pace)?;
     client.wait_for("receive: hello")?;
     server.half.signal(Signal::Freeze)?;
-    client.wait_for_error("socket: the server is silent")?;
+    client.wait_for_error("socket: no pong")?;
     client.wait_for("disconnected: 1006")?;
     server.half.signal(Signal::Thaw)?;
     client.wait_for_lines(2, "receive: hello")?;

@@ -8,26 +8,24 @@
 //! Try this: stop the server while the client runs, and start it again.
 
 use std::path::PathBuf;
-use std::pin::pin;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 use clap::Parser;
 use common::pace::{Pace, Ticks};
 use common::{log, shutdown};
-use futures_util::stream::{SplitSink, SplitStream};
-use futures_util::{SinkExt, StreamExt, TryStreamExt};
+use futures_util::SinkExt;
 use tokio::net::TcpStream;
-use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::client::ClientRequestBuilder;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async_with_config,
 };
 use websocket_echo::access::with_token;
-use websocket_echo::{close_code, close_frame, limits, shown};
+use websocket_echo::closing::{CloseCode, close, give_up};
+use websocket_echo::heartbeat::receive;
+use websocket_echo::{limits, shown};
 
 /// Sends messages to a WebSocket echo server and prints what comes back.
 #[derive(Parser)]
@@ -54,20 +52,16 @@ const PROTOCOL: &str = "echo.v1";
 /// The longest message that we accept, in bytes.
 const LIMIT: usize = 1024 * 1024;
 
-/// How long the server may be silent. It pings after ten seconds.
-const SILENCE_TIMEOUT: Duration = Duration::from_secs(25);
+/// How long connecting may take, the handshake included.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The silence after which to ping the server.
+const HEARTBEAT: Duration = Duration::from_secs(10);
 
 const ADVICE: &str =
     "start the server first: cargo run -p websocket-echo --bin server";
 
 type WebSocket = WebSocketStream<MaybeTlsStream<TcpStream>>;
-type Writer = SplitSink<WebSocket, Message>;
-type Reader = SplitStream<WebSocket>;
-
-/// 1 while a message is on its way, else 0: send() and receive() set it, and
-/// send() can wait until it changes. A channel that holds one value; nothing
-/// of it goes over the network.
-type InFlight = watch::Sender<u64>;
 
 #[tokio::main(flavor = "current_thread")]
 // An error becomes one line on stderr, and status 1.
@@ -82,13 +76,17 @@ async fn main() -> common::Result {
     // 2. Talk until all is sent. When the connection ends before, reconnect,
     //    unless the server has closed it for a reason that will not go away.
     let mut ticks = args.pace.ticks(stop.clone());
-    let in_flight = InFlight::new(0);
     let mut lost = 0;
     loop {
-        let code = talk(socket, &args, &mut ticks, &in_flight).await;
+        let mut in_flight = 0; // 1 while a message is on its way
+        let talked = talk(&mut socket, &args, &mut ticks, &mut in_flight).await;
+        let code = match talked {
+            Ok(code) => code,
+            Err(error) => give_up(&mut socket, error).await, // prints it
+        };
+        drop(socket); // closes the TCP connection
         log::line(format_args!("disconnected: {code}"));
-        let unanswered = in_flight.send_replace(0); // the value until now
-        lost += unanswered;
+        lost += in_flight;
         if ticks.is_over() || !is_temporary(code) {
             break;
         }
@@ -118,15 +116,17 @@ async fn connect(args: &Args) -> Result<WebSocket> {
     let no_delay = true; // send small messages immediately
     let connecting = connect_async_with_config(request, limits, no_delay);
     let url = &args.url; // without the token
-    let (socket, _response) = timeout(SILENCE_TIMEOUT, connecting)
-        .await
-        .with_context(|| format!("connect to {url}"))?
-        .map_err(|error| match error {
-            Error::Io(_) => anyhow!("connect to {url}: {error}; {ADVICE}"),
-            other => anyhow!("connect to {url}: {other}"),
-        })?;
-    log::line("connected.");
-    Ok(socket)
+    match timeout(CONNECT_TIMEOUT, connecting).await {
+        Ok(Ok((socket, _response))) => {
+            log::line("connected.");
+            Ok(socket)
+        }
+        Ok(Err(Error::Io(error))) => {
+            bail!("connect to {url}: {error}; {ADVICE}")
+        }
+        Ok(Err(error)) => bail!("connect to {url}: {error}"), // a 401, say
+        Err(_) => bail!("connect to {url}: the server does not answer"),
+    }
 }
 
 /// 5. Reconnects with exponential backoff: twice the pause each time, up to
@@ -144,87 +144,47 @@ async fn reconnect(args: &Args) -> WebSocket {
     }
 }
 
-/// 6. Talks: sends and receives at the same time, until the connection ends.
-///    Returns the close code.
+/// 6. Talks until the connection ends: sends the message at each tick, and
+///    waits until it has come back. Returns the close code.
 async fn talk(
-    socket: WebSocket,
+    socket: &mut WebSocket,
     args: &Args,
     ticks: &mut Ticks,
-    in_flight: &InFlight,
-) -> CloseCode {
-    let (mut writer, reader) = socket.split();
-    // Pinned, so that select! can borrow it: when send() ends first, this is
-    // not dropped, and goes on where it was.
-    let mut receiving = pin!(receive(reader, in_flight));
-    let result = tokio::select! {
-        result = &mut receiving => result,
-        // All is sent, or sending failed: receive() learns why. Either way,
-        // receive until the end.
-        _ = send(&mut writer, args, ticks, in_flight) => receiving.await,
-    };
-    match result {
-        Ok(code) => code,
-        Err(error) => give_up(writer, error).await,
-    }
-}
-
-/// Ends the connection after an error: tells the server what it has done
-/// wrong. In Node, `ws` does that.
-async fn give_up(mut writer: Writer, error: anyhow::Error) -> CloseCode {
-    log::error(format_args!("socket: {error:#}"));
-    let code = close_code(&error);
-    if code != CloseCode::Abnormal {
-        let _ = writer.send(close_frame(code)).await;
-    }
-    code
-}
-
-/// 7. Sends the message at each tick, until the last one or Ctrl-C, and waits
-///    until it has come back.
-async fn send(
-    writer: &mut Writer,
-    args: &Args,
-    ticks: &mut Ticks,
-    in_flight: &InFlight,
-) -> Result<()> {
-    while ticks.next().await {
-        log::line(format_args!("send: {}", args.message));
-        in_flight.send_replace(1);
-        // Back-pressure: this waits while the server does not read.
-        writer.send(Message::text(&args.message)).await?;
-        in_flight.subscribe().wait_for(|count| *count == 0).await?;
-    }
-    // There is no half-close: after a Close frame, the server sends nothing
-    // more. By now, everything has come back. 1000: all is well.
-    writer.send(close_frame(CloseCode::Normal)).await?;
-    Ok(())
-}
-
-/// 8. Receives and prints what comes back, until the connection ends. Returns
-///    the close code.
-async fn receive(
-    mut reader: Reader,
-    in_flight: &InFlight,
+    in_flight: &mut u64,
 ) -> Result<CloseCode> {
-    let mut code = CloseCode::Abnormal; // 1006: no Close frame came
     loop {
-        // Heartbeat: the server pings a silent client, so if nothing arrives,
-        // it is frozen or unreachable.
-        let received = timeout(SILENCE_TIMEOUT, reader.try_next()).await;
-        let received = received.context("the server is silent")??;
-        let Some(message) = received else {
-            return Ok(code);
-        };
-        match message {
-            Message::Close(Some(frame)) => code = frame.code,
-            Message::Close(None) => code = CloseCode::Status, // 1005
-            Message::Ping(_) | Message::Pong(_) => {} // already answered
-            message => {
-                log::line(format_args!("receive: {}", shown(&message)));
-                in_flight.send_replace(0);
+        // Wait for the next tick and for the server, until one of them is
+        // here: pings are answered only while receive() is awaited. In Node,
+        // `ws` reads by itself.
+        tokio::select! {
+            // No tick is awaited while a message is on its way.
+            is_due = ticks.next(), if *in_flight == 0 => {
+                if !is_due {
+                    break; // all is sent, or Ctrl-C
+                }
+
+                // 7. Send. Back-pressure: this waits while the server does
+                //    not read.
+                log::line(format_args!("send: {}", args.message));
+                *in_flight = 1;
+                socket.send(Message::text(&args.message)).await?;
+            }
+            message = receive(socket, HEARTBEAT) => match message? {
+                // 8. Receive. A Close frame ends the connection: receive()
+                //    has answered it.
+                Message::Close(None) => return Ok(CloseCode::Status), // 1005
+                Message::Close(Some(frame)) => return Ok(frame.code),
+                message => {
+                    log::line(format_args!("receive: {}", shown(&message)));
+                    *in_flight = 0;
+                }
             }
         }
     }
+
+    // 9. Close. There is no half-close: after a Close frame, a side sends
+    //    nothing more. By now, everything has come back. 1000: all is well.
+    Ok(close(socket, CloseCode::Normal).await)
 }
 
 /// Can it help to reconnect? The server is about to stop (1001), the

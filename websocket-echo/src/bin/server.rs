@@ -7,30 +7,29 @@
 //!
 //! Try this: open <http://127.0.0.1:8888> in a browser.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Parser;
 use common::{log, shutdown};
-use futures_util::{SinkExt, TryStreamExt};
-use hyper::body::{Bytes, Incoming};
+use futures_util::SinkExt;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncWriteExt, copy, sink};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::handshake;
 use tokio_tungstenite::tungstenite::protocol::Role;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_util::task::TaskTracker;
 use websocket_echo::access::{Access, header, reply};
-use websocket_echo::{close_code, close_frame, limits, shown};
+use websocket_echo::closing::{CloseCode, close, give_up};
+use websocket_echo::heartbeat::receive;
+use websocket_echo::{limits, shown};
 
 /// Sends back each message that a client sends.
 #[derive(Parser)]
@@ -54,11 +53,6 @@ struct Args {
 /// The subprotocol that this server speaks: what the messages mean.
 const PROTOCOL: &str = "echo.v1";
 
-/// How long a client may take to close, after we have.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
-
-type WebSocket = WebSocketStream<TokioIo<Upgraded>>;
-
 #[tokio::main(flavor = "current_thread")]
 // An error becomes one line on stderr, and status 1.
 async fn main() -> common::Result {
@@ -76,12 +70,11 @@ async fn main() -> common::Result {
     // 2. Accept clients until Ctrl-C. A task is spawned for each; Node
     //    accepts them by itself.
     let args = Arc::new(args); // shared by all tasks
-    // Knows which tasks still run. Its clones share one list.
-    let tasks = TaskTracker::new();
+    let tasks = TaskTracker::new(); // knows which tasks still run
     while let Some(client) = stop.run_until_cancelled(listener.accept()).await {
         match client {
             Ok((socket, _)) => {
-                tasks.spawn(serve(socket, args.clone(), tasks.clone()));
+                tasks.spawn(serve(socket, args.clone()));
             }
             // Out of file descriptors, say: some connections may end.
             Err(error) => {
@@ -100,139 +93,95 @@ async fn main() -> common::Result {
 }
 
 /// 4. Serves one connection, which begins as HTTP: hyper reads a request, and
-///    calls `answer`.
-async fn serve(socket: TcpStream, args: Arc<Args>, tasks: TaskTracker) {
+///    calls answer(). After the upgrade, it is a WebSocket.
+async fn serve(socket: TcpStream, args: Arc<Args>) {
     let _ = socket.set_nodelay(true); // else small messages may be held back
     let socket = TokioIo::new(socket); // a socket as hyper wants it
-    let service = service_fn(|request| answer(request, &args, &tasks));
+    let upgrade = OnceLock::new(); // answer() sets it
+    let service = service_fn(|request| answer(request, &args, &upgrade));
     let connection = http1::Builder::new()
         .serve_connection(socket, service)
         .with_upgrades(); // keeps the socket open after a 101
     // An error means that this client is gone, or that it speaks no HTTP.
     let _ = shutdown::token().run_until_cancelled(connection).await;
-}
-
-/// 5. Answers an HTTP request. A client that may not connect must be told now:
-///    403 for a page of another site, 401 without the token. After the
-///    upgrade, there is no HTTP status any more. What asks for no WebSocket
-///    gets the page, or 426.
-async fn answer(
-    request: Request<Incoming>,
-    args: &Arc<Args>,
-    tasks: &TaskTracker,
-) -> Result<Response<String>> {
-    match args.access.status(&request).await {
-        StatusCode::SWITCHING_PROTOCOLS => upgrade(request, args, tasks),
-        other => reply(other), // 200 with the page, or an error
+    if let Some(upgrade) = upgrade.into_inner()
+        && let Ok(upgraded) = upgrade.await
+    {
+        talk(upgraded, &args).await;
     }
 }
 
-/// 6. Upgrades the connection from HTTP to WebSocket: the handshake.
-fn upgrade(
+/// 5. Answers a request. A client that may not connect must be told now: after
+///    the upgrade, there is no HTTP status any more.
+async fn answer(
     mut request: Request<Incoming>,
-    args: &Arc<Args>,
-    tasks: &TaskTracker,
+    args: &Args,
+    upgrade: &OnceLock<OnUpgrade>,
 ) -> Result<Response<String>> {
-    // The accept key is a hash of the client's key: it shows that we speak
-    // WebSocket, and that no cache has answered.
-    let key = header(&request, "sec-websocket-key");
-    let mut response = Response::builder()
-        .status(StatusCode::SWITCHING_PROTOCOLS) // 101
-        .header("connection", "Upgrade")
-        .header("upgrade", "websocket")
-        .header("sec-websocket-accept", derive_accept_key(key.as_bytes()));
+    let status = args.access.status(&request).await;
+    if status != StatusCode::SWITCHING_PROTOCOLS {
+        return reply(status); // 200 with the page, 401, 403 or 426
+    }
+
+    // 6. Upgrade the connection to WebSocket: the handshake. The answer is 101,
+    //    with a hash of the client's key: it shows that we speak WebSocket,
+    //    and that no cache has answered.
+    let mut response =
+        handshake::server::create_response_with_body(&request, String::new)?;
     // The client offers a list of subprotocols, and we choose one or none.
     let mut offered = header(&request, "sec-websocket-protocol").split(',');
     if offered.any(|name| name.trim() == PROTOCOL) {
-        response = response.header("sec-websocket-protocol", PROTOCOL);
+        let headers = response.headers_mut();
+        headers.insert("sec-websocket-protocol", PROTOCOL.parse()?);
     }
-    // A future: when hyper has sent the answer that this function returns, it
-    // hands the connection over. So talk() is a task of its own.
-    let upgraded = hyper::upgrade::on(&mut request);
-    tasks.spawn(talk(upgraded, args.clone()));
-    Ok(response.body(String::new())?)
+    // When hyper has sent this answer, it hands the connection over.
+    let _ = upgrade.set(hyper::upgrade::on(&mut request));
+    Ok(response)
 }
 
 /// 7. Talks with one client, until it closes the connection or we do.
-async fn talk(upgraded: OnUpgrade, args: Arc<Args>) {
-    let Ok(upgraded) = upgraded.await else {
-        return; // the client is gone already
-    };
+async fn talk(upgraded: Upgraded, args: &Args) {
     log::line("socket connected");
     let upgraded = TokioIo::new(upgraded); // as tokio wants it
     let limits = Some(limits(args.limit)); // the longest message
     let mut socket =
         WebSocketStream::from_raw_socket(upgraded, Role::Server, limits).await;
-    let stop = shutdown::token();
-    match stop.run_until_cancelled(echo(&mut socket, &args)).await {
+    let heartbeat = Duration::from_millis(args.heartbeat);
+    let echoing = echo(&mut socket, heartbeat);
+    match shutdown::token().run_until_cancelled(echoing).await {
         Some(Ok(())) => {} // the client has closed
         Some(Err(error)) => {
-            log::error(format_args!("socket: {error:#}"));
-            // Say what it has done wrong. In Node, `ws` does that.
-            close(&mut socket, close_code(&error)).await;
+            give_up(&mut socket, error).await; // prints it, and tells why
         }
-        None => close(&mut socket, CloseCode::Away).await, // Ctrl-C: 1001
+        None => {
+            close(&mut socket, CloseCode::Away).await; // Ctrl-C: 1001
+        }
     }
     log::line("socket disconnected");
 }
 
-/// 8. Sends back each message, until the client closes the connection.
-async fn echo(socket: &mut WebSocket, args: &Args) -> Result<()> {
-    let heartbeat = Duration::from_millis(args.heartbeat);
-    while let Some(message) = receive(socket, heartbeat).await? {
-        if !message.is_text() && !message.is_binary() {
-            continue; // ping, pong, close: tungstenite has dealt with it
+/// Sends back each message, until the client closes the connection.
+async fn echo(
+    socket: &mut WebSocketStream<TokioIo<Upgraded>>,
+    heartbeat: Duration,
+) -> Result<()> {
+    loop {
+        // 8. Receive. One message is one message, in however many fragments
+        //    and reads it arrives. Heartbeat: after a time of silence,
+        //    receive() pings, and fails where no pong comes.
+        let message = receive(socket, heartbeat).await?;
+        if message.is_close() {
+            return Ok(());
         }
         let text = shown(&message);
         log::line(format_args!("receive: {text}"));
 
         // 9. Send. Back-pressure: this waits while the client does not read,
         //    and meanwhile we read nothing from it. Our memory stays bounded.
-        //    A client that accepts no bytes for as long as one that answers no
-        //    ping is given up, too. Two layers: too late, or an error.
+        //    A client that takes no bytes for as long as one that answers no
+        //    ping is given up, too.
         let sent = timeout(2 * heartbeat, socket.send(message)).await;
         sent.context("the client does not read")??;
         log::line(format_args!("send: {text}"));
     }
-    Ok(())
-}
-
-/// 10. Receives: one message is one message, in however many fragments and
-///     reads it arrives. Heartbeat: after a time of silence, ping. A client
-///     that does not answer within the same time again is frozen or
-///     unreachable.
-async fn receive(
-    socket: &mut WebSocket,
-    heartbeat: Duration,
-) -> Result<Option<Message>> {
-    match timeout(heartbeat, socket.try_next()).await {
-        Ok(Ok(message)) => return Ok(message), // None: the client has closed
-        Ok(Err(error)) => return Err(error.into()),
-        Err(_) => {} // nothing in time, and what has come in part is kept
-    }
-    // Silence. Ping, and wait once more: any message is a sign of life.
-    let ping_and_receive = async {
-        socket.send(Message::Ping(Bytes::new())).await?;
-        socket.try_next().await
-    };
-    let received = timeout(heartbeat, ping_and_receive).await;
-    Ok(received.context("no pong")??)
-}
-
-/// 11. Closes: tells the client why, and waits until it closes too, for
-///     CLOSE_TIMEOUT at most.
-async fn close(socket: &mut WebSocket, code: CloseCode) {
-    if code == CloseCode::Abnormal {
-        return; // 1006 is never sent: the connection is closed without a word
-    }
-    let closing = async {
-        socket.send(close_frame(code)).await?;
-        // A socket that is closed with something unread is reset (RST), and
-        // the client might lose the code. So read on, and discard it.
-        let socket = socket.get_mut();
-        socket.shutdown().await?; // half-close
-        copy(socket, &mut sink()).await?;
-        anyhow::Ok(()) // Ok, with the type of its errors
-    };
-    let _ = timeout(CLOSE_TIMEOUT, closing).await;
 }
