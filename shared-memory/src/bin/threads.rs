@@ -8,7 +8,8 @@
 //!     cargo run -p shared-memory --bin threads -- --each 1000000
 //!
 //! Try this: in `work`, replace `fetch_add` by a `load` and a `store`. Some of
-//! the additions are lost, each time others. The README does so in Node.
+//! the additions are lost, each time others. "What the first version lacks"
+//! does so in Node.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
