@@ -47,14 +47,19 @@ pub fn dock(view: &View, pages: &Pages) -> Markup {
                     }
                 }
                 span.sp {
-                    label.chk.opt {
+                    label.chk.opt title=(view.say(
+                        "Scroll to the step of each line as it comes",
+                        "每来一行，就滚动到打印它的那一步")) {
                         input #follow type="checkbox";
                         (view.say("follow", "跟随"))
                     }
                     button.go #run type="button" { (view.say("Run", "运行")) }
                     button #stop type="button" disabled { (view.say("Stop", "停止")) }
                     button #fold type="button" aria-controls="dockbody"
-                        aria-expanded="false" { (view.say("Lines", "输出")) }
+                        aria-expanded="false"
+                        title=(view.say("Show or hide what they print",
+                            "显示或隐藏它们的输出"))
+                        { (view.say("Lines", "输出")) }
                 }
             }
             div #dockbody hidden {
@@ -68,14 +73,24 @@ pub fn dock(view: &View, pages: &Pages) -> Markup {
                             @if cfg!(unix) && pages.lesson.meet() != Meet::Nobody {
                                 span.sp {
                                     button id={ "ice-" (half) } type="button" disabled
+                                        title=(view.say(
+                                            "SIGSTOP: it stands still until it may go on",
+                                            "SIGSTOP：停住，直到让它继续"))
                                         { (view.say("freeze", "冻结")) }
                                     button id={ "kill-" (half) } type="button" disabled
+                                        title=(view.say(
+                                            "SIGKILL: it ends at once and cleans up nothing",
+                                            "SIGKILL：立刻结束，什么都来不及清理"))
                                         { "kill -9" }
                                 }
                             }
                         }
                     }
                     ol.log #log tabindex="0" aria-live="polite"
+                        data-hint=(view.say(
+                            "Press Run. Each line that appears lights up the \
+                             step that printed it; a click on the line goes there.",
+                            "按“运行”。每出现一行，打印它的那一步就亮起来；点这一行就到那一步。"))
                         aria-label=(view.say(
                             "Lines of both programs, in order",
                             "两个程序的输出，按因果顺序")) {}
