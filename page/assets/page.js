@@ -20,6 +20,13 @@ const kept = {
 root.classList.add('js')
 for (const element of $$('[data-js]')) element.hidden = false
 
+// Before the first paint, only what is in the window is laid out (page.css);
+// then all of it is, so that nothing moves from its place later on. Where
+// somebody comes to a place in the page, that place has to be known at once.
+const [visit] = performance.getEntriesByType('navigation')
+const isAtTop = location.hash === '' && visit?.type === 'navigate'
+if (!isAtTop) root.classList.add('laid')
+
 // Colours: as the system says, light, dark.
 const theme = $('#theme')
 const THEMES = ['auto', 'light', 'dark']
@@ -48,11 +55,9 @@ $('#other').addEventListener('click', event => {
 
 // What stays at the top of the window covers nothing that is gone to.
 const strip = $('.strip')
-if (strip) {
-  new ResizeObserver(() => {
-    root.style.setProperty('--stick', `${strip.offsetHeight}px`)
-  }).observe(strip)
-}
+const measure = new ResizeObserver(() => {
+  root.style.setProperty('--stick', `${strip.offsetHeight}px`)
+})
 
 // The halves as tabs.
 const tabs = $$('.tab')
@@ -111,7 +116,15 @@ function place() {
   numbers.get(at?.id)?.setAttribute('aria-current', 'step')
 }
 addEventListener('scroll', () => requestAnimationFrame(place), { passive: true })
-place()
+
+// What needs the places of things, and so the layout of the whole page.
+function layOut() {
+  root.classList.add('laid')
+  if (strip) measure.observe(strip)
+  place()
+}
+if (isAtTop) requestAnimationFrame(() => setTimeout(layOut))
+else layOut()
 
 // A function that both languages have.
 const names = $$('.f')
