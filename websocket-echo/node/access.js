@@ -78,11 +78,13 @@ export function withToken(url, file) {
   return file === undefined ? url : `${url}/?token=${read(file)}`
 }
 
-// Does it ask for an upgrade to a WebSocket?
+// Does it ask for an upgrade to a WebSocket, in its only version?
 function wantsWebSocket({ headers }) {
-  const { connection = '', upgrade = '', 'sec-websocket-key': key } = headers
+  const { connection = '', upgrade = '' } = headers
   return connection.toLowerCase().includes('upgrade') &&
-    upgrade.toLowerCase() === 'websocket' && Boolean(key)
+    upgrade.toLowerCase() === 'websocket' &&
+    headers['sec-websocket-version'] === '13' &&
+    headers['sec-websocket-key'] !== undefined
 }
 
 // Is the token in the request's URL? An empty one never is; where none is

@@ -104,7 +104,7 @@ pub fn header<'a, B>(request: &'a Request<B>, name: &str) -> &'a str {
     value.and_then(|value| value.to_str().ok()).unwrap_or("")
 }
 
-/// Does it ask for an upgrade to a WebSocket? Else, none is possible.
+/// Does it ask for an upgrade to a WebSocket, in its only version?
 fn wants_websocket<B>(request: &Request<B>) -> bool {
     handshake::server::create_response_with_body(request, || ()).is_ok()
 }
