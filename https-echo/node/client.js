@@ -70,24 +70,21 @@ async function main() {
 // 2. Asks as often as `--count` says: once, unless given. All requests go
 //    over one connection.
 async function askAll() {
-  const session = await inTime('connection', connect())
+  const session = await Promise.race([connect(), tooLate('connection')])
   try {
     for (let number = 0; number < count; number += 1) {
       if (number > 0) await sleep(every, undefined, { signal: stop })
-      await inTime('whole answer', ask(session))
+      await Promise.race([ask(session), tooLate('whole answer')])
     }
   } finally {
     session.close()
   }
 }
 
-// Waits for `promise`, but not longer than TIMEOUT.
-async function inTime(what, promise) {
-  const late = sleep(TIMEOUT, 'late', { ref: false })
-  if (await Promise.race([promise, late]) === 'late') {
-    throw Error(`no ${what} in 10 seconds`)
-  }
-  return promise
+// Rejects when TIMEOUT is over. The program does not wait for it (`ref`).
+async function tooLate(what) {
+  await sleep(TIMEOUT, undefined, { ref: false })
+  throw Error(`no ${what} in 10 seconds`)
 }
 
 // 3. Connects: TCP, then TLS, then HTTP/2.

@@ -16,10 +16,7 @@ import { error, fail, line } from '../../common/node/log.js'
 import { stopped } from '../../common/node/shutdown.js'
 import { answer } from './answer.js'
 import { FOLDER, makeIfMissing } from './certs.js'
-
-// How long a client may take for the TLS handshake and for a request's
-// headers, and how long a connection may be silent; milliseconds.
-const TIMEOUT = 10_000
+import { TIMEOUT, limits } from './limits.js'
 
 const { address: { host, port }, certs } = args(
   'Answers each HTTPS request with the path that it asks for.', {
@@ -41,7 +38,10 @@ main().catch(fail) // prints the error, and ends with status 1
 
 async function main() {
   // 1. Prepare TLS, once for all connections.
-  const server = createSecureServer(tls())
+  const server = createSecureServer({ ...tls(), ...limits })
+  // A client that sends nothing, or that stops reading, is disconnected. The
+  // same goes for one that sends half a request of HTTP/2 and no more.
+  server.timeout = TIMEOUT
 
   // 2. Listen.
   server.listen({ host, port })
@@ -68,41 +68,33 @@ function tls() {
     // the server chooses the first of these that is among them.
     ALPNProtocols: ['h2', 'http/1.1'],
     allowHTTP1: true,
-    handshakeTimeout: TIMEOUT,
-    // For HTTP/1.1.
-    headersTimeout: TIMEOUT,
-    connectionsCheckingInterval: 1000,
-    // For HTTP/2: how many requests of a connection are answered at once.
-    settings: { maxConcurrentStreams: 200 },
+    handshakeTimeout: TIMEOUT, // for step 7
   }
 }
 
-// 6. Serves each client. An error ends this connection and no other.
-//    (Node handles the connections itself; this runs once, for all.)
+// 6. Serves each client. An error ends this connection and no other. (Node
+//    handles the connections itself; this runs once, for all.)
 function serve(server) {
   // For step 4, as server.close() leaves connections of HTTP/2 open.
   server.on('session', session => {
     sessions.add(session)
     session.on('close', () => sessions.delete(session))
   })
+  shakeHands(server)
   speak(server)
 }
 
-// Speaks TLS, and over it one of two protocols.
-function speak(server) {
-  // A client that sends nothing, or that stops reading, is disconnected. The
-  // same goes for one that sends half a request of HTTP/2 and no more.
-  server.timeout = TIMEOUT
-  server.keepAliveTimeout = TIMEOUT
-
-  // 7. Shake hands: agree on keys, show the certificate, choose a protocol.
-  //    Node does so by itself; here it reports those that failed.
+// 7. Shakes hands: TLS agrees on keys, shows the certificate, and chooses a
+//    protocol. Node does so by itself; here it reports those that failed.
+function shakeHands(server) {
   server.on('tlsClientError', ({ message, reason }) => {
     error(`socket: TLS handshake: ${reason ?? message}`)
   })
+}
 
-  // 8. Speak what was agreed on: the client may know no HTTP/2. Node calls
-  //    the same function for both protocols.
+// 8. Speaks what was agreed on: the client may know no HTTP/2. Node calls the
+//    same function for both protocols.
+function speak(server) {
   server.on('request', (request, response) => {
     // answer() reads a request and sends its path back, as in http-echo.
     // A client that is gone, perhaps with an error, is not worth a line.

@@ -6,13 +6,12 @@ use common::log;
 use http_body_util::BodyExt;
 use hyper::body::{Bytes, Incoming};
 use hyper::{Method, Request, Response, StatusCode};
-use tokio::time::{Duration, timeout};
+use tokio::time::timeout;
+
+use crate::limits::TIMEOUT;
 
 /// The longest body that is accepted, in bytes.
 const BODY_LIMIT: usize = 16 * 1024 * 1024;
-
-/// How long a client may go on sending a body that was refused.
-const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Reads the request's body and drops it; answers with the path.
 ///

@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod certs;
+pub mod limits;
 
 use anyhow::{Result, ensure};
 use url::Url;

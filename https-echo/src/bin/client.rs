@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use clap::Parser;
 use common::{log, shutdown};
 use http_body_util::BodyExt;
@@ -72,26 +72,18 @@ async fn main() -> common::Result {
 /// 2. Asks as often as `--count` says: once, unless given. All requests go
 ///    over one connection.
 async fn ask_all(args: &Args) -> Result<()> {
-    let connecting = connect(&args.url, &args.certs);
-    let mut sender = in_time("connection", connecting).await?;
+    // timeout() adds an error of its own: so the first `?` says that it is too
+    // late, and the second what connect() says.
+    let connecting = timeout(TIMEOUT, connect(&args.url, &args.certs)).await;
+    let mut sender = connecting.context("no connection in 10 seconds")??;
     for number in 0..args.count {
         if number > 0 {
             sleep(Duration::from_millis(args.every)).await;
         }
-        in_time("whole answer", ask(&mut sender, &args.url)).await?;
+        let asking = timeout(TIMEOUT, ask(&mut sender, &args.url)).await;
+        asking.context("no whole answer in 10 seconds")??;
     }
     Ok(())
-}
-
-/// Waits for `future`, but not longer than TIMEOUT.
-async fn in_time<T>(
-    what: &str,
-    future: impl Future<Output = Result<T>>,
-) -> Result<T> {
-    match timeout(TIMEOUT, future).await {
-        Ok(result) => result,
-        Err(_) => bail!("no {what} in 10 seconds"),
-    }
 }
 
 /// 3. Connects: TCP, then TLS, then HTTP/2.
@@ -125,8 +117,9 @@ fn tls(certs: &Path) -> Result<TlsConnector> {
         .with_context(|| format!("read {}; {ADVICE}", certs.display()))?;
     let mut roots = RootCertStore::empty();
     roots.add(ca)?;
-    let _ = ring::default_provider().install_default(); // as in the server
-    let mut config = ClientConfig::builder()
+    let ring = Arc::new(ring::default_provider()); // as in the server
+    let mut config = ClientConfig::builder_with_provider(ring)
+        .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)
         .with_no_client_auth();
     // ALPN: we speak no other protocol.

@@ -16,22 +16,18 @@ use clap::Parser;
 use common::{log, shutdown};
 use https_echo::answer::answer;
 use https_echo::certs;
+use https_echo::limits::{self, TIMEOUT};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
+use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
-use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-
-/// How long a client may take for the TLS handshake and for a request's
-/// headers, and how long a connection may be silent.
-const TIMEOUT: Duration = Duration::from_secs(10);
+use tokio_rustls::server::TlsStream;
 
 /// Answers each HTTPS request with the path that it asks for.
 #[derive(Parser)]
@@ -66,8 +62,7 @@ async fn main() -> common::Result {
     while let Some(client) = stop.run_until_cancelled(listener.accept()).await {
         match client {
             Ok((socket, _)) => {
-                let watcher = connections.watcher();
-                tokio::spawn(serve(socket, tls.clone(), watcher));
+                tokio::spawn(serve(socket, tls.clone(), connections.watcher()));
             }
             Err(error) => {
                 // Out of file descriptors, say: some connections may end.
@@ -88,12 +83,11 @@ fn tls(certs: &Path) -> Result<TlsAcceptor> {
     certs::make_if_missing(certs)?; // a CA, and a leaf that it has signed
     let leaf = CertificateDer::from_pem_file(certs.join("leaf.pem"))?;
     let key = PrivateKeyDer::from_pem_file(certs.join("leaf-key.pem"))?;
-    // rustls leaves the cryptography to another crate: `ring` here. Without a
-    // choice, it would panic if two such crates were compiled in. An error
-    // means that one was chosen before.
-    let _ = ring::default_provider().install_default();
-    let mut config = ServerConfig::builder()
-        .with_no_client_auth()
+    // rustls leaves the cryptography to another crate: `ring` here.
+    let ring = Arc::new(ring::default_provider());
+    let mut config = ServerConfig::builder_with_provider(ring)
+        .with_safe_default_protocol_versions()? // TLS 1.2 and 1.3
+        .with_no_client_auth() // clients need no certificate
         .with_single_cert(vec![leaf], key)?;
     // ALPN: in the handshake the client says which protocols it speaks, and
     // the server chooses the first of these that is among them.
@@ -103,52 +97,37 @@ fn tls(certs: &Path) -> Result<TlsAcceptor> {
 
 /// 6. Serves each client. An error ends this connection and no other.
 async fn serve(socket: TcpStream, tls: TlsAcceptor, watcher: Watcher) {
-    if let Err(error) = speak(socket, tls, watcher).await {
-        log::error(format_args!("socket: {error:#}"));
+    match shake_hands(socket, tls).await {
+        Ok(socket) => speak(socket, watcher).await,
+        Err(error) => {
+            log::error(format_args!("socket: TLS handshake: {error}"));
+        }
     }
 }
 
-/// Speaks TLS, and over it one of two protocols.
-async fn speak(
+/// 7. Shakes hands: TLS agrees on keys, shows the certificate, and chooses a
+///    protocol.
+async fn shake_hands(
     socket: TcpStream,
     tls: TlsAcceptor,
-    watcher: Watcher,
-) -> Result<()> {
+) -> Result<TlsStream<limits::Socket>> {
     // Disable Nagle's algorithm, so that small writes are sent immediately.
     socket.set_nodelay(true)?;
     // A client that sends nothing, or that stops reading, is disconnected.
-    let mut socket = TimeoutStream::new(socket);
-    socket.set_read_timeout(Some(TIMEOUT));
-    socket.set_write_timeout(Some(TIMEOUT));
-    let socket = Box::pin(socket); // it has timers, which must not be moved
+    let socket = limits::socket(socket);
+    // The first `?` is for the timeout, the second for an error of TLS.
+    Ok(timeout(TIMEOUT, tls.accept(socket)).await??)
+}
 
-    // 7. Shake hands: agree on keys, show the certificate, choose a protocol.
-    let shaken = timeout(TIMEOUT, tls.accept(socket))
-        .await
-        .context("TLS handshake")?;
-    let socket = shaken.context("TLS handshake")?;
-
-    // 8. Speak what was agreed on: the client may know no HTTP/2. hyper does
-    //    not ask TLS which one it is, but sees it: HTTP/2 begins with fixed
-    //    bytes (the preface).
-    let mut http = auto::Builder::new(TokioExecutor::new());
-    // Slow-loris: a client that sends one byte of its headers now and then
-    // would hold its connection indefinitely. Over HTTP/2, nothing else can
-    // be sent within a request's headers. So hyper sends a PING after 5
-    // seconds, and closes the connection when no answer has come 5 seconds
-    // later.
-    http.http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(TIMEOUT);
-    http.http2()
-        .timer(TokioTimer::new())
-        .keep_alive_interval(TIMEOUT / 2)
-        .keep_alive_timeout(TIMEOUT / 2);
+/// 8. Speaks what was agreed on: the client may know no HTTP/2. hyper does not
+///    ask TLS which one it is, but sees it: HTTP/2 begins with fixed bytes (the
+///    preface).
+async fn speak(socket: TlsStream<limits::Socket>, watcher: Watcher) {
+    let http = limits::http(); // hyper, with limits for slow clients
     // answer() reads a request and sends its path back, as in http-echo.
     let connection =
         http.serve_connection(TokioIo::new(socket), service_fn(answer));
     // A client that has its answers may just close. What is still to be
     // acknowledged then fails, which is not worth a line.
-    let _ = watcher.watch(connection.into_owned()).await;
-    Ok(())
+    let _ = watcher.watch(connection).await;
 }
