@@ -36,6 +36,9 @@ async function parent() {
 
   // 2. Receive and answer, until the child has closed its end of the channel,
   //    on purpose or by its death, or until Ctrl-C.
+  stop.addEventListener('abort', () => {
+    if (child.connected) child.disconnect() // this ends the loop in answer()
+  })
   await answer(child)
   line('child disconnected')
 
@@ -67,9 +70,6 @@ async function start() {
 
 // 5. Receives and answers. Each message is one line of JSON.
 async function answer(child) {
-  stop.addEventListener('abort', () => {
-    if (child.connected) child.disconnect() // this ends `messages`
-  })
   const messages = on(child, 'message', { close: ['disconnect'] })
   for await (const [received] of messages) {
     const isText = typeof received === 'string'

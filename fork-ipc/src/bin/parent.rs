@@ -12,12 +12,11 @@ use std::env;
 use std::ffi::OsString;
 use std::process::ExitStatus;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, bail};
 use clap::Parser;
 use common::pace::Pace;
 use common::{log, shutdown};
 use node_channel::{Fork, Forked, describe};
-use tokio_util::sync::CancellationToken;
 
 /// The other half. The parent starts its own program again as the child, so it
 /// contains the child's code as well.
@@ -46,11 +45,11 @@ fn main() -> common::Result {
     if env::args_os().nth(1).is_some_and(|role| role == "child") {
         return child::main(); // #[tokio::main] makes it an ordinary function
     }
-    parent()
+    Ok(parent()?)
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn parent() -> common::Result {
+async fn parent() -> Result<()> {
     let args = Args::parse();
     let stop = shutdown::token(); // cancelled by Ctrl-C and SIGTERM
 
@@ -59,7 +58,8 @@ async fn parent() -> common::Result {
 
     // 2. Receive and answer, until the child has closed its end of the
     //    channel, on purpose or by its death, or until Ctrl-C.
-    answer(&mut child, &args.message, &stop).await;
+    let answering = answer(&mut child, &args.message);
+    stop.run_until_cancelled(answering).await;
     log::line("child disconnected");
 
     // 3. Disconnect as well, and wait for the child's end. The end of the
@@ -67,11 +67,10 @@ async fn parent() -> common::Result {
     let status = end(child).await?;
     let reason = describe(status); // "exited with code 0"
     log::line(format_args!("child {reason}"));
-    if status.success() || stop.is_cancelled() {
-        Ok(())
-    } else {
-        Err(anyhow!("the child {reason}").into())
+    if !status.success() && !stop.is_cancelled() {
+        bail!("the child {reason}");
     }
+    Ok(())
 }
 
 /// 4. Starts the named program, or our own child. It inherits our stdin,
@@ -86,12 +85,9 @@ fn start(args: &Args) -> Result<Forked> {
 }
 
 /// 5. Receives and answers. Each message is one line of JSON.
-async fn answer(child: &mut Forked, message: &str, stop: &CancellationToken) {
-    let channel = &mut child.channel;
-    // None: Ctrl-C. Some(None): the child has disconnected.
-    while let Some(Some(received)) =
-        stop.run_until_cancelled(channel.recv()).await
-    {
+async fn answer(child: &mut Forked, message: &str) {
+    // None: the child has disconnected.
+    while let Some(received) = child.channel.recv().await {
         let text = match received {
             Ok(received) => received.to_string(),
             // Not JSON: this message is lost, and the next one arrives. One
@@ -104,11 +100,7 @@ async fn answer(child: &mut Forked, message: &str, stop: &CancellationToken) {
         log::line(format_args!("message from child: {}", log::shown(text)));
         // Back-pressure: this waits while the child does not read. An error
         // means that the child has disconnected: then the loop ends.
-        tokio::select! {
-            biased; // what was received is answered, even after Ctrl-C
-            _ = channel.send(message) => {} // an error: recv() says None
-            () = stop.cancelled() => {}
-        }
+        let _ = child.channel.send(message).await;
     }
 }
 
@@ -117,8 +109,10 @@ async fn answer(child: &mut Forked, message: &str, stop: &CancellationToken) {
 async fn end(mut child: Forked) -> Result<ExitStatus> {
     tokio::select! {
         // Closes our end of the channel, and waits for the child's exit.
-        status = child.end() => return Ok(status?),
-        () = shutdown::overdue() => child.process.kill().await?,
+        status = child.end() => Ok(status?),
+        () = shutdown::overdue() => {
+            child.process.start_kill()?; // sends SIGKILL
+            Ok(child.process.wait().await?)
+        }
     }
-    Ok(child.process.wait().await?)
 }
