@@ -65,7 +65,7 @@ pub fn read(text: &str, links: &impl Links) -> Document {
         if depth > 0 {
             continue;
         }
-        let whole = std::mem::take(&mut block);
+        let whole = joined(std::mem::take(&mut block));
         let level = match whole.first() {
             Some(Event::Start(Tag::Heading { level, .. })) => Some(*level),
             _ => None,
@@ -97,8 +97,34 @@ pub fn inline(text: &str, links: &impl Links) -> String {
             Event::Start(Tag::Paragraph) | Event::End(TagEnd::Paragraph)
         )
     });
-    html::push_html(&mut shown, linked(events.collect(), links).into_iter());
+    let events = linked(joined(events.collect()), links);
+    html::push_html(&mut shown, events.into_iter());
     shown
+}
+
+/// The same without the line breaks between two Chinese characters, where a
+/// browser would show a space.
+fn joined(block: Vec<Event>) -> Vec<Event> {
+    let is_text = |event: &&Event| {
+        matches!(event, Event::Text(_) | Event::Code(_) | Event::SoftBreak)
+    };
+    let is_chinese = |c: Option<char>| c.is_some_and(|c| c >= '\u{2e80}');
+    let drops = |at: usize| {
+        let before = block[..at].iter().rev().find(is_text);
+        let after = block[at + 1..].iter().find(is_text);
+        match (&block[at], before, after) {
+            (Event::SoftBreak, Some(Event::Text(a)), Some(Event::Text(b))) => {
+                is_chinese(a.chars().next_back())
+                    && is_chinese(b.chars().next())
+            }
+            _ => false,
+        }
+    };
+    let kept: Vec<bool> = (0..block.len()).map(|at| !drops(at)).collect();
+    let events = block.into_iter().zip(kept);
+    events
+        .filter_map(|(event, keep)| keep.then_some(event))
+        .collect()
 }
 
 /// The text of a block without its markup.

@@ -102,6 +102,19 @@ fn whole() -> Result<()> {
             ensure!(!found || table, "{name} has {external}");
         }
     }
+    // A browser shows a line break as a space, which Chinese does not have.
+    for (name, text) in pages {
+        let lines: Vec<&str> = text.lines().collect();
+        let is_chinese = |c: Option<char>| c.is_some_and(|c| c >= '\u{2e80}');
+        let broken = lines.windows(2).find(|two| {
+            name.ends_with(".html")
+                && is_chinese(two[0].chars().next_back())
+                && is_chinese(two[1].chars().next())
+        });
+        let next =
+            broken.map(|two| two[1].chars().take(40).collect::<String>());
+        ensure!(next.is_none(), "{name}: a line break before {next:?}");
+    }
     // The Chinese page has the same steps as the English one.
     for lesson in LESSONS.iter() {
         let file = format!("{}.html", lesson.name);
