@@ -73,6 +73,14 @@ export function shownAddress({ address, family, port }) {
   return family === 'IPv6' ? `[${address}]:${port}` : `${address}:${port}`
 }
 
+/** HOST:PORT of a socket's other end, to be shown. */
+export function peerAddress({ remoteAddress, remoteFamily, remotePort }) {
+  // Node asks for it late: a client may have gone by then.
+  if (remoteAddress === undefined) return '(gone)'
+  return shownAddress(
+    { address: remoteAddress, family: remoteFamily, port: remotePort })
+}
+
 /** The text's number, which must lie between the two. */
 export function wholeNumber(text, least, most = Number.MAX_SAFE_INTEGER) {
   const number = Number(text)

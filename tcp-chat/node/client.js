@@ -13,7 +13,7 @@ import { promisify } from 'node:util'
 import { address, args } from '../../common/node/args.js'
 import { escaped, fail, line } from '../../common/node/log.js'
 import { stopped } from '../../common/node/shutdown.js'
-import { open } from './terminal.js'
+import { openTerminal } from './terminal.js'
 
 const { address: { host, port }, name } = args(
   'Sends what you type to a chat, and shows what all say.', {
@@ -41,7 +41,6 @@ async function main() {
   const socket = connect({
     host,
     port,
-    allowHalfOpen: true,
     noDelay: true, // disable Nagle's algorithm: send small writes immediately
   })
   await once(socket, 'connect').catch(({ code, message }) => {
@@ -51,32 +50,26 @@ async function main() {
 
   // 2. Send and receive at the same time, until the server closes or the
   //    user leaves. In a terminal there is a line editor; from a pipe, bytes
-  //    come as they are.
-  const { input, screen, isTerminal } = open()
-  const sendAll = async () => {
-    const isSent = await send(socket, input).then(() => true, () => false)
-    if (isSent && isTerminal) return // a person typed Ctrl-D, and leaves
-    // A pipe has ended, or nothing can be sent any more. Then receive() goes
-    // on until Ctrl-C: the server's last line may say why.
-    await stopped
+  //    come as they are. An error of send() is dropped: when the server has
+  //    closed, its last line may say why, and receive() shows it.
+  const { input, screen } = openTerminal()
+  send(socket, input).catch(() => {})
+  try {
+    const receiving = receive(socket, screen)
+    await Promise.race([receiving, stopped]) // Ctrl-C, or Ctrl-D in the editor
+  } catch ({ message }) {
+    throw Error(`receive: ${message}`)
+  } finally {
+    // 3. Give the terminal back before anything else is printed.
+    screen.close()
+    socket.destroy()
   }
-  let failure
-  await Promise.race([
-    receive(socket, screen).catch(error => { failure = error }),
-    sendAll(),
-    stopped, // by Ctrl-C, also in the editor
-  ])
-
-  // 3. Give the terminal back before anything else is printed.
-  screen.close()
-  socket.destroy()
-  if (failure) throw Error(`receive: ${failure.message}`)
   line('disconnected.')
 }
 
 // 4. Send what is typed.
 async function send(socket, input) {
-  const write = promisify(socket.write).bind(socket)
+  const write = promisify(socket.write).bind(socket) // returns a promise
   if (name !== undefined) await write(`/name ${name}\n`)
   // The server looks for the line ends, so pieces of any size will do.
   for await (const typed of input) await write(typed)
@@ -85,24 +78,26 @@ async function send(socket, input) {
   socket.end()
 }
 
-// 5. Receive lines, and show them. TCP has no framing: a piece may hold half
-//    a line, which would stand in the line being typed. So collect bytes up
-//    to each line feed.
+// 5. Receive lines, and show them.
 async function receive(socket, screen) {
-  let begun = Buffer.alloc(0) // a line whose end has not arrived
+  for await (const line of readLine(socket)) {
+    await screen.show(escaped(line.toString().replace(/[\r\n]+$/, '')))
+  }
+}
+
+// 6. Framing: TCP has none, so one piece may hold half a line, which would
+//    stand in the line being typed. Collect bytes up to the next line feed.
+async function* readLine(socket) {
+  let begun = Buffer.alloc(0) // what no line has been made of
   for await (const bytes of socket) {
     begun = Buffer.concat([begun, bytes])
     while (begun.includes('\n')) {
-      const end = begun.indexOf('\n') + 1
-      await show(begun.subarray(0, end))
-      begun = begun.subarray(end)
+      const length = begun.indexOf('\n') + 1
+      yield begun.subarray(0, length)
+      begun = begun.subarray(length)
     }
     // A server that sends no line feed would fill the memory.
     if (begun.length >= LONGEST) throw Error('a line without an end')
   }
-  if (begun.length > 0) await show(begun)
-
-  function show(bytes) {
-    return screen.line(escaped(bytes.toString().replace(/[\r\n]+$/, '')))
-  }
+  if (begun.length > 0) yield begun // the last line may lack its line feed
 }

@@ -46,7 +46,7 @@ export class Room {
   }
 
   /** Waits when this client's queue is half full, until it is empty. */
-  async hasSpace({ queue }) {
+  async waitForSpace({ queue }) {
     while (queue.writableNeedDrain) await once(queue, 'drain')
   }
 

@@ -10,9 +10,11 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { promisify } from 'node:util'
-import { address, args, shownAddress } from '../../common/node/args.js'
+import {
+  address, args, peerAddress, shownAddress,
+} from '../../common/node/args.js'
 import { error, fail, line } from '../../common/node/log.js'
-import { stop, stopped } from '../../common/node/shutdown.js'
+import { stopped } from '../../common/node/shutdown.js'
 import { Room } from './room.js'
 
 const { address: { host, port } } = args(
@@ -36,7 +38,7 @@ main().catch(fail) // prints the error, and ends with status 1
 async function main() {
   // 1. Listen.
   const server = createServer({
-    allowHalfOpen: true, // a half-close does not end our direction: step 7
+    allowHalfOpen: true, // a half-close does not end our direction: step 8
     noDelay: true, // disable Nagle's algorithm: send small writes immediately
   })
   server.listen({ host, port })
@@ -50,70 +52,72 @@ async function main() {
   await stopped // by Ctrl-C and SIGTERM
 
   // 3. Stop: accept nobody else, and let the clients read what was sent.
+  //    After 1.5 seconds shutdown.js ends the program in any case.
   server.close()
-  room.close()
+  room.close() // ends each client's queue, and so its send()
 }
 
 // 4. Serve one client: receive and send at the same time, so that it gets
 //    the others' lines also while it is silent itself.
 async function serve(socket, room) {
-  const { remoteAddress, remoteFamily, remotePort } = socket
-  if (remotePort === undefined) return socket.destroy() // gone already
-  const address = shownAddress(
-    { address: remoteAddress, family: remoteFamily, port: remotePort })
-  socket.on('error', () => {}) // receive() or send() throws it as well
-  const client = room.join(address) // with the lines that wait for it
+  const address = peerAddress(socket)
+  const client = room.join(address) // its queue: the lines that wait for it
+  // An error rejects a promise below. Without a listener, the 'error' event
+  // would end the process as well.
+  socket.on('error', () => {})
   const receiving = receive(socket, room, client)
-    .finally(() => room.leave(client)) // ends the queue, and so send()
-
+  const sending = send(socket, client.queue)
   // An error ends this connection and no other.
   try {
-    await Promise.all([receiving, send(socket, client.queue)])
+    await Promise.all([receiving, sending])
   } catch ({ message }) {
-    // After Ctrl-C, an error no longer matters.
-    if (!stop.aborted) error(`${address}: ${message}`)
+    error(`${address}: ${message}`)
+    room.leave(client)
     socket.destroy()
-    room.leave(client) // if send() failed, it is still there
   }
 }
 
-// 5. Receive lines. TCP has no framing: one piece may hold half a line, or
-//    ten of them. So collect bytes up to each line feed, and not more than a
-//    line may have: one that never ends would fill the memory.
+// 5. Receive lines, until the client half-closes: it will send nothing more.
 async function receive(socket, room, client) {
-  let begun = Buffer.alloc(0) // a line whose end has not arrived
-  // The iterator must not close the socket: send() has more to write.
+  for await (const line of readLine(socket)) {
+    // Back-pressure: while half of this client's own queue waits for it, we
+    // read nothing from it. So it cannot flood the others.
+    await room.waitForSpace(client)
+    // A new name, or text for everybody. Some end lines with CR LF.
+    room.handle(client, line.toString().replace(/[\r\n]+$/, ''))
+  }
+  room.leave(client) // ends its queue, and so send()
+}
+
+// 6. Framing: TCP has none, so one piece may hold half a line, or ten of them.
+//    Collect bytes up to the next line feed, and not more than a line may
+//    have: one that never ends would fill the memory.
+async function* readLine(socket) {
+  let begun = Buffer.alloc(0) // what no line has been made of
+  // The end of this loop must not close the socket: send() still writes.
   for await (const bytes of socket.iterator({ destroyOnReturn: false })) {
     begun = Buffer.concat([begun, bytes])
     while (begun.includes('\n') || begun.length >= MAX_LINE) {
-      const feed = begun.indexOf('\n')
-      const end = feed < 0 ? MAX_LINE : Math.min(feed + 1, MAX_LINE)
-      await handle(begun.subarray(0, end))
-      begun = begun.subarray(end)
+      const feed = begun.subarray(0, MAX_LINE).indexOf('\n')
+      const length = feed < 0 ? MAX_LINE : feed + 1
+      yield begun.subarray(0, length)
+      begun = begun.subarray(length)
     }
   }
-  // The last line of a stream may lack its line feed.
-  if (begun.length > 0) await handle(begun)
-
-  async function handle(text) {
-    // Back-pressure: while half of this client's own queue waits for it, we
-    // read nothing from it. So it cannot flood the others.
-    await room.hasSpace(client)
-    // A new name, or text for everybody. Some end lines with CR LF.
-    room.handle(client, text.toString().replace(/[\r\n]+$/, ''))
-  }
+  if (begun.length > 0) yield begun // the last line may lack its line feed
 }
 
-// 6. Send what waits in this client's queue. While the client does not read,
+// 7. Send what waits in this client's queue. While the client does not read,
 //    only this waits: the queue fills, and the room drops a slow consumer.
 async function send(socket, queue) {
   const write = promisify(socket.write).bind(socket) // returns a promise
-  for await (const lines of queue) {
-    const late = setTimeout(() =>
-      socket.destroy(Error('the client does not read')), WRITE_TIMEOUT)
-    await write(lines).finally(() => clearTimeout(late))
+  for await (const line of queue) {
+    const timer = setTimeout(() => {
+      socket.destroy(Error('the client does not read'))
+    }, WRITE_TIMEOUT)
+    await write(line).finally(() => clearTimeout(timer))
   }
-  // 7. Close our direction only: closing both with something unread would be
+  // 8. Close our direction only: closing both with something unread would be
   //    a reset, which can overtake the last line.
   socket.end()
 }

@@ -6,24 +6,25 @@ import {
   clearScreenDown, createInterface, cursorTo, moveCursor,
 } from 'node:readline'
 import { line } from '../../common/node/log.js'
+import { requestStop } from '../../common/node/shutdown.js'
 
 const { stdin, stdout } = process
 
 /**
- * Begins to read what is typed. `for await (const bytes of input)` reads it,
- * to its end, which is Ctrl-D in the editor; `await screen.line(text)` shows a
- * line, `screen.close()` gives the terminal back.
+ * Begins to read what is typed. `for await (const bytes of input)` reads it;
+ * `await screen.show(text)` shows a line, `screen.close()` gives the terminal
+ * back. In the editor, Ctrl-C and Ctrl-D abort `stop`; Ctrl-D, once all that
+ * was typed is sent.
  *
  * Where both stdin and stdout are a terminal, there is a line editor with a
  * history. Elsewhere bytes go through as they are.
  */
-export function open() {
+export function openTerminal() {
   const isTerminal =
     stdin.isTTY && stdout.isTTY && process.env.TERM !== 'dumb'
   return isTerminal ? edit() : {
     input: stdin,
-    screen: { line: show, close: () => stdin.destroy() },
-    isTerminal: false,
+    screen: { show, close: () => stdin.destroy() },
   }
 }
 
@@ -35,11 +36,10 @@ async function show(text) {
 
 function edit() {
   const editor = createInterface({ input: stdin, output: stdout, prompt: '> ' })
-  let isOpen = true
   // In the editor, Ctrl-C is a key like any other.
-  editor.on('SIGINT', () => process.emit('SIGINT'))
+  editor.on('SIGINT', requestStop)
   const screen = {
-    line(text) {
+    show(text) {
       if (editor.closed) return line(text)
       // The line being typed may take several rows, and the cursor may be
       // in any of them. Remove it; show the text; draw it again below.
@@ -52,17 +52,16 @@ function edit() {
       editor.prompt(true)
     },
     close() {
-      if (!isOpen) return
-      isOpen = false
       stdout.write('\n')
       editor.close()
     },
   }
-  return { input: typed(editor), screen, isTerminal: true }
+  return { input: typed(editor), screen }
 }
 
 async function* typed(editor) {
   editor.on('line', () => editor.prompt())
   editor.prompt()
   for await (const line of editor) yield `${line}\n`
+  requestStop() // Ctrl-D
 }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use common::log;
 use tokio::sync::{Notify, mpsc};
+use tokio::task;
 
 /// How many lines can wait for one client.
 const CAPACITY: usize = 1024;
@@ -30,7 +31,7 @@ struct Client {
     /// Bounded: a client that does not read must not fill our memory. The
     /// text is shared: a line that waits in 1,000 queues is kept once.
     queue: mpsc::Sender<Arc<str>>,
-    /// Wakes `has_space` when lines have left the queue.
+    /// Wakes `wait_for_space` when lines have left the queue.
     taken: Arc<Notify>,
 }
 
@@ -77,8 +78,19 @@ impl Room {
         }
     }
 
+    /// Everybody leaves.
+    pub fn close(&self) {
+        let clients: Vec<SocketAddr> = self.lock().keys().copied().collect();
+        for address in clients {
+            self.leave(address);
+        }
+    }
+
     /// Waits while half of this client's queue still waits for it.
-    pub async fn has_space(&self, address: SocketAddr) {
+    pub async fn wait_for_space(&self, address: SocketAddr) {
+        // One read may have brought many lines: first let the other tasks
+        // send what waits for their clients.
+        task::yield_now().await;
         while let Some(taken) = self.is_behind(address) {
             taken.notified().await;
         }
@@ -119,7 +131,7 @@ impl Room {
     /// Tells something to one client only.
     fn tell(&self, address: SocketAddr, text: &str) {
         if let Some(client) = self.lock().get(&address) {
-            // Half of its queue is free: see has_space().
+            // Half of its queue is free: see wait_for_space().
             let _ = client.queue.try_send(format!("{text}\n").into());
         }
     }

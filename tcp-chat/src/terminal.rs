@@ -35,18 +35,18 @@ const DRAW_TIMEOUT: Duration = Duration::from_millis(300);
 #[derive(Debug)]
 pub struct Input {
     pieces: mpsc::Receiver<Vec<u8>>,
-    is_terminal: bool,
+    /// Cancelled when a person has typed Ctrl-D, and so leaves.
+    leave: Option<CancellationToken>,
 }
 
 impl Input {
     /// The next bytes; `None` at the end, which is Ctrl-D in the editor.
     pub async fn next(&mut self) -> Option<Vec<u8>> {
-        self.pieces.recv().await
-    }
-
-    /// Does a person sit there?
-    pub fn is_terminal(&self) -> bool {
-        self.is_terminal
+        let piece = self.pieces.recv().await;
+        if let (None, Some(leave)) = (&piece, &self.leave) {
+            leave.cancel();
+        }
+        piece
     }
 }
 
@@ -68,8 +68,8 @@ struct Printer {
     modes: rustix::termios::Termios,
 }
 
-/// Begins to read what is typed. Ctrl-C in the editor, where it is a key like
-/// any other, cancels `stop`.
+/// Begins to read what is typed. In the editor, where Ctrl-C is a key like any
+/// other, it cancels `stop`; so does Ctrl-D, once all that was typed is sent.
 pub fn open(stop: &CancellationToken) -> (Input, Screen) {
     let editor = (io::stdin().is_terminal() && io::stdout().is_terminal())
         .then(|| edit(stop.clone()))
@@ -90,7 +90,7 @@ fn pass_through() -> Input {
     });
     Input {
         pieces,
-        is_terminal: false,
+        leave: None,
     }
 }
 
@@ -104,6 +104,7 @@ fn edit(stop: CancellationToken) -> io::Result<(Input, Screen)> {
         .map_err(io::Error::other)?;
     let printer = editor.create_external_printer().map_err(io::Error::other)?;
 
+    let leave = stop.clone();
     let editing = Arc::new(AtomicBool::new(true));
     let (typed, pieces) = mpsc::channel(1);
     let reading = Arc::clone(&editing);
@@ -149,7 +150,7 @@ fn edit(stop: CancellationToken) -> io::Result<(Input, Screen)> {
     });
     let input = Input {
         pieces,
-        is_terminal: true,
+        leave: Some(leave),
     };
     let printer = Printer {
         lines,
@@ -192,7 +193,7 @@ fn show(
 
 impl Screen {
     /// Shows a line. Waits while the editor is busy with something else.
-    pub async fn line(&self, text: impl std::fmt::Display) {
+    pub async fn show(&self, text: impl std::fmt::Display) {
         match &self.0 {
             None => log::line(text),
             Some(printer) => {

@@ -9,7 +9,7 @@
 
 use std::io;
 
-use anyhow::{Context, anyhow, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use clap::Parser;
 use common::{log, shutdown};
 use tcp_chat::terminal::{self, Input, Screen};
@@ -35,6 +35,7 @@ const LONGEST: u64 = 64 * 1024;
 const ADVICE: &str =
     "start the server first: cargo run -p tcp-chat --bin server";
 
+// An error becomes one line on stderr, and status 1.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> common::Result {
     let Args { address, name } = Args::parse();
@@ -44,21 +45,20 @@ async fn main() -> common::Result {
     let socket = TcpStream::connect(&address)
         .await
         .map_err(|error| anyhow!("connect to {address}: {error}; {ADVICE}"))?;
+    // Disable Nagle's algorithm, so that small writes are sent immediately.
     socket.set_nodelay(true)?;
     log::line("connected.");
 
     // 2. Send and receive at the same time, until the server closes or the
     //    user leaves. In a terminal there is a line editor; from a pipe, bytes
-    //    come as they are.
-    let (reader, writer) = socket.into_split();
+    //    come as they are. The task's error is dropped: when the server has
+    //    closed, its last line may say why, and receive() shows it.
     let (input, screen) = terminal::open(&stop);
+    let (reader, writer) = socket.into_split();
+    tokio::spawn(send(writer, input, name));
     let received = tokio::select! {
         received = receive(reader, &screen) => received,
-        // `Ok(true)`: a person typed Ctrl-D, so leave. Any other result does
-        // not match, and select! goes on with receive(): the server's last
-        // line may say why.
-        Ok(true) = send(writer, input, name) => Ok(()),
-        () = stop.cancelled() => Ok(()),
+        () = stop.cancelled() => Ok(()), // Ctrl-C, or Ctrl-D in the editor
     };
 
     // 3. Give the terminal back before anything else is printed.
@@ -68,12 +68,12 @@ async fn main() -> common::Result {
     Ok(())
 }
 
-/// 4. Send what is typed. True when a person typed it, who now leaves.
+/// 4. Send what is typed.
 async fn send(
     mut writer: OwnedWriteHalf,
     mut input: Input,
     name: Option<String>,
-) -> io::Result<bool> {
+) -> io::Result<()> {
     if let Some(name) = name {
         let line = format!("/name {name}\n");
         writer.write_all(line.as_bytes()).await?;
@@ -84,26 +84,32 @@ async fn send(
     }
     // Half-close: tells the server that nothing more will come, and leaves
     // the other direction open.
-    writer.shutdown().await?;
-    Ok(input.is_terminal())
+    writer.shutdown().await
 }
 
-/// 5. Receive lines, and show them. TCP has no framing: a read may return
-///    half a line, which would stand in the line being typed. So collect
-///    bytes up to each line feed.
-async fn receive(reader: OwnedReadHalf, screen: &Screen) -> anyhow::Result<()> {
+/// 5. Receive lines, and show them.
+async fn receive(reader: OwnedReadHalf, screen: &Screen) -> Result<()> {
     let mut reader = BufReader::new(reader);
-    let mut line = Vec::new();
-    loop {
-        let mut limited = (&mut reader).take(LONGEST);
-        if limited.read_until(b'\n', &mut line).await? == 0 {
-            return Ok(());
-        }
-        // A server that sends no line feed would fill the memory.
-        ensure!(line.len() < LONGEST as usize, "a line without an end");
+    while let Some(line) = read_line(&mut reader).await? {
         let text = String::from_utf8_lossy(&line);
         let text = text.trim_end_matches(['\r', '\n']);
-        screen.line(log::escaped(text)).await;
-        line.clear();
+        screen.show(log::escaped(text)).await;
     }
+    Ok(())
+}
+
+/// 6. Framing: TCP has none, so one read may return half a line, which would
+///    stand in the line being typed. Collect bytes up to the next line feed.
+///    `None` at the end.
+async fn read_line(
+    reader: &mut BufReader<OwnedReadHalf>,
+) -> Result<Option<Vec<u8>>> {
+    let mut line = Vec::new();
+    reader.take(LONGEST).read_until(b'\n', &mut line).await?;
+    // A server that sends no line feed would fill the memory.
+    ensure!(line.len() < LONGEST as usize, "a line without an end");
+    if line.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(line))
 }

@@ -19,9 +19,7 @@ use tcp_chat::room::{Queue, Room};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task;
 use tokio::time::{sleep, timeout};
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// Sends each client's lines to all clients.
@@ -38,8 +36,8 @@ const MAX_LINE: u64 = 4096;
 /// How long a client may stop reading while something waits for it.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
-#[tokio::main(flavor = "current_thread")]
 // An error becomes one line on stderr, and status 1.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> common::Result {
     let Args { address } = Args::parse();
     let stop = shutdown::token(); // cancelled by Ctrl-C and SIGTERM
@@ -58,7 +56,7 @@ async fn main() -> common::Result {
         match client {
             Ok((socket, address)) => {
                 let room = Arc::clone(&room); // another pointer to the same
-                clients.spawn(serve(socket, address, room, stop.clone()));
+                clients.spawn(serve(socket, address, room));
             }
             // Out of file descriptors, say: other connections may close soon.
             Err(error) => {
@@ -69,8 +67,9 @@ async fn main() -> common::Result {
     }
 
     // 3. Stop: accept nobody else, and let the clients read what was sent.
-    //    Ctrl-C has ended each receive(): see step 4.
+    //    After 1.5 seconds `shutdown` ends the program in any case.
     drop(listener);
+    room.close(); // ends each client's queue, and so its send()
     clients.close(); // no task will be added: now wait() can return
     clients.wait().await;
     Ok(())
@@ -78,69 +77,62 @@ async fn main() -> common::Result {
 
 /// 4. Serve one client: receive and send at the same time, so that it gets
 ///    the others' lines also while it is silent itself.
-async fn serve(
-    socket: TcpStream,
-    address: SocketAddr,
-    room: Arc<Room>,
-    stop: CancellationToken,
-) {
-    let (reader, writer) = socket.into_split();
+async fn serve(socket: TcpStream, address: SocketAddr, room: Arc<Room>) {
     let queue = room.join(address); // the lines that wait for this client
-    // Unlike a promise, this does nothing yet: try_join! runs it.
-    let receive_and_leave = async {
-        let receiving = receive(reader, address, &room);
-        let received = stop.run_until_cancelled(receiving).await;
-        room.leave(address); // ends the queue, and so send()
-        received.unwrap_or(Ok(())) // None: Ctrl-C
-    };
-
+    let (reader, writer) = socket.into_split();
+    let receiving = receive(reader, address, &room);
+    let sending = send(writer, queue);
+    // Unlike promises, futures do nothing by themselves: try_join! runs both.
     // An error ends this connection and no other.
-    let ended = tokio::try_join!(receive_and_leave, send(writer, queue));
-    if let Err(error) = ended {
+    if let Err(error) = tokio::try_join!(receiving, sending) {
         log::error(format_args!("{address}: {error}"));
-        room.leave(address); // if send() failed, it is still there
+        room.leave(address);
     }
 }
 
-/// 5. Receive lines. TCP has no framing: one read may return half a line, or
-///    ten of them. So collect bytes up to each line feed, and not more than a
-///    line may have: one that never ends would fill the memory.
+/// 5. Receive lines, until the client half-closes: it will send nothing more.
 async fn receive(
     reader: OwnedReadHalf,
     address: SocketAddr,
     room: &Room,
 ) -> io::Result<()> {
     let mut reader = BufReader::new(reader);
-    let mut line = Vec::new();
-    loop {
-        // `&mut`: else take() would keep the reader.
-        let mut limited = (&mut reader).take(MAX_LINE);
-        if limited.read_until(b'\n', &mut line).await? == 0 {
-            return Ok(()); // half-close: the client will send nothing more
-        }
+    while let Some(line) = read_line(&mut reader).await? {
         // Back-pressure: while half of this client's own queue waits for it,
         // we read nothing from it. So it cannot flood the others.
-        room.has_space(address).await;
+        room.wait_for_space(address).await;
         let text = String::from_utf8_lossy(&line);
         // A new name, or text for everybody. Some end lines with CR LF.
         room.handle(address, text.trim_end_matches(['\r', '\n']));
-        line.clear();
-        // More may have arrived at once: let the others' tasks run first.
-        task::yield_now().await;
     }
+    room.leave(address); // ends its queue, and so send()
+    Ok(())
 }
 
-/// 6. Send what waits in this client's queue. While the client does not read,
+/// 6. Framing: TCP has none, so one read may return half a line, or ten of
+///    them. Collect bytes up to the next line feed, and not more than a line
+///    may have: one that never ends would fill the memory. `None` at the end.
+async fn read_line(
+    reader: &mut BufReader<OwnedReadHalf>,
+) -> io::Result<Option<Vec<u8>>> {
+    let mut line = Vec::new();
+    reader.take(MAX_LINE).read_until(b'\n', &mut line).await?;
+    if line.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(line))
+}
+
+/// 7. Send what waits in this client's queue. While the client does not read,
 ///    only this waits: the queue fills, and the room drops a slow consumer.
 async fn send(mut writer: OwnedWriteHalf, mut queue: Queue) -> io::Result<()> {
     // Disable Nagle's algorithm, so that small writes are sent immediately.
     writer.as_ref().set_nodelay(true)?;
     while let Some(lines) = queue.next().await {
-        let writing = writer.write_all(&lines);
-        let in_time = timeout(WRITE_TIMEOUT, writing).await?;
-        in_time?;
+        // The first `?` is for too late, the second for an error of the write.
+        timeout(WRITE_TIMEOUT, writer.write_all(&lines)).await??;
     }
-    // 7. Close our direction only: closing both with something unread would
+    // 8. Close our direction only: closing both with something unread would
     //    be a reset, which can overtake the last line.
     writer.shutdown().await
 }
