@@ -8,7 +8,7 @@
 //!
 //! Try this: start it without a server, and the server a little later.
 
-use std::io::{self, ErrorKind};
+use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use anyhow::{Context, Result, anyhow};
 use clap::Parser;
 use common::{log, pace::Pace, shutdown};
 use tokio::net::UdpSocket;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout};
 use udp_echo::{MAX_DATAGRAM, resolve};
 
 /// Sends numbered messages to a UDP echo server and counts those that are lost.
@@ -62,22 +62,25 @@ async fn main() -> common::Result {
         let message = format!("{sent} {}", args.message);
         log::line(format_args!("send: {message}"));
         let start = Instant::now();
-        if let Err(error) = round_trip(&socket, &message, limit).await {
+        match timeout(limit, round_trip(&socket, &message)).await {
+            Ok(Ok(())) => {
+                received += 1;
+                let ms = start.elapsed().as_secs_f64() * 1000.0;
+                log::line(format_args!("receive: {message} after {ms:.2} ms"));
+                continue;
+            }
             // "Connection refused": nobody listens there at the moment. There
             // is no connection that could break, so go on; the server may
             // come back.
-            if error.kind() != ErrorKind::TimedOut {
+            Ok(Err(error)) => {
                 let length = message.len();
                 log::error(format_args!("send {length} bytes: {error}"));
             }
-            // 3. Timeout. Packet loss is silent: whether the message or its
-            //    echo was lost, nobody knows.
-            log::line(format_args!("lost: {message}"));
-            continue;
+            Err(_) => {} // nothing has come within the limit
         }
-        received += 1;
-        let ms = start.elapsed().as_secs_f64() * 1000.0;
-        log::line(format_args!("receive: {message} after {ms:.2} ms"));
+        // 3. Timeout. Packet loss is silent: whether the message or its echo
+        //    was lost, nobody knows.
+        log::line(format_args!("lost: {message}"));
     }
 
     // 4. Count.
@@ -108,19 +111,11 @@ async fn connect(address: &str) -> Result<UdpSocket> {
 
 /// 6. Sends one message and waits for its echo. Something else may arrive
 ///    before: the echo of an earlier message, late or a second time.
-async fn round_trip(
-    socket: &UdpSocket,
-    message: &str,
-    limit: Duration,
-) -> io::Result<()> {
+async fn round_trip(socket: &UdpSocket, message: &str) -> io::Result<()> {
     socket.send(message.as_bytes()).await?;
-    let deadline = Instant::now() + limit;
     let mut buffer = vec![0; MAX_DATAGRAM];
     loop {
-        let receiving = socket.recv(&mut buffer);
-        // The first `?`: nothing came in time; as an io::Error, its kind is
-        // TimedOut. The second: recv() failed.
-        let length = timeout_at(deadline, receiving).await??;
+        let length = socket.recv(&mut buffer).await?;
         let bytes = &buffer[..length];
         if bytes == message.as_bytes() {
             return Ok(());
