@@ -47,15 +47,16 @@ const { address, workers, shared, mixed, program, message, ...timing } = args(
 
 const NODE = process.execPath
 const WORKER = fileURLToPath(new URL('worker.js', import.meta.url))
-// How long to wait before a worker that has crashed is replaced.
+
+// How long to wait before a worker that has crashed is replaced, in ms.
 const RESTART_PAUSE = 200
 // How long workers may take to end, before they are killed.
 const END_TIMEOUT = 1000
-
 // How long a client waits for an answer.
 const ANSWER_TIMEOUT = 2000
 
-let workersAddress // where the workers listen; the first one tells us
+const running = new Map() // each worker, with a promise of how it ended
+let listening // where the workers listen; the first one tells us
 
 main().catch(fail) // prints the error, and ends with status 1
 
@@ -65,87 +66,76 @@ async function main() {
   //    the listening socket itself, and the first one that is free accepts.
   cluster.schedulingPolicy = shared ? cluster.SCHED_NONE : cluster.SCHED_RR
 
-  // 2. Start the workers, one after the other, and replace those that crash.
-  //    The first worker that asks for the port has this process open it.
-  const ends = [] // a promise for each, with the last thing to say of it
+  // 2. Start the workers, one after the other. The first one that asks for the
+  //    port has this process open it.
   for (let slot = 0; slot < workers && !stop.aborted; slot += 1) {
-    const end = keepRunning(await start(slot), slot)
-    end.catch(fail)
-    ends.push(end)
+    await start(slot)
   }
-  if (!stop.aborted) {
-    line(`listening on ${workersAddress.address}:${workersAddress.port}`)
-  }
+  if (!stop.aborted) line(`listening on ${listening.address}:${listening.port}`)
 
   // 3. Be a client, until the last message or Ctrl-C.
   await talk()
 
   // 4. Stop: have all workers leave. Each one ends when it has served those who
   //    are connected; after END_TIMEOUT in any case.
-  requestStop() // `stop` is aborted, as by Ctrl-C: no worker is replaced now
-  const all = Object.values(cluster.workers)
-  for (const worker of all) worker.disconnect()
-  setTimeout(() => {
-    for (const worker of all) worker.process.kill('SIGKILL')
-  }, END_TIMEOUT).unref()
-  for (const end of ends) {
-    const last = await end
-    if (last) line(last)
+  requestStop() // as by Ctrl-C: no worker is replaced from now on
+  for (const worker of running.keys()) {
+    if (worker.isConnected()) worker.disconnect()
   }
+  setTimeout(() => {
+    for (const worker of running.keys()) worker.process.kill('SIGKILL')
+  }, END_TIMEOUT).unref()
+  for (const ended of running.values()) line(await ended)
 }
 
-// 5. Starts a worker: a child with a channel (see fork-ipc), and a number in
-//    NODE_UNIQUE_ID. It asks for the port by itself.
+// 5. Starts a worker, and waits until it listens: a child with a channel (see
+//    fork-ipc), and a number in NODE_UNIQUE_ID. It asks for the port by itself.
 async function start(slot) {
   const isOwn = program.length === 0 || (mixed && slot % 2 === 1)
   const [exec, ...rest] = isOwn ? [WORKER] : program
   cluster.setupPrimary({ exec, args: [...rest, address], execArgv: [] })
-  // fork() runs process.execPath, which is Node, with `exec` as its script, and
-  // has no option for another program. So set it for this one call.
-  if (!/\.[cm]?js$/.test(exec)) process.execPath = exec
+  // fork() runs process.execPath, which is Node, with `exec` as its script. It
+  // has no option for a program that is no script: so that is set here.
+  process.execPath = /\.[cm]?js$/.test(exec) ? NODE : exec
   const worker = cluster.fork()
-  process.execPath = NODE
   if (mixed) line(`worker ${worker.id} runs ${relative('', exec)}`)
   worker.on('online', () => line(`worker ${worker.id} online`))
-  worker.on('listening', address => {
-    workersAddress = address
+  worker.on('listening', where => {
+    listening = where
     line(`worker ${worker.id} listening`)
   })
   worker.on('error', () => {}) // it ended before we could send to it
-  const exited = new Promise(resolve =>
-    worker.on('exit', (...how) => resolve(how)))
-  await Promise.race([once(worker, 'listening'), exited])
+  const ended = new Promise(resolve => {
+    worker.on('exit', (code, signal) => {
+      const how = signal
+        ? `was killed by ${signal}`
+        : `exited with code ${code}`
+      resolve(`worker ${worker.id} ${how}`)
+    })
+  })
+  running.set(worker, ended)
+  await Promise.race([once(worker, 'listening'), ended])
   // One that cannot listen ends the primary: the next would fare no better.
-  if (worker.isDead() && !stop.aborted) {
-    throw Error(reason(worker, await exited))
-  }
-  return { worker, exited }
+  if (worker.isDead() && !stop.aborted) throw Error(await ended)
+  replace(worker, slot).catch(fail) // not awaited: it waits for the end
 }
 
-// 6. Keeps a slot filled, until Ctrl-C: replaces a worker that ends, unless it
-//    has left on purpose. A crash costs the clients of that worker, and nobody
-//    else's.
-async function keepRunning(started, slot) {
-  for (;;) {
-    const how = reason(started.worker, await started.exited)
-    if (stop.aborted) return how
-    error(how)
-    if (started.worker.exitedAfterDisconnect) return
-    await sleep(RESTART_PAUSE)
-    if (stop.aborted) return
-    started = await start(slot)
-  }
-}
-
-function reason({ id }, [code, signal]) {
-  const how = signal ? `was killed by ${signal}` : `exited with code ${code}`
-  return `worker ${id} ${how}`
+// 6. Replaces a worker when it ends, unless it has left on purpose, or after
+//    Ctrl-C. A crash costs the clients of that worker, and nobody else's.
+async function replace(worker, slot) {
+  const ended = await running.get(worker)
+  if (stop.aborted) return // step 4 says how it ended
+  error(ended)
+  running.delete(worker)
+  if (worker.exitedAfterDisconnect) return
+  await sleep(RESTART_PAUSE)
+  if (!stop.aborted) await start(slot)
 }
 
 // 7. Connects at each tick, as any client does, and prints the answer.
 async function talk() {
   for await (const _ of ticks(timing, stop)) {
-    const { address: host, port } = workersAddress
+    const { address: host, port } = listening
     const socket = connect({ host, port })
     // Where the worker dies before it has accepted the client, Node keeps the
     // connection open, and nobody answers.
