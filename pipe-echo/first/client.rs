@@ -1,7 +1,7 @@
 //! The first version of the pipe echo client. Node twin: `client.js`.
 
-#[cfg(windows)] // named pipes, with the same calls
-use pipe_echo::windows::Client as UnixStream;
+#[cfg(windows)] // a named pipe, with the same calls
+use pipe_echo::windows::client::{Connect, UnixStream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Result, split};
 #[cfg(unix)]
 use tokio::net::UnixStream;

@@ -1,7 +1,7 @@
 //! The first version of the pipe echo server. Node twin: `server.js`.
 
 #[cfg(windows)] // named pipes, with the same calls
-use pipe_echo::windows::{Listener as UnixListener, Stream as UnixStream};
+use pipe_echo::windows::server::{UnixListener, UnixStream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Result};
 #[cfg(unix)]
 use tokio::net::{UnixListener, UnixStream};

@@ -13,11 +13,11 @@ use anyhow::{Context, Result, anyhow};
 use clap::Parser;
 use common::{log, pace::Pace, shutdown};
 use pipe_echo::DEFAULT_PATH;
-#[cfg(windows)]
-use pipe_echo::windows::{Client as UnixStream, ClientStream as Stream};
+#[cfg(windows)] // a named pipe, with the calls of a Unix socket
+use pipe_echo::windows::client::{Connect, UnixStream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
 #[cfg(unix)]
-use tokio::net::{UnixStream, UnixStream as Stream};
+use tokio::net::UnixStream;
 use tokio_util::sync::CancellationToken;
 
 /// Sends messages to a pipe echo server and prints what comes back.
@@ -76,7 +76,7 @@ async fn main() -> common::Result {
 
 /// 4. Sends the message at each tick, until the last one or Ctrl-C.
 async fn send(
-    mut writer: WriteHalf<Stream>,
+    mut writer: WriteHalf<UnixStream>,
     args: &Args,
     stop: CancellationToken,
     sent: &mut u64,
@@ -100,7 +100,7 @@ async fn send(
 ///    all is back. A named pipe of Windows has no half-close: there, the server
 ///    does not learn that nothing more will come, so this side has to count.
 async fn receive(
-    mut reader: ReadHalf<Stream>,
+    mut reader: ReadHalf<UnixStream>,
     args: &Args,
     received: &mut u64,
 ) -> Result<()> {

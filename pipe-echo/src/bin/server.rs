@@ -17,11 +17,11 @@ use common::{log, shutdown};
 use pipe_echo::DEFAULT_PATH;
 #[cfg(unix)]
 use pipe_echo::stale_file::remove_stale_file;
-#[cfg(windows)]
-use pipe_echo::windows::{Stream, listen, remove_stale_file};
+#[cfg(windows)] // named pipes, with the calls of a Unix socket
+use pipe_echo::windows::server::{UnixStream, listen, remove_stale_file};
 use tokio::io::AsyncWriteExt;
 #[cfg(unix)]
-use tokio::net::{UnixListener, UnixStream as Stream};
+use tokio::net::{UnixListener, UnixStream};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -94,7 +94,7 @@ fn listen(path: &std::path::Path) -> Result<UnixListener> {
 }
 
 /// 5. Serves one client. An error ends this connection and no other.
-async fn serve(socket: Stream, stop: CancellationToken) {
+async fn serve(socket: UnixStream, stop: CancellationToken) {
     log::line("socket connected");
     if let Err(error) = echo(socket, stop).await {
         log::error(format_args!("socket: {error}"));
@@ -103,7 +103,7 @@ async fn serve(socket: Stream, stop: CancellationToken) {
 }
 
 /// Sends back what arrives until the client half-closes, or until Ctrl-C.
-async fn echo(mut socket: Stream, stop: CancellationToken) -> Result<()> {
+async fn echo(mut socket: UnixStream, stop: CancellationToken) -> Result<()> {
     let mut decoder = log::Decoder::default();
     loop {
         // 6. Receive. A pipe has no framing: one read may return half a
