@@ -9,14 +9,13 @@
 //
 // Try this: stop the consumer, publish, and start it again.
 
-import { EventEmitter, on } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { args } from '../../common/node/args.js'
 import { error, fail, line, shown } from '../../common/node/log.js'
 import { pace } from '../../common/node/pace.js'
 import { stop } from '../../common/node/shutdown.js'
 import { check } from '../../common/node/url.js'
-import { clientFor, isRefusal, noConnection } from './redis.js'
+import { clientFor, inbox, isRefusal, noConnection } from './redis.js'
 
 const { channel, pattern, redis, count } = args(
   'Prints what is published to a channel of Redis.', {
@@ -65,35 +64,30 @@ async function main() {
 async function receive(messages) {
   let left = count
   while (left > 0) {
-    const { value, done } = await messages.next()
-    if (done) {
+    const message = await messages.next()
+    if (message) {
+      const [text, from] = message
+      line(`Received from ${shown(from)}: ${shown(text)}`)
+      left -= 1
+      pause = FIRST_PAUSE // only now: it works again
+    } else {
       line('disconnected')
       messages = await subscribeAgain()
       line(`listening on ${shown(channel)} again; ` +
         'what was published meanwhile is lost')
-      continue
     }
-    const [message, from] = value
-    line(`Received from ${shown(from)}: ${shown(message)}`)
-    left -= 1
-    pause = FIRST_PAUSE // only now: it works again
   }
 }
 
 // 4. Connects, and waits until Redis has confirmed the subscription.
 async function subscribe() {
   client = clientFor(redis) // with timeouts; sends nothing yet
-  // The client calls a function for each message, and another one when the
-  // connection ends. `on` makes of both something to await, as Rust has it:
-  // next() resolves with the next message, or with `done: true` after 'end'.
-  // On Ctrl-C it rejects (`signal`).
-  const inbox = new EventEmitter()
-  const messages = on(inbox, 'message', { close: ['end'], signal: stop })
-  const push = (message, from) => inbox.emit('message', message, from)
-  client.on('error', () => inbox.emit('end'))
+  // The client calls a function for each message. An inbox (see redis.js)
+  // keeps them until we await the next one, as in Rust.
+  const messages = inbox(client)
   await client.connect()
-  if (pattern) await client.pSubscribe(channel, push)
-  else await client.subscribe(channel, push)
+  if (pattern) await client.pSubscribe(channel, messages.push)
+  else await client.subscribe(channel, messages.push)
   return messages
 }
 

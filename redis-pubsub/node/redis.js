@@ -1,6 +1,8 @@
 // What both halves need of the package redis. Rust twin: ../src/lib.rs.
 
+import { EventEmitter, on } from 'node:events'
 import { missing } from '../../common/node/packages.js'
+import { stop } from '../../common/node/shutdown.js'
 
 const { createClient } = await import('redis').catch(missing)
 
@@ -25,6 +27,21 @@ export function clientFor(url) {
   // same errors also reject what is being awaited.
   client.on('error', () => {})
   return client
+}
+
+/**
+ * Keeps the messages that are pushed until they are awaited: `next()` resolves
+ * to `[message, channel]`, or to undefined when the connection has ended. It
+ * rejects on Ctrl-C.
+ */
+export function inbox(client) {
+  const events = new EventEmitter()
+  const messages = on(events, 'message', { close: ['end'], signal: stop })
+  client.on('error', () => events.emit('end'))
+  return {
+    push: (message, channel) => events.emit('message', message, channel),
+    next: async () => (await messages.next()).value,
+  }
 }
 
 /**

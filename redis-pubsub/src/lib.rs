@@ -1,11 +1,13 @@
 #![doc = include_str!("../README.md")]
 
+use std::io;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use redis::io::tcp::TcpSettings;
 use redis::io::tcp::socket2::TcpKeepalive;
-use redis::{Client, ErrorKind, IntoConnectionInfo, RedisError};
+use redis::{Client, ErrorKind, IntoConnectionInfo, RedisError, RedisResult};
+use tokio::time::timeout;
 
 /// How long a connection may take, and each answer. The redis crate's own half
 /// a second is too short for a server that is writing to its disk.
@@ -26,6 +28,19 @@ pub fn client_for(url: &str) -> Result<Client> {
         .set_keepalive(TcpKeepalive::new().with_time(TIMEOUT));
     let server = url.into_connection_info().context("--redis")?;
     Ok(Client::open(server.set_tcp_settings(tcp))?)
+}
+
+/// What Redis answers, if it does so within [`TIMEOUT`].
+///
+/// # Errors
+/// Those of the answer, and when there is none in time.
+pub async fn in_time<T>(
+    answer: impl Future<Output = RedisResult<T>>,
+) -> RedisResult<T> {
+    match timeout(TIMEOUT, answer).await {
+        Ok(answer) => answer,
+        Err(elapsed) => Err(io::Error::from(elapsed).into()),
+    }
 }
 
 /// The error for a connection that fails: the address without the password

@@ -8,7 +8,6 @@
 //!
 //! Try this: stop the consumer, publish, and start it again.
 
-use std::io;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -17,8 +16,8 @@ use common::{log, shutdown};
 use futures_util::StreamExt;
 use redis::aio::PubSubStream;
 use redis::{Client, RedisResult};
-use redis_pubsub::{TIMEOUT, client_for, is_refusal, no_connection};
-use tokio::time;
+use redis_pubsub::{client_for, in_time, is_refusal, no_connection};
+use tokio::time::sleep;
 
 /// Prints what is published to a channel of Redis.
 #[derive(Parser)]
@@ -61,10 +60,10 @@ async fn main() -> common::Result {
     log::line(format_args!("listening on {}", log::shown(&args.channel)));
 
     // 2. Receive until `--count` messages have come, or until Ctrl-C.
-    let receiving = receive(&client, messages, &args);
-    if let Some(received) = stop.run_until_cancelled(receiving).await {
-        received?;
-    } // None: Ctrl-C
+    tokio::select! {
+        received = receive(&client, messages, &args) => received?,
+        () = stop.cancelled() => {} // Ctrl-C
+    }
     Ok(())
 }
 
@@ -77,40 +76,36 @@ async fn receive(
     let mut pause = FIRST_PAUSE;
     let mut left = args.count;
     while left > 0 {
-        let Some(message) = messages.next().await else {
+        if let Some(message) = messages.next().await {
+            // Redis carries bytes. That they are text is only our convention.
+            let text = log::shown(message.get_payload_bytes());
+            let from = log::shown(message.get_channel_name());
+            log::line(format_args!("Received from {from}: {text}"));
+            left -= 1;
+            pause = FIRST_PAUSE; // only now: it works again
+        } else {
             log::line("disconnected");
             messages = subscribe_again(client, args, &mut pause).await?;
+            let channel = log::shown(&args.channel);
             log::line(format_args!(
-                "listening on {} again; what was published meanwhile is lost",
-                log::shown(&args.channel)
+                "listening on {channel} again; \
+                 what was published meanwhile is lost"
             ));
-            continue;
-        };
-        // Redis carries bytes. That they are text is only our convention.
-        let text = log::shown(message.get_payload_bytes());
-        let channel = log::shown(message.get_channel_name());
-        log::line(format_args!("Received from {channel}: {text}"));
-        left -= 1;
-        pause = FIRST_PAUSE; // it works again: a message has come
+        }
     }
     Ok(())
 }
 
 /// 4. Connects, and waits until Redis has confirmed the subscription.
 async fn subscribe(client: &Client, args: &Args) -> RedisResult<PubSubStream> {
-    let subscribing = async {
-        let mut pubsub = client.get_async_pubsub().await?;
-        if args.pattern {
-            pubsub.psubscribe(&args.channel).await?;
-        } else {
-            pubsub.subscribe(&args.channel).await?;
-        }
-        Ok(pubsub.into_on_message())
-    };
-    match time::timeout(TIMEOUT, subscribing).await {
-        Ok(result) => result, // in time: a stream, or Redis' error
-        Err(elapsed) => Err(io::Error::from(elapsed).into()), // too late
+    // in_time() turns an answer that comes too late into an error.
+    let mut pubsub = in_time(client.get_async_pubsub()).await?;
+    if args.pattern {
+        in_time(pubsub.psubscribe(&args.channel)).await?;
+    } else {
+        in_time(pubsub.subscribe(&args.channel)).await?;
     }
+    Ok(pubsub.into_on_message())
 }
 
 /// 5. Subscribes again, with exponential backoff: each pause is twice as long.
@@ -126,7 +121,7 @@ async fn subscribe_again(
         let wait = pause.mul_f64(0.5 + fastrand::f64() / 2.0);
         *pause = (2 * *pause).min(MAX_PAUSE);
         log::error(format_args!("next try in {} ms", wait.as_millis()));
-        time::sleep(wait).await;
+        sleep(wait).await;
         match subscribe(client, args).await {
             Ok(messages) => return Ok(messages),
             // "Not allowed": waiting cannot help.
