@@ -10,8 +10,9 @@ use serde::de::{
 };
 use serde_json::value::RawValue;
 
+use crate::connections::Connections;
 use crate::frames::Frame;
-use crate::handle::{Connections, Handle};
+use crate::handle::Handle;
 use crate::text;
 use crate::v8::{self, Value};
 use crate::{Error, Serialization};

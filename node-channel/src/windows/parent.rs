@@ -164,6 +164,7 @@ impl Fork {
         let (pipe, process) = self.spawn_with_pipe()?;
         let channel = Channel::new(pipe, self.options);
         let channel = channel.map_err(io::Error::other)?;
+        channel.sender().writer.peer_is(process.id);
         Ok(Forked { channel, process })
     }
 
@@ -179,6 +180,7 @@ impl Fork {
             limit,
         } = self.options;
         let (reader, writer) = frames::open(pipe, serialization, limit)?;
+        writer.peer_is(process.id);
         Ok((reader, writer, process))
     }
 
