@@ -69,11 +69,7 @@ async function add(jobs) {
       await publish(jobs)
       return
     } catch (error) {
-      // Rust closes the connection by replacing it. Not awaited here, as
-      // perhaps nobody answers.
-      close(broker)
-      const why = broker.failure ?? error // the connection's own error
-      broker = await reconnect(options, why, backoff)
+      broker = await reconnect(broker, error, backoff)
     }
   }
 }

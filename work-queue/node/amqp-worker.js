@@ -10,13 +10,12 @@
 //
 // Try this: `--work 5000`, kill the worker while it works, start another.
 
-import { on } from 'node:events'
 import { args, wholeNumber } from '../../common/node/args.js'
 import { fail, line, shown } from '../../common/node/log.js'
 import { stop } from '../../common/node/shutdown.js'
-import { close, connect, place, reconnect } from './amqp.js'
+import { close, connect, inbox, place, reconnect } from './amqp.js'
 import { deadLetter, tries } from './amqp-retry.js'
-import { Backoff, perform, untilStop, work as workFlags } from './work.js'
+import { Backoff, perform, untilStop, workFlags } from './work.js'
 
 const options = args('Takes jobs from a queue in RabbitMQ and does them.', {
   ...place,
@@ -45,11 +44,7 @@ async function main() {
     try {
       await work(backoff)
     } catch (error) {
-      // Rust closes the connection by replacing it. Not awaited here, as
-      // perhaps nobody answers.
-      close(broker)
-      const why = broker.failure ?? error
-      broker = await untilStop(reconnect(options, why, backoff))
+      broker = await untilStop(reconnect(broker, error, backoff))
       if (!broker) return // Ctrl-C
       line(`listening on ${shown(options.queue)} again`)
     }
@@ -61,23 +56,17 @@ async function main() {
 //    work on one: that has 1.5 seconds until shutdown.js exits.
 async function work(backoff) {
   const { channel, queue } = broker
-  // The client calls a function for each job. `on` makes of that what Rust
-  // has: something to await. So 'job' is an event of ours. An 'error' makes
-  // jobs.next() reject.
-  const jobs = on(channel, 'job', { close: ['close'] })
   // Back-pressure: the broker pushes jobs to us, at most `--prefetch` that are
   // not acknowledged. Without a limit it would send all it has.
   await channel.prefetch(options.prefetch)
-  // With acknowledgements: no `noAck`.
-  await channel.consume(queue, job => {
-    if (job) channel.emit('job', job)
-    else channel.emit('error', Error('the broker deleted the queue'))
-  })
+  // The package calls a function for each job. An inbox (see amqp.js) keeps
+  // them until we await the next one, as in Rust.
+  const jobs = inbox(channel)
+  await channel.consume(queue, jobs.push) // with acknowledgements: no `noAck`
   while (true) {
-    const next = await untilStop(jobs.next())
-    if (!next) return // Ctrl-C
-    if (next.done) throw Error('the connection ended')
-    await handle(next.value[0])
+    const job = await untilStop(jobs.next()) // rejects on an error
+    if (!job) return // Ctrl-C
+    await handle(job)
     backoff.reset() // only now: a job is done
   }
 }

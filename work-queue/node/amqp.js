@@ -1,6 +1,7 @@
 // Connecting to RabbitMQ, and connecting again. AMQP 0-9-1 is its protocol.
 // Rust twin: ../src/amqp.rs.
 
+import { on } from 'node:events'
 import { missing } from '../../common/node/packages.js'
 import { check } from '../../common/node/url.js'
 
@@ -42,7 +43,7 @@ export async function connect({ queue, amqp }) {
   // event 'close' comes after it.
   connection.on('error', () => {})
   const channel = await connection.createConfirmChannel()
-  const broker = { connection, channel, queue, dead }
+  const broker = { connection, channel, queue, dead, amqp }
   // Why the broker closed the channel. What is awaited then rejects, but says
   // only "channel closed".
   channel.on('error', error => { broker.failure = error })
@@ -67,15 +68,40 @@ export async function connect({ queue, amqp }) {
  * Connects again after `error`, with exponential backoff. Throws when the
  * broker answers that we may not do this: waiting cannot help.
  */
-export async function reconnect(place, error, backoff) {
+export async function reconnect(broker, error, backoff) {
+  // Rust closes the old connection by replacing it. Not awaited here, as
+  // perhaps nobody answers.
+  close(broker)
+  let why = broker.failure ?? error // the broker's own words say more
   while (true) {
-    if (isRefusal(error)) throw error
-    await backoff.wait(error)
+    if (isRefusal(why)) throw why
+    await backoff.wait(why)
     try {
-      return await connect(place)
+      return await connect(broker)
     } catch (failure) {
-      error = failure
+      why = failure
     }
+  }
+}
+
+/**
+ * Keeps the jobs that are pushed until they are awaited: `next()` resolves to
+ * the next one. It rejects when the connection has ended, and when the broker
+ * has deleted the queue.
+ */
+export function inbox(channel) {
+  // 'job' is an event of ours, and `on` makes of it something to await.
+  const jobs = on(channel, 'job', { close: ['close'] })
+  return {
+    push(job) {
+      if (job) channel.emit('job', job)
+      else channel.emit('error', Error('the broker deleted the queue'))
+    },
+    async next() {
+      const { value, done } = await jobs.next()
+      if (done) throw Error('the connection ended')
+      return value[0]
+    },
   }
 }
 

@@ -6,7 +6,7 @@ import { error, line, shown } from '../../common/node/log.js'
 import { stop } from '../../common/node/shutdown.js'
 
 /** The work that a job stands for: here a pause, or a failure. */
-export const work = {
+export const workFlags = {
   work: {
     value: 'MS',
     default: '0',

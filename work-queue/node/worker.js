@@ -15,7 +15,7 @@ import { fail, line, shown } from '../../common/node/log.js'
 import { stop } from '../../common/node/shutdown.js'
 import { asBytes, connect, reconnect } from './streams.js'
 import { Job, deadLetter, takeOver } from './streams-retry.js'
-import { Backoff, perform, untilStop, work as workFlags } from './work.js'
+import { Backoff, perform, untilStop, workFlags } from './work.js'
 
 const options = args('Takes jobs from a queue in Redis and does them.', {
   queue: {
