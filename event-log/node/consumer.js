@@ -45,7 +45,7 @@ let consumer
 main().catch(fail) // prints the error, and ends with status 1
 
 async function main() {
-  // 1. Create the topic, unless it exists.
+  // 1. Create the topic, unless it exists. Returns kafkajs's client.
   const kafka = await createTopic(options)
 
   // 2. Join the group.
@@ -106,12 +106,14 @@ async function work({ partition, message, heartbeat }) {
   line(`taken: ${text}`)
   if (options.work > 0) {
     // kafkajs sends no heartbeats while we work, unless we call this.
-    const beat = () => heartbeat().catch(() => {}) // a rebalance: step 6
+    const beat = () => heartbeat().catch(() => {}) // fails in a rebalance
     const timer = setInterval(beat, HEARTBEAT)
     await sleep(options.work)
     clearInterval(timer)
   }
   line(`done: ${text}`)
+  // Commits this offset plus one; kafkajs has offsets as strings. Waits for the
+  // broker's answer. If it says no, this event comes again.
   const next = String(BigInt(offset) + 1n)
   await consumer.commitOffsets([{ topic, partition, offset: next }])
 }

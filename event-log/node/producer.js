@@ -39,7 +39,7 @@ const NO_ANSWER = 'KafkaJSNumberOfRetriesExceeded'
 main().catch(fail) // prints the error, and ends with status 1
 
 async function main() {
-  // 1. Create the topic, unless it exists.
+  // 1. Create the topic, unless it exists. Returns kafkajs's client.
   const kafka = await createTopic(where)
   const producer = await connect(kafka)
 
@@ -60,8 +60,9 @@ async function main() {
   await producer.disconnect()
 }
 
-// 3. Connects. The producer chooses the partition, by a hash of the key: the
-//    same one as Java's, and the one that Rust asks for.
+// 3. Makes a producer. It connects now, where Rust's does in the background. It
+//    chooses the partition, by a hash of the key: the same one as Java's, and
+//    the one that Rust asks for.
 async function connect(kafka) {
   const producer = kafka.producer()
   await producer.connect()

@@ -58,16 +58,21 @@ async fn main() -> common::Result {
 
     // 3. Work until Ctrl-C, which ends the wait for an event, but not the work
     //    on one: that has 1.5 seconds until `shutdown` exits.
-    let mut last_error = None;
+    let mut last_error = String::new();
     while let Some(event) = stop.run_until_cancelled(consumer.recv()).await {
         match event {
-            Ok(event) => work(&consumer, &event, &args).await?,
-            // No connection, say: librdkafka connects again by itself, and
-            // repeats the error many times a second until then.
-            Err(error) if last_error.as_ref() == Some(&error) => {}
+            Ok(event) => {
+                last_error.clear();
+                work(&consumer, &event, &args).await?;
+            }
+            // No connection, say: librdkafka connects again by itself. Until
+            // then it repeats the error many times a second: print it once.
             Err(error) => {
-                log::error(format_args!("receive: {error}"));
-                last_error = Some(error);
+                let error = format!("receive: {error}");
+                if error != last_error {
+                    log::error(&error);
+                }
+                last_error = error;
             }
         }
     }
@@ -102,7 +107,9 @@ fn join(args: &Args) -> Result<StreamConsumer<Member>> {
     Ok(consumer)
 }
 
-/// What librdkafka calls when something happens in the group.
+/// What librdkafka calls when something happens in the group, as it calls
+/// `consumer.on(..)` in Node. A trait is a list of functions that have
+/// defaults here: we replace one of the second, and none of the first.
 struct Member;
 
 impl ClientContext for Member {}
@@ -142,8 +149,9 @@ async fn work(
         sleep(Duration::from_millis(args.work)).await;
     }
     log::line(format_args!("done: {text}"));
-    // Async: does not wait for the answer. If the commit fails, the next one
-    // covers this event, or it comes again.
+    // Commits this offset plus one. Async: does not wait for the broker's
+    // answer, as Node does. If it says no, the next commit covers this event,
+    // or it comes again. (`?`: the commit could not even be asked for.)
     consumer.commit_message(event, CommitMode::Async)?;
     Ok(())
 }

@@ -55,7 +55,8 @@ async fn main() -> common::Result {
         number += 1;
         let key = keys.next().context("no key")?;
         let value = format!("{} {number}", args.message);
-        // After Ctrl-C, wait for the answer for one second more.
+        // A future: unlike Node's promise, it does nothing until it is awaited,
+        // here by `answered`. After Ctrl-C, that waits one second more.
         let appended = append(&producer, &args.place.topic, key, &value);
         let stored = shutdown::answered(appended).await.map_err(|error| {
             anyhow!("perhaps not stored: {key}: {value}: {error}")
@@ -75,7 +76,7 @@ async fn main() -> common::Result {
 const NO_ANSWER: KafkaError =
     KafkaError::MessageProduction(RDKafkaErrorCode::MessageTimedOut);
 
-/// 3. Connects.
+/// 3. Makes a producer. It connects in the background; Node's does it now.
 fn connect(args: &Args) -> Result<FutureProducer> {
     let producer = ClientConfig::new()
         .set("bootstrap.servers", &args.place.bootstrap)
@@ -101,12 +102,15 @@ async fn append(
 ) -> Result<Delivery> {
     loop {
         let event = FutureRecord::to(topic).key(key).payload(value);
-        match producer.send(event, Timeout::Never).await {
+        // How long to wait for room in the queue, if librdkafka's is full.
+        let wait = Timeout::Never;
+        match producer.send(event, wait).await {
             Ok(stored) => return Ok(stored),
-            Err((error, _)) if error == NO_ANSWER => {
+            // Each error comes with the event that was not sent.
+            Err((error, _event)) if error == NO_ANSWER => {
                 log::error(format_args!("{error}; trying again"));
             }
-            Err((error, _)) => return Err(error.into()),
+            Err((error, _event)) => return Err(error.into()),
         }
     }
 }
