@@ -32,7 +32,7 @@ async function main() {
     args('Sends back what its parent sends through shared memory.', {})
     throw Error(ADVICE)
   }
-  const memory = views(workerData, Atomics.wait)
+  const memory = views(workerData, Atomics.wait) // its fields; how to sleep
 
   // 2. Count, then echo until the parent has closed its rings. If it dies, so
   //    do we: we are a thread of the same process. Ctrl-C is the parent's
@@ -44,7 +44,7 @@ async function main() {
 // 3. Count: wait for the other side to change the number, and change it.
 function count({ number }) {
   // Sleeps while the number is 0: the parent's `notify` ends this.
-  Atomics.wait(number, 0, 0)
+  while (Atomics.load(number, 0) === 0) Atomics.wait(number, 0, 0)
   line(`child: value before: ${Atomics.load(number, 0)}`)
 
   // One atomic step. `number[0] += 41` would be two, and if the other thread

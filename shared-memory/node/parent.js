@@ -29,18 +29,19 @@ async function main() {
   //    and two rings of messages, one for each direction. At first, all its
   //    bytes are zero.
   const buffer = new SharedArrayBuffer(SIZE)
-  const memory = views(buffer, waitAsync)
+  const memory = views(buffer, waitAsync) // its fields; how to sleep
 
   // 2. Start the child. The buffer is not copied: it has the same memory.
   const child = new Worker(new URL('child.js', import.meta.url), {
     workerData: buffer,
   })
   child.on('message', line) // its lines: see child.js
-  const childGone = new AbortController()
-  const exited = once(child, 'exit').finally(() => childGone.abort())
 
   // 3. Count, then talk, then wait for the child's end. It ends when we close
   //    the rings. (Rust closes them when it drops them, in step 5.)
+  //    `ended`: Ctrl-C, or the child is gone. Then nothing waits any more.
+  const childGone = new AbortController()
+  const exited = once(child, 'exit').finally(() => childGone.abort())
   const ended = AbortSignal.any([stop, childGone.signal])
   ended.addEventListener('abort', () => endAllWaiting(memory))
   let failure
@@ -54,7 +55,9 @@ async function main() {
   memory.toParent.closeReceiver()
   const [code] = await exited
   line(`Child exited with code ${code}`)
-  if (failure && !stop.aborted) throw failure
+  if (stop.aborted) return
+  if (failure) throw failure
+  if (code !== 0) throw Error('the child failed')
 }
 
 // 4. Count: change one number, and wait until the other side changes it.

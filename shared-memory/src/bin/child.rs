@@ -47,15 +47,16 @@ pub fn main() -> common::Result {
     // 2. Count, then echo until the parent has closed its rings. Or until
     //    Ctrl-C, or until the parent dies: a child must not outlive it as an
     //    orphan.
-    let mut talked = count(&memory, &parent);
-    if talked.is_ok() {
-        talked = echo(&memory, &parent);
+    let mut end = count(&memory, &parent);
+    if end.is_ok() {
+        end = echo(&memory, &parent);
     }
-    match talked {
-        Ok(()) => Ok(()),
+    match end {
         // No failure of ours: the parent has closed its rings or has died, or
         // somebody has typed Ctrl-C.
-        Err(Error::Closed | Error::Stopped | Error::PeerDied) => Ok(()),
+        Ok(()) | Err(Error::Closed | Error::Stopped | Error::PeerDied) => {
+            Ok(())
+        }
         Err(error) => Err(anyhow!("child: {error}").into()),
     }
 }
@@ -69,6 +70,7 @@ fn count(memory: &Memory, parent: &Parent) -> Result<(), Error> {
 
     // One atomic step. `number = number + 41` would be two, and if the other
     // process wrote in between, its change would be lost ("lost update").
+    // AcqRel: it reads with Acquire and writes with Release.
     let after = number.fetch_add(41, Ordering::AcqRel) + 41;
     atomics::notify(number);
     log::line(format_args!("child: value after: {after}"));
@@ -82,6 +84,7 @@ fn echo(memory: &Memory, parent: &Parent) -> Result<(), Error> {
     let mut from_parent = memory.to_child.receiver(parent);
     let mut to_parent = memory.to_parent.sender(parent);
     let mut message = Vec::new();
+    // `?` ends this loop: with `Closed`, when the parent has closed its rings.
     loop {
         from_parent.receive(&mut message)?; // sleeps while the ring is empty
         let text = log::shown(&message); // control characters escaped
