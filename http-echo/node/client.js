@@ -84,7 +84,8 @@ async function ask() {
   line(`statusCode: ${status}`)
 
   // 5. Print the body as it arrives. It comes in any number of pieces, and
-  //    may be larger than the memory: keep none of them.
+  //    may be larger than the memory: keep none of them. This is a log, so
+  //    decode() cuts each after 160 characters.
   const decoder = new Decoder()
   for await (const bytes of response) line(decoder.decode(bytes))
   if (status !== 200) throw Error(`the server answered ${status}`)

@@ -47,7 +47,8 @@ async function main() {
   serve(server)
   await stopped // by Ctrl-C and SIGTERM
 
-  // 3. Stop: accept nobody else, finish the answers, close the rest.
+  // 3. Stop: accept nobody else, finish the answers, close the rest. What
+  //    takes longer than 1.5 seconds is cut off by shutdown.js.
   server.close()
 }
 
@@ -58,8 +59,8 @@ function serve(server) {
   // Slow-loris: a client that sends one byte of its headers every few seconds
   // would hold its connection for Node's default of a minute.
   server.headersTimeout = TIMEOUT
-  server.keepAliveTimeout = TIMEOUT
-  server.timeout = TIMEOUT
+  server.keepAliveTimeout = TIMEOUT // between two requests
+  server.timeout = TIMEOUT // a pause within a body or an answer
   server.on('request', (request, response) => {
     answer(request, response).catch(({ message }) => {
       error(`socket: ${message}`)

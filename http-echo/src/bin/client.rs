@@ -76,17 +76,17 @@ async fn ask(url: &Url) -> Result<()> {
     // 3. Connect. hyper makes two of it: `sender` takes requests, and
     //    `connection` moves the bytes, in a task of its own. Node does so
     //    by itself.
-    let host = &url[Position::BeforeHost..Position::AfterHost]; // as given
+    let host = url.host_str().context("the URL has no host")?;
     let address = format!("{host}:{}", url.port().unwrap_or(80));
     let socket = TcpStream::connect(&address)
         .await
         .map_err(|error| anyhow!("connect to {address}: {error}; {ADVICE}"))?;
     let (mut sender, connection) =
         http1::handshake(TokioIo::new(socket)).await?;
-    tokio::spawn(connection);
+    tokio::spawn(connection); // its errors reach us through `sender`
 
     // 4. Ask. The server learns the path, and which of its names was used.
-    let path = &url[Position::BeforePath..Position::AfterQuery];
+    let path = &url[Position::BeforePath..Position::AfterQuery]; // "/a?b=c"
     let request = Request::get(path)
         .header("host", url.authority())
         .header("connection", "close")
@@ -96,7 +96,8 @@ async fn ask(url: &Url) -> Result<()> {
     log::line(format_args!("statusCode: {status}"));
 
     // 5. Print the body as it arrives. It comes in any number of pieces, and
-    //    may be larger than the memory: keep none of them.
+    //    may be larger than the memory: keep none of them. This is a log, so
+    //    `decode` cuts each after 160 characters.
     let mut decoder = log::Decoder::default();
     let mut body = response.into_body();
     while let Some(frame) = body.frame().await {

@@ -66,9 +66,10 @@ async fn main() -> common::Result {
         }
     }
 
-    // 3. Stop: accept nobody else, finish the answers, close the rest.
+    // 3. Stop: accept nobody else, finish the answers, close the rest. What
+    //    takes longer than 1.5 seconds is cut off by `shutdown`.
     drop(listener);
-    connections.shutdown().await;
+    connections.shutdown().await; // tells each watcher of step 4
     Ok(())
 }
 
@@ -86,8 +87,8 @@ async fn serve(socket: TcpStream, watcher: Watcher) {
         .half_close(true)
         .serve_connection(TokioIo::new(socket), service_fn(answer));
     if let Err(error) = watcher.watch(connection).await {
-        let error = anyhow::Error::from(error); // shows the cause as well
-        log::error(format_args!("socket: {error:#}"));
+        let error = anyhow::Error::from(error);
+        log::error(format_args!("socket: {error:#}")); // #: with its cause
     }
 }
 
@@ -101,7 +102,9 @@ async fn answer(request: Request<Incoming>) -> Result<Response<String>> {
     let mut body = request.into_body();
     let mut length = 0;
     while let Some(frame) = timeout(TIMEOUT, body.frame()).await? {
-        // A frame holds bytes, or trailers: headers after the body.
+        // The first `?` is for a pause that is too long, this one for a
+        // connection that broke. A frame holds bytes, or trailers: headers
+        // after the body, for which we take no bytes.
         let bytes = frame?.into_data().unwrap_or_default();
         length += bytes.len();
         if length > BODY_LIMIT {
