@@ -95,25 +95,27 @@ pub struct Message {
 }
 
 impl Message {
-    /// A message of this socket, to all or to a room.
+    /// A message of this socket.
     ///
     /// # Errors
     /// When the text is none, or too long.
-    pub fn new(
-        socket: &SocketRef,
-        text: Text,
-        room: Option<String>,
-    ) -> Result<Self, Refusal> {
+    pub fn new(socket: &SocketRef, text: Text) -> Result<Self, Refusal> {
         let text = text
             .ok()
             .filter(|text| (1..=LONGEST_TEXT).contains(&text.chars().count()));
         Ok(Self {
             id: socket.id,
             name: name_of(socket),
-            room,
+            room: None,
             text: text.ok_or("a message has 1 to 2000 characters")?,
             time: now(),
         })
+    }
+
+    /// The same message, to the clients in this room.
+    pub fn to_room(self, room: String) -> Self {
+        let room = Some(room);
+        Self { room, ..self }
     }
 }
 
@@ -152,6 +154,15 @@ where
 
 type Ack = AckSender<Adapter>;
 type Handled = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Sends an event to all clients. An error means that one is just leaving, or
+/// is too slow; it is ignored.
+pub async fn emit_to_all(io: &SocketIo, event: &str, data: &impl Serialize) {
+    // `None`: the server has closed all connections.
+    if let Some(all) = io.of("/") {
+        let _ = all.emit(event, data).await;
+    }
+}
 
 /// Milliseconds since 1970, as `Date.now()` counts them.
 pub fn now() -> u64 {

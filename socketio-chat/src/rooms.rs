@@ -67,7 +67,7 @@ async fn send_to_room(
     if !is_in(&socket, &key) {
         return Err("you are not in this room");
     }
-    let message = Message::new(&socket, Ok(given.text), Some(room))?;
+    let message = Message::new(&socket, Ok(given.text))?.to_room(room);
     log::line(format_args!("message from {message}"));
     let _ = socket.within(key).emit("message", &message).await;
     Ok(json!({}))

@@ -8,8 +8,13 @@ use serde_json::Value;
 
 use crate::session::Refusal;
 
-/// Shows an event that is for people; the notification only if asked for.
-pub fn event(event: &str, data: &Value, shows_time: bool) {
+/// What shows an event, if it is for people; the notification only if asked
+/// for.
+pub fn events(shows_time: bool) -> impl Fn(&str, &Value) {
+    move |event, data| show(event, data, shows_time)
+}
+
+fn show(event: &str, data: &Value, shows_time: bool) {
     let text = |field: &str| log::shown(data[field].as_str().unwrap_or("?"));
     let room = |before: &str| match &data["room"] {
         Value::String(room) => format!("{before}{}", log::shown(room)),

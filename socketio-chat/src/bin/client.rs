@@ -55,13 +55,14 @@ async fn main() -> common::Result {
 
     // 2. Send until that was all, or Ctrl-C. When the connection is lost,
     //    reconnect. What was not acknowledged may be lost, too.
-    while send(&args, &mut session, &mut texts, &mut pending)
-        .await
-        .is_err()
-    {
+    loop {
+        let sent = send(&args, &mut session, &mut texts, &mut pending).await;
+        if sent.is_ok() {
+            break; // that was all; Ctrl-C ends the texts, too
+        }
         log::line("disconnected: trying again");
         match stop.run_until_cancelled(reconnect(&args)).await {
-            Some(reconnected) => session = reconnected?,
+            Some(next) => session = next?,
             None => break, // Ctrl-C
         }
     }
@@ -78,13 +79,8 @@ async fn main() -> common::Result {
 /// 4. Enter: connect, wait for the greeting, and join the room. Each time: for
 ///    the server, a client that reconnects is a new one, and in no room.
 async fn enter(args: &Args) -> Result<Session> {
-    // From now on, show::event() is called for each event that arrives.
-    let time = args.time;
-    let mut session =
-        Session::open(&args.url, &args.name, move |event, data| {
-            show::event(event, data, time);
-        })
-        .await?;
+    let show_event = show::events(args.time); // called for each that arrives
+    let mut session = Session::open(&args.url, &args.name, show_event).await?;
     log::line("connected.");
     session.wait_for("greeting").await?;
     if let Some(room) = &args.room {

@@ -13,17 +13,13 @@ use anyhow::Context;
 use clap::Parser;
 use common::{log, shutdown};
 use serde_json::json;
-// SocketIo (all clients) and SocketRef (one) are those of socketioxide. Text: a
-// Result with the text that a client sent, or an error if it sent something
-// else. Answer: a Result with what the client gets back; its error is a
-// Refusal, a text that says why not.
 use socketio_chat::chat::{
     self, Answer, Auth, Message, Refusal, SocketIo, SocketRef, Text,
     acknowledged,
 };
 use socketio_chat::{rooms, web};
 use socketioxide::extract::TryData;
-use socketioxide::handler::ConnectHandler;
+use socketioxide::handler::ConnectHandler; // for connected.with()
 use tokio::net::TcpListener;
 use tokio::time::sleep;
 
@@ -78,7 +74,8 @@ async fn main() -> common::Result {
     Ok(())
 }
 
-/// 4. Admit a client that gives a good name. It comes with the connection.
+/// 4. Admit a client that gives a good name. It comes with the connection. The
+///    `SocketRef` is that connection, a `Refusal` a text that says why not.
 async fn admit(socket: SocketRef, auth: TryData<Auth>) -> Result<(), Refusal> {
     let name = chat::name(auth.0)?; // checks it
     socket.extensions.insert(name); // by its type; chat::name_of() gets it
@@ -106,19 +103,18 @@ async fn connected(socket: SocketRef) {
 }
 
 /// 6. Message to all clients, also to its sender: so all have the same order.
+///    `io` has the connections of all, `socket` is the sender's. `text` is an
+///    error if it sent something else; we return one if we refuse it.
 async fn send_to_all(io: SocketIo, socket: SocketRef, text: Text) -> Answer {
-    let message = Message::new(&socket, text, None)?; // None: to no room
+    let message = Message::new(&socket, text)?; // checks the text
     log::line(format_args!("chat message from {message}"));
-    // `None`: step 3 has closed it.
-    if let Some(all) = io.of("/") {
-        let _ = all.emit("chat message", &message).await;
-    }
+    chat::emit_to_all(&io, "chat message", &message).await; // Node: io.emit()
     Ok(json!({})) // the acknowledgement: the server has it
 }
 
 /// 7. Message to all clients but its sender.
 async fn send_to_others(_: SocketIo, socket: SocketRef, text: Text) -> Answer {
-    let message = Message::new(&socket, text, None)?;
+    let message = Message::new(&socket, text)?;
     log::line(format_args!("clientmessage from {message}"));
     let _ = socket.broadcast().emit("message", &message).await;
     Ok(json!({}))
@@ -137,8 +133,7 @@ async fn disconnected(socket: SocketRef) {
 async fn send_time(io: SocketIo, every: u64) {
     loop {
         sleep(Duration::from_millis(every)).await;
-        let Some(all) = io.of("/") else { break }; // step 3 has closed it
         let time = json!({ "time": chat::now() });
-        let _ = all.emit("notification", &time).await;
+        chat::emit_to_all(&io, "notification", &time).await;
     }
 }
