@@ -111,7 +111,7 @@ async fn end(mut child: Forked) -> Result<ExitStatus> {
         // Closes our end of the channel, and waits for the child's exit.
         status = child.end() => Ok(status?),
         () = shutdown::overdue() => {
-            child.process.start_kill()?; // sends SIGKILL
+            child.process.kill().await?;
             Ok(child.process.wait().await?)
         }
     }
