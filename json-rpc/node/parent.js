@@ -73,7 +73,7 @@ async function callAll(stdin) {
   try {
     await waitForAnswer(stdin, late, 100)
   } catch ({ message }) {
-    line(`wait: ${message}`)
+    if (!stop.aborted) line(`wait: ${message}`)
   }
 }
 
@@ -99,6 +99,7 @@ async function waitForAnswer(stdin, { id, answered }, limit) {
     throw Error(`no answer within ${limit}ms, cancelled`)
   }
   if (answer === undefined) throw Error('the child has closed its stdout')
+  stop.throwIfAborted() // after Ctrl-C: ends callAll(), which Rust drops
   return answer
 }
 
@@ -131,6 +132,8 @@ async function receive(stdout) {
       error('this is no JSON: does the child log to its stdout?')
       continue
     }
+    // A request or a notification of the child is ignored.
+    if (message?.method !== undefined) continue
     const resolve = waiting.get(message?.id)
     waiting.delete(message?.id)
     resolve?.(message)

@@ -193,6 +193,11 @@ async fn receive(
             log::error("this is no JSON: does the child log to its stdout?");
             continue;
         };
+        // A request or a notification of the child is ignored. (What a message
+        // lacks is null here: unlike a Vec or a map, a Value does not panic.)
+        if !message["method"].is_null() {
+            continue;
+        }
         let id = message["id"].as_u64().unwrap_or(0); // no request has 0
         if let Some(sender) = waiting.lock().await.remove(&id) {
             let _ = sender.send(message); // fails if nobody waits: fine
