@@ -112,7 +112,9 @@ async function connect(parser) {
     request.destroy(Error('the server is silent'))
   })
   const answer = once(request, 'response').catch(({ code, message }) => {
-    throw Error(`connect to ${server}: ${message || code}; ${ADVICE}`)
+    // An error of the system has a code; a server that is silent has none.
+    const advice = code === undefined ? '' : `; ${ADVICE}`
+    throw Error(`connect to ${server}: ${message || code}${advice}`)
   })
   const [response] = await answer
   return response

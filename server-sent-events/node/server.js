@@ -133,6 +133,7 @@ async function sendEvents(response, lastId) {
     //     comment. It shows the client, and the proxies between, that the
     //     connection lives.
     const event = await history.next(lastId, HEARTBEAT)
+    if (!streams.has(response)) return // the client has left meanwhile
     if (event !== undefined) {
       line(`send: ${shown(event.text)}`)
       lastId = event.id
