@@ -87,7 +87,7 @@ async function enter() {
 async function reconnect() {
   let pause = 1000
   while (true) {
-    await sleep(pause * (0.5 + Math.random()))
+    await sleep(pause * (0.5 + Math.random() / 2))
     try {
       return await enter()
     } catch (error) {

@@ -93,6 +93,7 @@ async function* readLine(socket) {
     begun = Buffer.concat([begun, bytes])
     while (begun.includes('\n')) {
       const length = begun.indexOf('\n') + 1
+      if (length >= LONGEST) throw Error('a line without an end')
       yield begun.subarray(0, length)
       begun = begun.subarray(length)
     }

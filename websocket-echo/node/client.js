@@ -107,7 +107,8 @@ async function reconnect() {
   let pause = 500
   while (!stop.aborted) {
     try {
-      await sleep(pause * (0.5 + Math.random()), undefined, { signal: stop })
+      const wait = pause * (0.5 + Math.random() / 2)
+      await sleep(wait, undefined, { signal: stop })
       return await connect()
     } catch ({ message }) {
       if (!stop.aborted) error(message)

@@ -97,7 +97,7 @@ async fn enter(args: &Args) -> Result<Session> {
 async fn reconnect(args: &Args) -> Result<Session> {
     let mut pause = Duration::from_secs(1);
     loop {
-        sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
+        sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
         match enter(args).await {
             Ok(session) => return Ok(session),
             Err(error) if error.is::<Refusal>() => return Err(error),

@@ -135,7 +135,7 @@ async fn connect(args: &Args) -> Result<WebSocket> {
 async fn reconnect(args: &Args) -> WebSocket {
     let mut pause = Duration::from_millis(500);
     loop {
-        sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
+        sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
         match connect(args).await {
             Ok(socket) => return socket,
             Err(error) => log::error(error),
