@@ -67,7 +67,7 @@ function tls() {
     // ALPN: in the handshake the client says which protocols it speaks, and
     // the server chooses the first of these that is among them.
     ALPNProtocols: ['h2', 'http/1.1'],
-    allowHTTP1: true,
+    allowHTTP1: true, // else a client without HTTP/2 is refused
     handshakeTimeout: TIMEOUT, // for step 7
   }
 }

@@ -53,7 +53,7 @@ async function main() {
   line(`listening on ${shown(channel)}`)
 
   // 2. Receive until `--count` messages have come, or until Ctrl-C. That
-  //    rejects what is being awaited.
+  //    rejects what is being awaited: the inbox (redis.js) and the pauses.
   await receive(messages).catch(error => {
     if (!stop.aborted) throw error
   })
@@ -62,7 +62,7 @@ async function main() {
 
 // 3. Prints what arrives. When the connection ends, subscribes again.
 async function receive(messages) {
-  let left = count
+  let left = count // Infinity without --count
   while (left > 0) {
     const message = await messages.next()
     if (message) {

@@ -123,6 +123,8 @@ async function echo(socket) {
 
     // 9. Send. Back-pressure: this waits while the client does not read, and
     //    meanwhile we read nothing from it. Our memory stays bounded.
+    //    (receive() gives up a client that does not read, too: it cannot hear
+    //    a client from which nothing is read. In Rust, the limit stands here.)
     await send(message, { binary: isBinary })
     line(`send: ${text}`)
   }

@@ -43,9 +43,9 @@ async fn main() -> common::Result {
     // 1. Join the cluster. NODE_UNIQUE_ID is our number, and NODE_CHANNEL_FD
     //    the channel to the primary. This takes both, and tells the primary
     //    that this worker is `online`.
-    let worker = cluster::worker().await;
-    let mut worker =
-        worker.map_err(|why| anyhow!("join a cluster: {why}; {ADVICE}"))?;
+    let mut worker = cluster::worker()
+        .await
+        .map_err(|why| anyhow!("join a cluster: {why}; {ADVICE}"))?;
     let id = worker.id();
 
     // 2. Listen: the primary opens the port, or has opened it for another
@@ -57,7 +57,8 @@ async fn main() -> common::Result {
 
     // 3. Serve clients, until the primary has us leave, or Ctrl-C. With each
     //    message `newconn` comes a connected socket.
-    let clients = TaskTracker::new();
+    let clients = TaskTracker::new(); // knows which tasks still run
+    // The outer Some: not yet Ctrl-C. The inner one: what the primary sent.
     while let Some(event) = stop.run_until_cancelled(worker.next()).await {
         match event {
             None => break, // the primary has us leave, or has died
@@ -65,8 +66,8 @@ async fn main() -> common::Result {
                 clients.spawn(serve(socket, id));
             }
             Some(Ok(_)) => {} // a message that the primary's program has sent
-            // Out of file descriptors, say: this client is lost. Some others
-            // may leave meanwhile.
+            // Out of file descriptors, say: this client is lost. Wait, as
+            // clients that leave give theirs back.
             Some(Err(error)) => {
                 log::error(format_args!("[{id}] accept: {error}"));
                 sleep(Duration::from_millis(100)).await;

@@ -44,6 +44,7 @@ struct Args {
 
     /// Milliseconds of silence after which to ping a client
     #[arg(long, value_name = "MS", default_value_t = 10_000)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
     heartbeat: u64,
 
     #[command(flatten)]
@@ -97,13 +98,16 @@ async fn main() -> common::Result {
 async fn serve(socket: TcpStream, args: Arc<Args>) {
     let _ = socket.set_nodelay(true); // else small messages may be held back
     let socket = TokioIo::new(socket); // a socket as hyper wants it
-    let upgrade = OnceLock::new(); // answer() sets it
+    // hyper calls answer() and sends what it returns, so what becomes of the
+    // connection leaves answer() through here: a cell that is set once.
+    let upgrade = OnceLock::new();
     let service = service_fn(|request| answer(request, &args, &upgrade));
     let connection = http1::Builder::new()
         .serve_connection(socket, service)
         .with_upgrades(); // keeps the socket open after a 101
     // An error means that this client is gone, or that it speaks no HTTP.
     let _ = shutdown::token().run_until_cancelled(connection).await;
+    // None: no client has asked for a WebSocket.
     if let Some(upgrade) = upgrade.into_inner()
         && let Ok(upgraded) = upgrade.await
     {
