@@ -11,10 +11,9 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::connections::Connections;
 use crate::elsewhere::{self, Elsewhere, Questions};
 use crate::frames::{self, Descriptor, Frame, Reader, Socket, Writer};
-use crate::handle::Handle;
+use crate::handle::{Connections, Handle};
 use crate::message::{self, Enveloped, Kind, Label, Message};
 use crate::v8::Value;
 use crate::{Error, Options, Serialization};
@@ -661,9 +660,7 @@ impl Sender {
     ///
     /// # Errors
     /// As [`Self::send`]; [`Error::Value`] for what would harm a Node
-    /// process: all but TCP, UDP and Unix stream sockets, and pipes. On
-    /// Windows, for what Node does not send there: all but TCP sockets that are
-    /// connected or have an address.
+    /// process: all but TCP, UDP and Unix stream sockets, and pipes.
     pub async fn send_with<T: Serialize + ?Sized>(
         &self,
         value: &T,
@@ -835,7 +832,7 @@ impl Sender {
 
     /// Ends the channel, after all that was sent has gone and every socket
     /// has been acknowledged. What the peer had sent before can still be
-    /// received. From now on nothing can be sent, by no clone either, also
+    /// received, but not on Windows. From now on nothing can be sent, by no clone either, also
     /// when this is cancelled. Once more, it does nothing.
     ///
     /// It is `Ok`, too, when the peer has all the bytes and dies without an

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, Weak};
 use serde::Serialize;
 use tokio::sync::oneshot;
 
-use crate::connections::Connections;
 use crate::frames::{WeakWriter, Writer};
+use crate::handle::Connections;
 use crate::{Sender, channel::lock};
 
 /// Questions to the peer that it has not answered yet, by the key that they

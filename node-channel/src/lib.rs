@@ -132,13 +132,13 @@
 //! Linux, macOS and Windows. It is tested with Node 20, 22, 24 and 26 on Linux,
 //! and with Windows' Node 20 and 22 under Wine; not on Windows itself.
 //!
-//! On Windows the channel is a named pipe, and some things differ:
+//! On Windows the channel is a named pipe, and less is possible:
 //!
-//! - Only TCP sockets and servers can be sent, as in Node there. All others are
-//!   an [`Error::Value`]. A `cluster` was not tried.
-//! - A Node server counts a connection as open here as long as the socket is
-//!   that it came with, or was made of it: a duplicate does not count.
-//! - [`Sender::disconnect`] waits until the peer has read all that was sent.
+//! - TCP sockets and servers can be received, but not sent: that is an
+//!   [`Error::Value`]. A `cluster` was not tried there.
+//! - A pipe has no half-close. [`Sender::disconnect`] waits until the peer has
+//!   read all, and then both directions end: what the peer sends afterwards is
+//!   lost, and a Node process gets an `EPIPE`.
 //! - A [`Fork`]'s program has this one's stdin, stdout and stderr, and its
 //!   process is a type of this crate's, with the same names as tokio's.
 //!
@@ -150,7 +150,7 @@ mod channel;
 pub mod child;
 #[cfg(feature = "cluster")]
 pub mod cluster;
-mod connections;
+#[cfg_attr(windows, allow(dead_code, reason = "no socket is handed on there"))]
 mod elsewhere;
 mod error;
 mod exit;

@@ -10,9 +10,8 @@ use serde::de::{
 };
 use serde_json::value::RawValue;
 
-use crate::connections::Connections;
 use crate::frames::Frame;
-use crate::handle::Handle;
+use crate::handle::{Connections, Handle};
 use crate::text;
 use crate::v8::{self, Value};
 use crate::{Error, Serialization};

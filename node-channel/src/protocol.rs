@@ -233,19 +233,10 @@
 //! | reserved | 0 |
 //!
 //! - With a socket, 632 bytes are between header and data: a
-//!   `WSAPROTOCOL_INFOW` for `WSASocketW`, and an error of 4 bytes. Only a TCP
-//!   connection or server can be sent; one that does not listen yet is made to
-//!   before. To another socket the system says ERROR_NOT_SUPPORTED. *(uv, seen)*
-//! - The sender makes it with `WSADuplicateSocketW` for the process at the other
-//!   end. A parent has that from CreateProcess. A child asks the pipe for its
-//!   client: the parent has opened both ends. *(uv, seen)*
+//!   `WSAPROTOCOL_INFOW` for `WSASocketW`, and an error of 4 bytes. Only TCP
+//!   can be sent.
 //! - Node reads a header without doing anything else meanwhile: it must come
 //!   whole.
-//! - A pipe has no half-close. A header with flags or a last word that libuv does
-//!   not know is an error to it, and any error the end to Node: it closes as
-//!   after the end of a Unix socket, and what it had written before can be
-//!   read. So this crate writes 16 bytes of 255 when it has said all, and takes
-//!   them for the end. *(uv, seen)*
 //! - `NODE_CHANNEL_FD` is an index into STARTUPINFO's `lpReserved2`: a count
 //!   of 4 bytes, as many bytes of flags (1: open, 8: pipe, 64: device), as many
 //!   handles. The pipe is opened for overlapped calls.

@@ -1,7 +1,5 @@
 //! The channel over a named pipe, with the real Node on the other side.
 
-mod handles;
-
 use std::process::{Command, ExitCode};
 use std::{env, io};
 
@@ -10,14 +8,14 @@ use harness::testing::{NODE, Test, test};
 use harness::{Exit, Half};
 use node_channel::pool::Pool;
 use node_channel::v8::Value;
-use node_channel::{Channel, Error, Fork, Forked, Serialization};
+use node_channel::{Channel, Error, Fork, Forked, Handle, Serialization};
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 
 const BOTH: [Serialization; 2] = [Serialization::Json, Serialization::Advanced];
 
 pub fn tests() -> Vec<Test> {
-    let tests = [
+    [
         test("messages_come_back_from_a_node_child", || run(node_child())),
         test("messages_come_back_to_a_node_parent", node_parent),
         test("messages_come_back_from_a_rust_child", || run(rust_child())),
@@ -26,16 +24,6 @@ pub fn tests() -> Vec<Test> {
             run(advanced())
         }),
         test("disconnect_delivers_all_that_was_sent", || run(delivers())),
-        test("what_a_node_child_has_sent_arrives_after_our_end", || {
-            run(after_our_end())
-        }),
-        test("what_a_node_parent_has_sent_arrives_after_our_end", || {
-            after_a_childs_end()
-        }),
-        test("answers_arrive_after_our_end", || {
-            run(answers_after_our_end())
-        }),
-        test("nobody_need_read_for_a_disconnect", || run(unread())),
         test("a_node_childs_last_message_arrives", || run(last_message())),
         test("a_rust_childs_last_message_arrives", || {
             run(last_message_of_rust())
@@ -46,12 +34,15 @@ pub fn tests() -> Vec<Test> {
         test("the_environment_and_the_folder_arrive", || {
             run(environment())
         }),
+        test("a_server_comes_from_a_node_child", || run(server())),
+        test("a_connection_comes_from_a_node_child", || run(connection())),
+        test("a_socket_cannot_be_sent", || run(cannot_send())),
         test("a_program_that_is_not_there_is_named", || run(no_program())),
         test("a_child_without_a_channel_says_so", no_channel),
         test("a_pool_of_node_children_works", || run(pool())),
-    ];
-    let all = tests.into_iter().chain(handles::tests());
-    all.map(|test| test.needs(NODE)).collect()
+    ]
+    .map(|test| test.needs(NODE))
+    .into()
 }
 
 /// Runs a test within a runtime as most programs here have it.
@@ -210,110 +201,6 @@ async fn delivers() -> Result<()> {
     Ok(())
 }
 
-/// It waits in the pipe, which is ours to read from.
-async fn after_our_end() -> Result<()> {
-    let script = "
-        for (let i = 0; i < 40; i++) process.send('x'.repeat(1000))
-        process.on('message', m => { throw new Error(m) })
-        process.on('disconnect', () => { process.exitCode = 7 })";
-    let mut child = node(script).spawn()?;
-    ensure!(next(&mut child.channel).await?.len() == 1000);
-    child.channel.disconnect().await?;
-    for count in 1..40 {
-        let text = next(&mut child.channel).await;
-        let text = text.with_context(|| format!("after {count}"))?;
-        ensure!(text.len() == 1000);
-    }
-    ensure!(child.channel.recv().await.is_none());
-    ensure!(child.wait().await?.code() == Some(7));
-    Ok(())
-}
-
-/// To Node, it is the end as any other.
-fn after_a_childs_end() -> Result<()> {
-    let script = "
-        const { spawn } = require('node:child_process')
-        const [program, serialization] = process.argv.slice(1)
-        const child = spawn(program, { serialization,
-          env: { ...process.env, CHILD: 'ends and reads' },
-          stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
-        for (let i = 0; i < 40; i++) child.send('x'.repeat(1000))
-        for (const event of ['message', 'error', 'disconnect', 'exit'])
-          child.on(event, (...args) => console.log(event, ...args))";
-    for serialization in ["json", "advanced"] {
-        let mut command = Command::new("node");
-        command.args(["-e", script]).arg(env::current_exe()?);
-        let mut parent = Half::start(command.arg(serialization))?;
-        let exit = parent.wait()?;
-        let (lines, errors) = (parent.stdout(), parent.stderr());
-        ensure!(exit == Exit::Code(0), "{exit:?}: {errors:?}");
-        let expected =
-            ["message so far undefined", "disconnect", "exit 0 null"];
-        ensure!(lines == expected, "{lines:?} {errors:?}");
-    }
-    Ok(())
-}
-
-/// As a child of [`after_a_childs_end`].
-async fn ends_and_reads() -> Result<()> {
-    let mut channel = node_channel::child::channel()?;
-    next(&mut channel).await?;
-    channel.send("so far").await?;
-    channel.disconnect().await?;
-    for count in 1..40 {
-        let text = next(&mut channel).await;
-        text.with_context(|| format!("after {count}"))?;
-    }
-    ensure!(channel.recv().await.is_none());
-    Ok(())
-}
-
-/// It has not yet seen that we have ended when it sends them.
-async fn answers_after_our_end() -> Result<()> {
-    let echo = node("process.on('message', m => process.send(m))");
-    for fork in [echo, Fork::new(program("echo")?)] {
-        for serialization in BOTH {
-            let mut fork = fork.clone().serialization(serialization);
-            let mut child = fork.spawn()?;
-            for number in 0..100 {
-                child.channel.send(&number).await?;
-            }
-            child.channel.disconnect().await?;
-            for number in 0..100 {
-                let back = child.channel.recv_as::<u32>().await;
-                ensure!(back.context("the end")?? == number);
-            }
-            ended(child).await?;
-        }
-    }
-    Ok(())
-}
-
-/// Its end is told also to a peer that reads nothing meanwhile.
-async fn unread() -> Result<()> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let port = listener.local_addr()?.port().to_string();
-    let mut fork = this_program("does not read")?.env("PORT", port);
-    let mut child = fork.spawn()?;
-    let (until, _) = listener.accept().await?;
-    ensure!(next(&mut child.channel).await? == "here");
-    child.channel.disconnect().await?;
-    drop(until);
-    let end = child.channel.recv().await;
-    ensure!(end.is_none(), "{end:?}");
-    ended(child).await
-}
-
-/// As a child of [`unread`].
-async fn does_not_read() -> Result<()> {
-    let channel = node_channel::child::channel()?;
-    let address = format!("127.0.0.1:{}", env::var("PORT")?);
-    let mut until = TcpStream::connect(address).await?;
-    channel.send("here").await?;
-    until.read_to_end(&mut Vec::new()).await?;
-    Ok(())
-}
-
 async fn last_message() -> Result<()> {
     let script = "process.send('x'.repeat(1 << 20), () => process.exit())";
     let mut child = node(script).spawn()?;
@@ -321,43 +208,23 @@ async fn last_message() -> Result<()> {
     ended(child).await
 }
 
-/// This program once more, as a child that does what its role says.
-fn this_program(role: &str) -> Result<Fork> {
-    Ok(Fork::this_program()?.env("CHILD", role))
-}
-
-/// What this program does when it was started as a child.
+/// What this program does when it was started by itself.
 pub fn as_child() -> Option<ExitCode> {
-    let role = env::var("CHILD").ok()?;
-    let done = run(async {
-        match &*role {
-            "sends" => sends().await,
-            "gives" => handles::gives().await,
-            "passes back" => handles::passes_back().await,
-            "refuses" => handles::refuses().await,
-            "ends and reads" => ends_and_reads().await,
-            "does not read" => does_not_read().await,
-            role => anyhow::bail!("no such role: {role}"),
-        }
+    let length = env::var("SENDS_SO_MUCH_AND_ENDS").ok()?.parse().ok()?;
+    let sent = run(async {
+        let channel = node_channel::child::channel()?;
+        channel.send(&"x".repeat(length)).await?;
+        Ok(channel.disconnect().await?)
     });
-    Some(match done {
+    Some(match sent {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{role}: {error:#}");
-            ExitCode::FAILURE
-        }
+        Err(_) => ExitCode::FAILURE,
     })
 }
 
-/// As a child of [`last_message_of_rust`].
-async fn sends() -> Result<()> {
-    let channel = node_channel::child::channel()?;
-    channel.send(&"x".repeat(1_000_000)).await?;
-    Ok(channel.disconnect().await?)
-}
-
 async fn last_message_of_rust() -> Result<()> {
-    let mut child = this_program("sends")?.spawn()?;
+    let fork = Fork::this_program()?;
+    let mut child = fork.env("SENDS_SO_MUCH_AND_ENDS", "1000000").spawn()?;
     ensure!(next(&mut child.channel).await?.len() == 1_000_000);
     ended(child).await
 }
@@ -423,6 +290,71 @@ async fn environment() -> Result<()> {
     );
     let name = folder.path().file_name().context("its name")?;
     ensure!(cwd.ends_with(&*name.to_string_lossy()), "{cwd}");
+    child.channel.disconnect().await?;
+    ended(child).await
+}
+
+/// It listens in us, also after the child's end.
+async fn server() -> Result<()> {
+    let mut child = node(
+        "const server = require('node:net').createServer()
+        server.listen(0, '127.0.0.1', () => {
+          process.send('here', server, () => server.close())
+        })
+        process.on('message', () => {})",
+    )
+    .spawn()?;
+    let message = child.channel.recv().await.context("the end")??;
+    ensure!(message.text() == "here");
+    let Some(Handle::TcpListener(listener)) = message.handle else {
+        anyhow::bail!("{:?}", message.handle);
+    };
+    child.channel.disconnect().await?;
+    ended(child).await?;
+    let mut client = TcpStream::connect(listener.local_addr()?).await?;
+    let (server, _) = listener.accept().await?;
+    drop(server);
+    let mut rest = Vec::new();
+    client.read_to_end(&mut rest).await?;
+    ensure!(rest.is_empty());
+    Ok(())
+}
+
+async fn connection() -> Result<()> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let mut child = node(
+        "const port = process.argv[1]
+        const socket = require('node:net').connect(port, '127.0.0.1', () => {
+          process.send('here', socket)
+        })
+        process.on('message', () => {})",
+    )
+    .arg(listener.local_addr()?.port().to_string())
+    .spawn()?;
+    let (server, _) = listener.accept().await?;
+    let message = child.channel.recv().await.context("the end")??;
+    let Some(Handle::TcpStream(mut stream)) = message.handle else {
+        anyhow::bail!("{:?}", message.handle);
+    };
+    server.writable().await?;
+    server.try_write(b"hello")?;
+    let mut got = [0; 5];
+    stream.read_exact(&mut got).await?;
+    ensure!(&got == b"hello");
+    child.channel.disconnect().await?;
+    ended(child).await
+}
+
+async fn cannot_send() -> Result<()> {
+    let script = "process.on('message', m => process.send(m))";
+    let mut child = node(script).spawn()?;
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let sent = child.channel.sender().send_with("x", listener).await;
+    let error = sent.err().context("it was sent")?.to_string();
+    ensure!(error.contains("cannot be sent on Windows"), "{error}");
+    // The channel is as it was.
+    child.channel.send("y").await?;
+    ensure!(next(&mut child.channel).await? == "y");
     child.channel.disconnect().await?;
     ended(child).await
 }

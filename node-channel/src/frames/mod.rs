@@ -47,8 +47,8 @@ const MOST_KEPT: usize = 20 * READ;
 const HEADER: usize = 4;
 
 /// As many descriptors as one message may carry on Linux (`SCM_MAX_FD`), so
-/// that the kernel never has to cut the list; on Windows, libuv has one.
-const MOST_DESCRIPTORS: usize = if cfg!(windows) { 1 } else { 253 };
+/// that the kernel never has to cut the list.
+const MOST_DESCRIPTORS: usize = 253;
 
 /// One message as it came: its bytes, without line end or length.
 #[derive(Debug, Default)]

@@ -6,36 +6,24 @@
 //! With a socket, a `WSAPROTOCOL_INFOW` and 4 bytes are between header and
 //! data. libuv waits for the rest of a header without doing anything else, so
 //! it goes out in one write with its data.
-//!
-//! A pipe ends in both directions at once. Bytes that cannot be a header are an
-//! end for the reader, too, and nothing more is read after them: so this says
-//! that it was all, and can still read what the peer has sent.
 
 use std::io::{self, ErrorKind};
 use std::mem;
 use std::os::windows::io::{
-    AsRawHandle, AsRawSocket, FromRawSocket, IntoRawHandle, OwnedHandle,
-    OwnedSocket,
+    AsRawHandle, FromRawSocket, IntoRawHandle, OwnedHandle, OwnedSocket,
 };
-use std::process;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use tokio::net::windows::named_pipe::NamedPipeClient;
 use tokio::sync::{Notify, oneshot};
 use windows_sys::Win32::Networking::WinSock::{
-    FROM_PROTOCOL_INFO, INVALID_SOCKET, SO_ACCEPTCONN,
-    WSA_FLAG_NO_HANDLE_INHERIT, WSA_FLAG_OVERLAPPED, WSADuplicateSocketW,
-    WSAPROTOCOL_INFOW, WSASocketW,
+    FROM_PROTOCOL_INFO, INVALID_SOCKET, WSA_FLAG_NO_HANDLE_INHERIT,
+    WSA_FLAG_OVERLAPPED, WSAPROTOCOL_INFOW, WSASocketW,
 };
 use windows_sys::Win32::Storage::FileSystem::FlushFileBuffers;
-use windows_sys::Win32::System::Pipes::{
-    GetNamedPipeClientProcessId, GetNamedPipeServerProcessId,
-};
 
 use super::MOST_KEPT;
-use crate::handle::option;
 
 /// One end of a channel that is not yet in use.
 pub type Socket = OwnedHandle;
@@ -48,10 +36,6 @@ const PIECE: usize = 16;
 
 const HAS_DATA: u32 = 1;
 const HAS_SOCKET: u32 = 2;
-const IS_CONNECTION: u32 = 4;
-
-/// No header: to libuv, a broken connection, at which Node closes its end.
-const END: [u8; PIECE] = [0xff; PIECE];
 
 /// What comes of a socket: how to get it, and an error or 0.
 const INFO: usize = mem::size_of::<WSAPROTOCOL_INFOW>() + 4;
@@ -94,13 +78,8 @@ pub(super) fn open(socket: Socket) -> io::Result<(Source, Link)> {
         left: 0,
         sockets: Vec::new(),
     };
-    let link = Link {
-        pipe,
-        peer: OnceLock::new(),
-        piece: Mutex::default(),
-        said_all: AtomicBool::new(false),
-    };
-    Ok((source, link))
+    let piece = Mutex::default();
+    Ok((source, Link { pipe, piece }))
 }
 
 /// What the reader reads from.
@@ -149,18 +128,11 @@ impl Source {
                 });
             }
             self.header.extend_from_slice(&bytes[..length]);
-            if self.header.len() >= PIECE && !is_header(&self.header) {
-                return Ok(Received {
-                    length: 0,
-                    descriptors: Vec::new(),
-                });
-            }
             if self.header.len() == self.header_length() {
                 self.left = word(&self.header, 2) as usize;
                 let info = &self.header[PIECE..];
                 if !info.is_empty() {
-                    // Without it, the peer is told that it has not come.
-                    self.sockets.extend(socket(info).ok());
+                    self.sockets.push(socket(info)?);
                 }
                 self.header.clear();
             }
@@ -180,15 +152,6 @@ fn word(header: &[u8], number: usize) -> u32 {
     let mut bytes = [0; 4];
     bytes.copy_from_slice(&header[4 * number..][..4]);
     u32::from_le_bytes(bytes)
-}
-
-/// What libuv takes for a header.
-fn is_header(header: &[u8]) -> bool {
-    let flags = word(header, 0);
-    let known = flags & !(HAS_DATA | HAS_SOCKET | IS_CONNECTION) == 0;
-    let socket = flags & HAS_SOCKET != 0 || flags & IS_CONNECTION == 0;
-    let data = flags & HAS_DATA != 0 || word(header, 2) == 0;
-    known && socket && data && word(header, 3) == 0
 }
 
 /// What has arrived; 0 bytes when the pipe is closed, here or there.
@@ -235,91 +198,20 @@ fn socket(info: &[u8]) -> io::Result<OwnedSocket> {
     Ok(unsafe { OwnedSocket::from_raw_socket(socket as _) })
 }
 
-/// Lets the process of this id have the socket: what it needs for that.
-fn share(socket: &OwnedSocket, peer: u32) -> io::Result<Box<[u8; INFO]>> {
-    let mut info = Box::new([0; INFO]);
-    // SAFETY: the system writes one structure, and the bytes are more than it
-    // has. It is plain numbers, and may be anywhere.
-    unsafe {
-        let mut known = WSAPROTOCOL_INFOW::default();
-        let raw = socket.as_raw_socket() as usize;
-        if WSADuplicateSocketW(raw, peer, &raw mut known) != 0 {
-            return Err(io::Error::last_os_error());
-        }
-        info.as_mut_ptr()
-            .cast::<WSAPROTOCOL_INFOW>()
-            .write_unaligned(known);
-    }
-    Ok(info)
-}
-
-/// The process at the other end: of the pipe's two, the one that is not this.
-/// A parent has opened both ends, so that a child finds its id, and the parent
-/// itself only its own.
-fn process_at(end: &NamedPipeClient) -> io::Result<u32> {
-    let end = end.as_raw_handle();
-    let mut found = 0;
-    // SAFETY: the pipe is open as long as `end` is borrowed, and the system
-    // writes one number.
-    let done = unsafe {
-        let done = GetNamedPipeClientProcessId(end, &raw mut found);
-        match found == process::id() {
-            true => GetNamedPipeServerProcessId(end, &raw mut found),
-            false => done,
-        }
-    };
-    match done {
-        0 => Err(io::Error::last_os_error()),
-        _ => Ok(found),
-    }
-}
-
 /// What the writer writes to.
 #[derive(Debug)]
 pub(super) struct Link {
     pipe: Arc<Pipe>,
-    /// The peer's process, as soon as it is known.
-    peer: OnceLock<u32>,
-    piece: Mutex<Piece>,
-    said_all: AtomicBool,
-}
-
-/// Where a piece is put together.
-#[derive(Debug, Default)]
-struct Piece {
-    bytes: Vec<u8>,
-    /// The socket of a piece that was not taken yet: the peer has it already,
-    /// and would have it twice.
-    shared: Option<Box<[u8; INFO]>>,
+    /// Where a piece is put together.
+    piece: Mutex<Vec<u8>>,
 }
 
 impl Link {
-    /// A parent knows its child. It has opened both ends of the pipe itself.
-    pub(super) fn peer_is(&self, process: u32) {
-        let _ = self.peer.set(process);
-    }
-
-    /// What the peer needs to have the socket.
-    fn share(
-        &self,
-        socket: &OwnedSocket,
-        end: &NamedPipeClient,
-    ) -> io::Result<Box<[u8; INFO]>> {
-        let peer = match self.peer.get() {
-            Some(peer) => *peer,
-            None => {
-                let found = process_at(end)?;
-                *self.peer.get_or_init(|| found)
-            }
-        };
-        share(socket, peer)
-    }
-
     /// A whole piece with its header, or nothing.
     pub(super) fn write_some(
         &self,
         parts: [&[u8]; 2],
-        sockets: &[OwnedSocket],
+        _: &[OwnedSocket],
         _: usize,
     ) -> io::Result<usize> {
         let length = parts[0].len() + parts[1].len();
@@ -329,34 +221,16 @@ impl Link {
         let end = self.pipe.get().ok_or(ErrorKind::BrokenPipe)?;
         let mut piece =
             self.piece.lock().unwrap_or_else(PoisonError::into_inner);
-        let Piece { bytes, shared } = &mut *piece;
-        let mut flags = HAS_DATA;
-        // `check` has counted them: there is one at most.
-        if let Some(socket) = sockets.first() {
-            if shared.is_none() {
-                // Without it, the peer says that it has not come.
-                *shared = self.share(socket, &end).ok();
-            }
-            flags |= match (&shared, option(socket, SO_ACCEPTCONN)) {
-                (None, _) => 0,
-                (Some(_), Ok(1..)) => HAS_SOCKET,
-                (Some(_), _) => HAS_SOCKET | IS_CONNECTION,
-            };
+        piece.clear();
+        for number in [HAS_DATA, 0, data, 0] {
+            piece.extend(number.to_le_bytes());
         }
-        bytes.clear();
-        for number in [flags, 0, data, 0] {
-            bytes.extend(number.to_le_bytes());
-        }
-        if let Some(info) = shared {
-            bytes.extend_from_slice(&info[..]);
-        }
-        parts.iter().for_each(|part| bytes.extend_from_slice(part));
+        parts.iter().for_each(|part| piece.extend_from_slice(part));
         // tokio's pipe copies all of it, or refuses it as long as it has not
         // yet written what came before.
-        end.try_write(bytes)?;
-        *shared = None;
-        if bytes.capacity() > MOST_KEPT {
-            *bytes = Vec::new();
+        end.try_write(&piece)?;
+        if piece.capacity() > MOST_KEPT {
+            *piece = Vec::new();
         }
         Ok(length)
     }
@@ -385,22 +259,9 @@ impl Link {
         }
     }
 
-    /// Says that this was all; the other direction stays open.
-    pub(super) async fn end_writing(&self) {
-        let Some(end) = self.pipe.get() else {
-            return;
-        };
-        while !self.said_all.load(Ordering::Relaxed) {
-            let closed = self.pipe.closed.notified();
-            tokio::select! {
-                ready = end.writable() => if ready.is_err() { return },
-                () = closed => return,
-            }
-            match end.try_write(&END) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                _ => self.said_all.store(true, Ordering::Relaxed),
-            }
-        }
+    /// That was all. A pipe has no half-close: the other direction ends, too.
+    pub(super) fn end_writing(&self) {
+        self.pipe.close();
     }
 
     /// Closes both directions.

@@ -183,7 +183,7 @@ impl Link {
     pub(super) async fn drain(&self) {}
 
     /// Says that this was all; the other direction stays open.
-    pub(super) async fn end_writing(&self) {
+    pub(super) fn end_writing(&self) {
         let _ = rustix::net::shutdown(&self.socket, Shutdown::Write);
     }
 

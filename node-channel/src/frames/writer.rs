@@ -528,18 +528,8 @@ impl Writer {
         })
         .await;
         self.shared.link.drain().await;
-        self.shared.link.end_writing().await;
-        let queue = self.shared.lock();
-        match queue.gone(queue.accepted) {
-            true => Ok(()),
-            false => Err(closed()),
-        }
-    }
-
-    /// Which process is at the other end.
-    #[cfg(windows)]
-    pub(crate) fn peer_is(&self, process: u32) {
-        self.shared.link.peer_is(process);
+        self.shared.link.end_writing();
+        self.flush().await
     }
 
     /// The peer has said that it has said all. It may still read: what waits

@@ -1,22 +1,19 @@
-//! Sockets that go from one process to the other: on Windows, those of TCP.
+//! Sockets that come from the other process. To send one is not possible on
+//! Windows yet.
 
 use std::io;
-use std::mem::ManuallyDrop;
-use std::net::SocketAddr;
-use std::os::windows::io::{
-    AsRawSocket, AsSocket, BorrowedSocket, FromRawSocket, OwnedSocket,
-    RawSocket,
-};
+use std::os::windows::io::{AsRawSocket, OwnedSocket};
+use std::sync::{Mutex, Weak};
 
 use tokio::net::{TcpListener, TcpStream};
 use windows_sys::Win32::Networking::WinSock::{
     SO_ACCEPTCONN, SO_TYPE, SOCK_STREAM, SOCKET_ERROR, SOL_SOCKET, getsockopt,
-    listen,
 };
 
+use crate::elsewhere::{Elsewhere, Questions};
 use crate::error::Reason;
 
-/// A socket that came with a message, or goes with one.
+/// A socket that came with a message.
 ///
 /// What it is, is asked from the system, not from the peer.
 #[derive(Debug)]
@@ -59,7 +56,7 @@ impl Handle {
         }
     }
 
-    /// For a datagram socket, what Node calls its type: none can be sent.
+    /// For a datagram socket, what Node calls its type: none is sent here.
     pub(crate) fn datagrams(&self) -> Option<&'static str> {
         None
     }
@@ -79,47 +76,15 @@ impl Handle {
     /// The socket, to be sent.
     ///
     /// # Errors
-    /// `InvalidInput` for what libuv refuses: see below.
+    /// Always.
     pub(crate) fn into_sendable(self) -> io::Result<OwnedSocket> {
-        let socket = self.into_descriptor()?;
-        if can_be_sent(&socket)? {
-            return Ok(socket);
-        }
-        let why = "on Windows, only TCP sockets can be sent that are \
-                   connected or have an address of their own";
+        let why = "sockets cannot be sent on Windows, only received";
         Err(Reason::Unsendable(why).into())
     }
 }
 
-/// A connection or a server of TCP's. A socket that has an address, but does
-/// not listen, begins to, as in Node: its own side may be gone when the other
-/// would.
-fn can_be_sent(socket: &OwnedSocket) -> io::Result<bool> {
-    let raw = socket.as_raw_socket();
-    let (local, peer) = addresses(raw);
-    if option(socket, SO_TYPE)? != SOCK_STREAM
-        || local.is_none_or(|address| address.port() == 0)
-    {
-        return Ok(false);
-    }
-    if peer.is_some() || option(socket, SO_ACCEPTCONN)? != 0 {
-        return Ok(true);
-    }
-    // SAFETY: the socket is open as long as it is borrowed.
-    Ok(unsafe { listen(raw as usize, i32::MAX) } == 0)
-}
-
-/// Where a socket of TCP's leads from and to, as far as it does.
-fn addresses(raw: RawSocket) -> (Option<SocketAddr>, Option<SocketAddr>) {
-    // SAFETY: only borrowed, and only to be asked. Should it be closed by now,
-    // the answers are errors.
-    let socket = unsafe { std::net::TcpStream::from_raw_socket(raw) };
-    let socket = ManuallyDrop::new(socket);
-    (socket.local_addr().ok(), socket.peer_addr().ok())
-}
-
 /// An option of the socket's that is a number.
-pub(crate) fn option(socket: &OwnedSocket, name: i32) -> io::Result<i32> {
+fn option(socket: &OwnedSocket, name: i32) -> io::Result<i32> {
     let mut value = 0;
     let mut length = size_of::<i32>() as i32;
     // SAFETY: the socket is open as long as it is borrowed, and the system
@@ -151,54 +116,26 @@ macro_rules! from {
 
 from! { TcpStream: TcpStream, TcpListener: TcpListener, Raw: OwnedSocket }
 
-impl AsSocket for Handle {
-    fn as_socket(&self) -> BorrowedSocket<'_> {
-        match self {
-            Self::TcpStream(socket) => socket.as_socket(),
-            Self::TcpListener(socket) => socket.as_socket(),
-            Self::Raw(socket) => socket.as_socket(),
-        }
-    }
-}
+/// The connections that came from a server in Node, which wants to know how
+/// many are still open. Windows does not say what this process has open, so
+/// none counts: the server can close.
+#[derive(Debug, Default)]
+pub(crate) struct Connections;
 
-impl TryFrom<Handle> for OwnedSocket {
-    type Error = io::Error;
-
-    /// [`Handle::into_descriptor`].
-    fn try_from(handle: Handle) -> io::Result<Self> {
-        handle.into_descriptor()
-    }
-}
-
-/// A connection. Windows does not say whether two sockets are the same one: a
-/// duplicate is another.
-#[derive(Debug)]
-pub(crate) struct Identity {
-    socket: RawSocket,
-    addresses: (Option<SocketAddr>, Option<SocketAddr>),
-}
-
-impl Identity {
-    pub(crate) fn of(socket: &OwnedSocket) -> Option<Self> {
-        let socket = socket.as_raw_socket();
-        let addresses = addresses(socket);
-        Some(Self { socket, addresses })
-    }
-}
-
-/// What this process has open: each connection is asked when it is looked for.
-/// Its number may be another one's by now, but not between the same addresses.
-pub(crate) struct Open;
-
-impl Open {
-    /// As elsewhere, where it may be unknown.
-    pub(crate) fn now() -> Option<Self> {
-        Some(Self)
+impl Connections {
+    pub(crate) fn of(_: Weak<Mutex<Questions>>) -> Self {
+        Self
     }
 
-    pub(crate) fn contains(&self, one: &Identity) -> bool {
-        let (local, peer) = one.addresses;
-        let connected = local.is_some() && peer.is_some();
-        connected && addresses(one.socket) == one.addresses
+    pub(crate) fn add(&mut self, _: String, _: &OwnedSocket) {}
+
+    pub(crate) fn hand_on(&mut self, _: String, _: Elsewhere) {}
+
+    pub(crate) fn elsewhere(&self, _: &str) -> Vec<Elsewhere> {
+        Vec::new()
+    }
+
+    pub(crate) fn count(&mut self, _: &str) -> usize {
+        0
     }
 }

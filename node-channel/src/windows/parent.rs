@@ -164,7 +164,6 @@ impl Fork {
         let (pipe, process) = self.spawn_with_pipe()?;
         let channel = Channel::new(pipe, self.options);
         let channel = channel.map_err(io::Error::other)?;
-        channel.sender().writer.peer_is(process.id);
         Ok(Forked { channel, process })
     }
 
@@ -180,7 +179,6 @@ impl Fork {
             limit,
         } = self.options;
         let (reader, writer) = frames::open(pipe, serialization, limit)?;
-        writer.peer_is(process.id);
         Ok((reader, writer, process))
     }
 
