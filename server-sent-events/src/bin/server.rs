@@ -124,7 +124,8 @@ async fn answer(
     if asked != "GET /events" {
         return page::answer(&asked);
     }
-    // What goes into `sender` is sent as the body of the answer.
+    // What goes into `sender` is sent as the body of the answer. It holds one
+    // text: the next one waits until hyper has taken it.
     let (sender, body) = body::stream();
     let response = Response::builder()
         .header("content-type", "text/event-stream")
@@ -134,7 +135,8 @@ async fn answer(
         // nginx not to.
         .header("x-accel-buffering", "no")
         .body(body)?;
-    // A task of its own: hyper sends what it makes.
+    // A task of its own: first this answer is returned, and then events go into
+    // its body.
     tokio::spawn(stream(sender, history, last_event_id(&request), client));
     Ok(response)
 }
