@@ -78,13 +78,16 @@ export function withToken(url, file) {
   return file === undefined ? url : `${url}/?token=${read(file)}`
 }
 
+// 16 bytes in base64, which the client has chosen at random.
+const KEY = /^[+/0-9A-Za-z]{22}==$/
+
 // Does it ask for an upgrade to a WebSocket, in its only version?
 function wantsWebSocket({ headers }) {
   const { connection = '', upgrade = '' } = headers
+  const { 'sec-websocket-key': key, 'sec-websocket-version': version } = headers
   return connection.toLowerCase().includes('upgrade') &&
     upgrade.toLowerCase() === 'websocket' &&
-    headers['sec-websocket-version'] === '13' &&
-    headers['sec-websocket-key'] !== undefined
+    version === '13' && KEY.test(key)
 }
 
 // Is the token in the request's URL? An empty one never is; where none is

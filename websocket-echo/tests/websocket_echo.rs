@@ -537,11 +537,16 @@ fn plain_http(language: Language) -> Result<()> {
         let upgrade = header(&answer, "upgrade");
         ensure!(upgrade == Some("websocket"), "{answer}");
     }
-    // A version of WebSocket that there has never been.
-    let mut peer = server.connect()?;
-    let other = request("/other", "").replace("Version: 13", "Version: 14");
-    peer.write_all(other.as_bytes())?;
-    ensure!(status(&read_head(&mut peer)?) == "426");
+    // A version of WebSocket that there has never been, and keys that are none.
+    let whole = request("/other", "");
+    let key = header(&whole, "sec-websocket-key").context("no key")?;
+    for (text, other) in
+        [("Version: 13", "Version: 14"), (key, ""), (key, "hello")]
+    {
+        let mut peer = server.connect()?;
+        peer.write_all(whole.replace(text, other).as_bytes())?;
+        ensure!(status(&read_head(&mut peer)?) == "426");
+    }
     // Another protocol is offered, which this server does not speak.
     let mut peer = server.connect()?;
     let other = "GET /other HTTP/1.1\r\nHost: h\r\nUpgrade: h2c\r\n\
